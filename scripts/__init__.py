@@ -1,0 +1,12 @@
+"""The project's commands; every step of ``project.yml`` is one of them.
+
+This file is read before torch, and sets what must be set before torch starts its threads.
+"""
+
+import os
+
+# Waiting OpenMP threads that spin instead of sleeping take the core from each other: on a busy
+# 2-core machine a step becomes several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# The tokenizer's threads and torch's would compete; batches are short.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

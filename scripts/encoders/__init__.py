@@ -1,0 +1,1 @@
+"""Encoders: Hugging Face checkpoints, made, cut and looked into. Knows nothing of corpora or spaCy pipelines."""

