@@ -1,10 +1,9 @@
 """The one error a user sees, and the one place where it is printed."""
 
-import sys
-from typing import NoReturn
+from typing import Callable, NoReturn
 
 import typer
-from wasabi import msg
+from wasabi import Printer
 
 
 class UserError(Exception):
@@ -14,19 +13,19 @@ class UserError(Exception):
     """
 
 
-def run(command, *arguments, **options) -> NoReturn:
-    """Run a command line; print a UserError as one line and exit with status 1.
+def run(command: Callable, **settings) -> NoReturn:
+    """Run a function as a command line; print a UserError as one line and exit with status 1.
 
     OSError is included because nearly all of them are the user's surroundings (permission,
-    disk, missing file), and their message names the file.
+    disk, missing file), and their message names the file. `settings` go to typer's command().
     """
+    app = typer.Typer(add_completion=False)
+    app.command(**settings)(command)
     try:
-        typer.run(command)
+        app()
     except UserError as error:
-        msg.fail(" ".join(str(error).split()))
+        message = str(error)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        msg.fail(f"{error.strerror or error}{where}")
-    else:
-        sys.exit(0)
-    sys.exit(1)
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    msg = Printer(line_max=10_000)
+    msg.fail(" ".join(message.split()), exits=1)

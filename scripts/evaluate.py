@@ -1,0 +1,76 @@
+"""Evaluate a pipeline on the test split of a converted corpus: metrics/<pipeline>.json and a table."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import srsly
+import typer
+from wasabi import msg
+
+from .errors import UserError, run
+from .files import written_beside
+from .serving.annotate import load, read_docs
+from .serving.metrics import measure
+
+
+def rows(metrics: Dict[str, Any]) -> List[Tuple[str, ...]]:
+    """Return the rows of the console table: P, R and F, overall and per label."""
+    table = []
+    for name in ("raw_text", "gold_tokens"):
+        scores = metrics.get(name)
+        if scores is None:
+            continue
+        kind = "ents" if "ents_f" in scores else "cats_macro"
+        per_type = scores.get("ents_per_type") or scores.get("cats_f_per_type") or {}
+        overall = {letter: scores[f"{kind}_{letter}"] for letter in "prf"}
+        for label, values in {f"all ({kind})": overall, **dict(sorted(per_type.items()))}.items():
+            figures = ("–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf")
+            table.append((name.replace("_", " "), label, *figures))
+    return table
+
+
+def main(
+    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
+    corpus: Path = typer.Argument(..., help="Folder of a converted corpus"),
+    output: Path = typer.Argument(..., help="JSON file to write, e.g. metrics/fr_flue_trf.json"),
+    split: str = typer.Option("test", help="The split to evaluate on"),
+    about: str = typer.Option("", help="Where the split comes from, for the record"),
+) -> None:
+    """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens."""
+    nlp = load(pipeline)
+    gold = read_docs(corpus / f"{split}.spacy", nlp)
+    if not gold:
+        raise UserError(f"{corpus / split}.spacy holds no example.")
+    metrics, _ = measure(nlp, gold)
+    config = nlp.config.interpolate()
+    report = corpus / "report.json"
+    metrics = {
+        "pipeline": output.stem,
+        "corpus": corpus.name,
+        "split": f"{split}: {about}" if about else split,
+        "corpus_files": {
+            path: read["sha256"]
+            for path, read in (srsly.read_json(report)["read"] if report.exists() else {}).items()
+        },
+        "encoder": config["components"]["transformer"]["model"]["name"],
+        "seed": config["training"]["seed"],
+        **metrics,
+    }
+    with written_beside(output.parent) as folder:
+        srsly.write_json(folder / output.name, metrics)
+    msg.table(
+        rows(metrics),
+        header=("test on", "label", "P", "R", "F"),
+        divider=True,
+        aligns=("l", "l", "r", "r", "r"),
+    )
+    scores, speed = metrics["raw_text"], metrics["speed"]
+    name, value = ("accuracy", scores.get("accuracy")) if "accuracy" in scores else ("entity F", scores["ents_f"])
+    msg.good(
+        f"{output}: {name} {value:.4f} on {len(gold):,} examples, "
+        f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads)"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

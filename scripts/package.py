@@ -1,0 +1,148 @@
+"""A trained pipeline to an installable wheel, tried in a clean environment."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import Any, Dict, List
+
+import spacy.cli
+import srsly
+import typer
+from spacy.language import Language
+from wasabi import msg
+
+from .errors import UserError, run
+from .files import written_beside
+from .serving.annotate import load
+
+SOURCES = Path("configs/sources.yml")
+TRIAL = Path(__file__).parent / "serving" / "trial.py"
+
+
+def source(kind: str, name: str) -> Dict[str, str]:
+    """Return name, url and license of a corpus or an encoder, as spaCy's meta.json wants them."""
+    known = srsly.read_yaml(SOURCES)[kind].get(name)
+    if known is None:
+        return {"name": name, "url": "", "license": "unknown", "author": ""}
+    return {"name": known["title"], "url": known["url"], "license": known["license"], "author": ""}
+
+
+def neutralise(nlp: Language) -> str:
+    """Take the building machine out of a pipeline; return the encoder's neutral name.
+
+    spaCy and transformers record the paths of the corpora and of the encoder's folder.
+    """
+    encoder = Path(nlp.config.interpolate()["components"]["transformer"]["model"]["name"])
+    # A hub id (almanach/camembert-base) stays, a folder becomes its last part.
+    name = encoder.name if encoder.exists() or encoder.is_absolute() else encoder.as_posix()
+    model = nlp.get_pipe("transformer").model
+    model.attrs["name"] = name
+    model.transformer.config._name_or_path = name
+    model.tokenizer.name_or_path = name
+    model.tokenizer.init_kwargs.pop("name_or_path", None)
+    config = nlp.config.copy()
+    config["settings"]["encoder"] = name
+    config["components"]["transformer"]["model"]["name"] = name
+    config["paths"] = {path: None for path in config["paths"]}
+    nlp.config = config
+    return name
+
+
+def describe(nlp: Language, metrics: Dict[str, Any], name: str, version: str, encoder: str) -> None:
+    """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms."""
+    scores = metrics["raw_text"]
+    task = "Named entities" if "ner" in nlp.pipe_names else "Text classification"
+    figure = (
+        f"entity F {scores['ents_f']:.3f}"
+        if "ents_f" in scores
+        else f"accuracy {scores['accuracy']:.3f}"
+    )
+    nlp.meta["name"] = name.split("_", 1)[1]
+    nlp.meta["version"] = version
+    nlp.meta["description"] = (
+        f"{task} ({nlp.lang}): {encoder}, fine-tuned on {metrics['corpus']}; "
+        f"{figure} on {metrics['examples']} examples of its test split, raw text."
+    )
+    nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
+    nlp.meta["sources"] = [source("corpora", metrics["corpus"]), source("encoders", encoder)]
+    nlp.meta["performance"] = {**scores, "speed": metrics["speed"]["words_per_second"]}
+    nlp.meta["notes"] = f"Corpus: {metrics['corpus']}, {metrics['split']}; seed {metrics['seed']}."
+
+
+def build(nlp: Language, folder: Path) -> Path:
+    """Write the pipeline into `folder` and return the wheel built from it."""
+    nlp.to_disk(folder / "pipeline")
+    (folder / "build").mkdir()
+    spacy.cli.package(
+        folder / "pipeline", folder / "build", create_sdist=False, create_wheel=True
+    )
+    wheel = next((folder / "build").glob("*/dist/*.whl"), None)
+    if wheel is None:
+        raise UserError("the wheel was not built; its log is above (a registry is needed once).")
+    return wheel
+
+
+def python_of(environment: Path) -> Path:
+    """Return the interpreter of a virtual environment."""
+    windows = environment / "Scripts" / "python.exe"
+    return windows if windows.exists() else environment / "bin" / "python"
+
+
+def try_wheel(wheel: Path, name: str) -> List[Dict[str, Any]]:
+    """Install the wheel into a new virtual environment and return what it says of a few texts.
+
+    The environment has nothing of this project: it borrows the installed packages of the running
+    one (so that torch is not downloaded again), is offline, and runs in a folder of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="try-") as temporary:
+        environment = Path(temporary) / "env"
+        venv.create(environment, with_pip=False)
+        python = python_of(environment)
+        query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        purelib = subprocess.check_output([python, "-I", "-c", query], text=True).strip()
+        borrowed = [path for path in sys.path if path.endswith("site-packages")]
+        Path(purelib, "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf8")
+        install = [python, "-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+        subprocess.run(
+            [*install, "--disable-pip-version-check", wheel.resolve()], cwd=temporary, check=True
+        )
+        result = subprocess.run(
+            [python, "-I", TRIAL.resolve(), name], cwd=temporary, capture_output=True, text=True
+        )
+    if result.returncode:
+        raise UserError(f"{wheel}: does not load where it is installed: {result.stderr[-600:]}")
+    return json.loads(result.stdout)
+
+
+def main(
+    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline"),
+    metrics: Path = typer.Argument(..., help="What `evaluate` wrote: metrics/<pipeline>.json"),
+    output: Path = typer.Argument(..., help="Folder for the wheel"),
+    name: str = typer.Option(..., help="Name of the package, e.g. fr_flue_trf"),
+    version: str = typer.Option("0.1.0", help="Version of the package"),
+) -> None:
+    """Build a wheel of a pipeline, then install and load it offline in a clean environment."""
+    if not metrics.is_file():
+        raise UserError(f"{metrics} is missing: run `evaluate` first.")
+    nlp = load(pipeline)
+    if not name.startswith(f"{nlp.lang}_"):
+        raise UserError(f"--name {name}: must begin with the pipeline's language, {nlp.lang}_.")
+    encoder = neutralise(nlp)
+    describe(nlp, srsly.read_json(metrics), name, version, encoder)
+    with tempfile.TemporaryDirectory(prefix="package-") as temporary:
+        wheel = build(nlp, Path(temporary))
+        answers = try_wheel(wheel, name)
+        with written_beside(output) as folder:
+            shutil.move(wheel, folder / wheel.name)
+    for answer in answers:
+        print(f"  {answer['text'][:50]!r} → {answer['found']}")
+    size = (output / wheel.name).stat().st_size / 1e6
+    msg.good(f"{output / wheel.name}: {size:.0f} MB, installed and loaded offline")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What people look at: displaCy pages with the scores on top."""

@@ -1,0 +1,95 @@
+"""One HTML page a pipeline: scores, then test examples as displaCy draws them, errors first."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from spacy import displacy
+from spacy.tokens import Doc
+
+COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f0"}
+OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
+
+
+def colours(labels: Sequence[str]) -> Dict[str, str]:
+    """Return a colour for each entity label (displaCy knows English labels only)."""
+    others = [label for label in sorted(labels) if label not in COLOURS]
+    return {
+        **COLOURS,
+        **{label: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, label in enumerate(others)},
+    }
+
+
+def entities(doc: Doc) -> List[Tuple[int, int, str]]:
+    """Return the entities as (start, end, label), in characters."""
+    return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
+
+
+def draw(doc: Doc, palette: Dict[str, str]) -> Markup:
+    """Return displaCy's drawing of the entities; displaCy escapes the text itself."""
+    data = [{"start": start, "end": end, "label": label} for start, end, label in entities(doc)]
+    html = displacy.render(
+        {"text": doc.text, "ents": data, "title": None},
+        style="ent",
+        manual=True,
+        jupyter=False,
+        options={"colors": palette},
+    )
+    # `direction` and `lang` are set by the page; displaCy's own wrapper says ltr.
+    return Markup(html)
+
+
+def entity_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]]:
+    """Return what the page shows of each document: entities predicted beside the gold ones."""
+    labels = {label for doc in (*predicted, *gold) for _, _, label in entities(doc)}
+    palette = colours(sorted(labels))
+    return [
+        {
+            "wrong": len(set(entities(found)) ^ set(entities(doc))),
+            "gold": draw(doc, palette),
+            "predicted": draw(found, palette),
+        }
+        for found, doc in zip(predicted, gold)
+    ]
+
+
+def category_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]]:
+    """Return what the page shows of each text: the probability of each label, the gold one marked.
+
+    `wrong` is how far the probability of the right label falls short, where it is not the highest.
+    """
+    items = []
+    for found, doc in zip(predicted, gold):
+        right = max(doc.cats, key=doc.cats.__getitem__)
+        best = max(found.cats, key=found.cats.__getitem__)
+        cats = [(label, value, label == right) for label, value in sorted(found.cats.items())]
+        wrong = 0.0 if best == right else 1 - found.cats[right]
+        items.append({"wrong": wrong, "text": doc.text, "cats": cats})
+    return items
+
+
+def render(
+    title: str,
+    about: str,
+    lang: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    items: List[Dict[str, Any]],
+    limit: int,
+) -> str:
+    """Return the page: UTF-8, no script, every text escaped; the first `limit` items, worst first."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False
+    )
+    shown = sorted(items, key=lambda item: -item["wrong"])[:limit]
+    return environment.get_template("page.html").render(
+        title=title,
+        about=about,
+        lang=lang,
+        header=header,
+        rows=rows,
+        wrong=sum(bool(item["wrong"]) for item in items),
+        total=len(items),
+        shown=shown,
+    )

@@ -1,0 +1,78 @@
+"""Scores and speed of a pipeline on annotated documents."""
+
+import os
+import platform
+import time
+from importlib.metadata import version
+from typing import Any, Dict, List, Tuple
+
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from .annotate import annotate
+
+PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
+
+
+def bare(doc: Doc) -> Doc:
+    """Return a document with the same tokens and nothing else."""
+    return Doc(
+        doc.vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+    )
+
+
+def score(nlp: Language, predicted: List[Doc], gold: List[Doc]) -> Dict[str, Any]:
+    """Return the scorer's output of the pipeline's last component (ner or textcat).
+
+    ents_p, ents_r, ents_f and ents_per_type, in [0, 1]; or cats_* with cats_f_per_type and
+    `accuracy`, the share of documents whose most probable label is the right one.
+    """
+    examples = [Example(*pair) for pair in zip(predicted, gold)]
+    if "ner" in nlp.pipe_names:
+        return nlp.get_pipe("ner").score(examples)
+    scores = nlp.get_pipe("textcat").score(examples)
+    right = sum(best_label(pred) == best_label(doc) for pred, doc in zip(predicted, gold))
+    return {"accuracy": right / len(gold), **scores}
+
+
+def best_label(doc: Doc) -> str:
+    """Return the label of the highest probability."""
+    return max(doc.cats, key=doc.cats.__getitem__)
+
+
+def measure(nlp: Language, gold: List[Doc]) -> Tuple[Dict[str, Any], List[Doc]]:
+    """Return the metrics of a pipeline on gold documents, and what it predicts on their raw text.
+
+    Words per second: gold tokens by the wall time of one pass of nlp.pipe over the raw texts.
+    """
+    # One document beforehand: the first call of a process pays for what later ones share.
+    list(annotate(nlp, [gold[0].text]))
+    start = time.perf_counter()
+    predicted = list(annotate(nlp, (doc.text for doc in gold)))
+    seconds = time.perf_counter() - start
+    words = sum(map(len, gold))
+    metrics = {"raw_text": score(nlp, predicted, gold)}
+    if "ner" in nlp.pipe_names:
+        on_gold_tokens = list(annotate(nlp, [bare(doc) for doc in gold]))
+        metrics["gold_tokens"] = score(nlp, on_gold_tokens, gold)
+    encoder = nlp.get_pipe("transformer").model.transformer
+    metrics["speed"] = {
+        "words_per_second": round(words / seconds),
+        "method": "gold words / wall time of one nlp.pipe pass over the raw test texts",
+        "device": str(encoder.device),
+        "precision": str(encoder.dtype).replace("torch.", ""),
+        "torch_threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+    }
+    metrics["examples"] = len(gold)
+    metrics["words"] = words
+    metrics["parameters"] = encoder.num_parameters()
+    metrics["versions"] = {
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
+    return metrics, predicted
