@@ -58,8 +58,12 @@ def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[LabelledText]:
 
 
 def find(folder: Path, language: str, skipped: Notes) -> Dict[str, List[Path]]:
-    """Return the .review files of each split, of all categories below `folder` (or its `fr/`)."""
-    folder = folder / language if (folder / language).is_dir() else folder
+    """Return the .review files of each split, of all categories of the language's folder.
+
+    The archive has a folder a language (de, en, fr, jp); without one of the language's name all
+    below `folder` is read.
+    """
+    folder = next((path for path in sorted(folder.rglob(language)) if path.is_dir()), folder)
     files: Dict[str, List[Path]] = {}
     for path in sorted(folder.rglob("*.review")):
         split = split_of(path)

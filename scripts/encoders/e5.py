@@ -21,12 +21,13 @@ from typing import Dict, List, NamedTuple, Tuple
 import numpy as np
 import torch
 import typer
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from wasabi import msg
 
 from ..errors import UserError, run
 from ..files import sha256, written_beside
+from .tokenizer import mend_offsets
 from .trim import choose_pieces, trim
 
 BLOCK_WEIGHTS = 32
@@ -188,15 +189,9 @@ def build_model(header: Dict[str, int], tensors: Dict[str, np.ndarray]) -> BertM
 
 
 def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
-    """Return the XLM-R tokenizer with WhitespaceSplit before Metaspace.
-
-    The encodings are the same, but the offsets of a word's first piece no longer include the
-    preceding space, by which spaCy would align that piece to the previous token as well.
-    """
+    """Return the XLM-R tokenizer, with offsets that spaCy can align."""
     tokenizer = Tokenizer.from_str(raw.decode("utf8"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
-    )
+    mend_offsets(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return PreTrainedTokenizerFast(
@@ -207,7 +202,7 @@ def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
         sep_token="</s>",
         unk_token="<unk>",
         pad_token="<pad>",
-        mask_token="<mask>",
+        mask_token=AddedToken("<mask>", lstrip=True),
         model_max_length=512,
     )
 

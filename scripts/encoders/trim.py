@@ -93,7 +93,7 @@ def trim(
     cut = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(json.dumps(data)),
         model_max_length=tokenizer.model_max_length,
-        **{name: str(token) for name, token in tokenizer.special_tokens_map.items()},
+        **tokenizer.special_tokens_map_extended,
     )
     old_weight = model.get_input_embeddings().weight.data
     embeddings = torch.nn.Embedding.from_pretrained(

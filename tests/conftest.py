@@ -1,0 +1,109 @@
+"""Minuscule checkpoints of each tokenizer type, made on the spot, and a command-line runner."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+import pytest
+import sentencepiece
+from tokenizers import BertWordPieceTokenizer
+from transformers import (
+    CamembertConfig,
+    CamembertModel,
+    CamembertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
+    DistilBertTokenizerFast,
+    set_seed,
+)
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "assets" / "sample"
+
+
+def sample_words() -> list:
+    """Return the sample sentences as raw text lines, for the tokenizers to be trained on."""
+    tagged = (SAMPLE / "ner-fr" / "train.wikiner").read_text(encoding="utf8")
+    return [" ".join(t.rsplit("|", 2)[0] for t in line.split()) for line in tagged.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def distilbert(tmp_path_factory) -> Path:
+    """A DistilBERT with a WordPiece vocabulary: 2 layers of width 32."""
+    folder = tmp_path_factory.mktemp("encoders") / "tiny-distilbert"
+    tokenizer = BertWordPieceTokenizer(lowercase=False)
+    tokenizer.train_from_iterator(sample_words(), vocab_size=800, show_progress=False)
+    folder.mkdir()
+    tokenizer.save_model(str(folder))
+    fast = DistilBertTokenizerFast(
+        vocab_file=str(folder / "vocab.txt"), do_lower_case=False, model_max_length=512
+    )
+    fast.save_pretrained(folder)
+    set_seed(0)
+    config = DistilBertConfig(
+        vocab_size=fast.vocab_size, dim=32, hidden_dim=64, n_layers=2, n_heads=2
+    )
+    DistilBertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def camembert(tmp_path_factory) -> Path:
+    """A CamemBERT with a SentencePiece unigram vocabulary: 2 layers of width 32."""
+    folder = tmp_path_factory.mktemp("encoders") / "tiny-camembert"
+    folder.mkdir()
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sample_words()),
+        model_writer=model,
+        vocab_size=800,
+        model_type="unigram",
+        minloglevel=2,
+    )
+    (folder / "sentencepiece.bpe.model").write_bytes(model.getvalue())
+    fast = CamembertTokenizerFast(
+        vocab_file=str(folder / "sentencepiece.bpe.model"), model_max_length=512
+    )
+    fast.save_pretrained(folder)
+    set_seed(0)
+    config = CamembertConfig(
+        vocab_size=len(fast),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=fast.pad_token_id,
+    )
+    CamembertModel(config).save_pretrained(folder)
+    return folder
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line of an error, without its mark and colour."""
+        return next(line for line in self.out.splitlines() if "✘" in line)
+
+
+@pytest.fixture
+def command(capfd, monkeypatch) -> Callable[..., Result]:
+    """Run a module of scripts/ as its command line does, in this process."""
+
+    def call(module, *arguments) -> Result:
+        from scripts.errors import run
+
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        settings = getattr(module, "SETTINGS", {})
+        with pytest.raises(SystemExit) as exit:
+            run(module.main, **settings)
+        captured = capfd.readouterr()
+        return Result(exit.value.code or 0, captured.out, captured.err)
+
+    return call

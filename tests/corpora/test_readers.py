@@ -1,0 +1,200 @@
+"""Each reader on small files in the published layouts, with exact counts."""
+
+import bz2
+
+import pytest
+
+from scripts.corpora import cls, iob, sst2, wikiner
+from scripts.corpora.examples import Notes, find_files, split_of
+from scripts.errors import UserError
+
+
+def read(reader, path):
+    skipped, repaired = Notes(), Notes()
+    return list(reader.read(path, skipped, repaired)), skipped, repaired
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf8"))
+        return path
+
+    return write
+
+
+CONLL = """-DOCSTART- -X- -X- O
+
+EU NNP B-NP I-ORG
+rejects VBZ B-VP O
+German JJ B-NP I-MISC
+call NN I-NP O
+
+-DOCSTART- -X- O O
+
+Peter NNP B-NP I-PER
+Blackburn NNP I-NP I-PER
+Paris NNP B-NP I-LOC
+Rome NNP B-NP B-LOC
+"""
+
+
+def test_conll_columns_and_iob1(write):
+    sentences, _, repaired = read(iob, write("eng.train", CONLL))
+    assert [s.words for s in sentences] == [
+        ["EU", "rejects", "German", "call"],
+        ["Peter", "Blackburn", "Paris", "Rome"],
+    ]
+    assert sentences[0].entities == [(0, 1, "ORG"), (2, 3, "MISC")]
+    assert sentences[1].entities == [(0, 2, "PER"), (2, 3, "LOC"), (3, 4, "LOC")]
+    # IOB1 entities begin with I-: nothing is defective.
+    assert repaired.to_json() == {}
+
+
+def test_two_columns_with_tab_separators_and_inner_hyphens(write):
+    text = "\ufeffStar\tB-creative-work\nWars\tI-creative-work\n\t\nok\tO\nLyon\tI-location\n"
+    sentences, _, repaired = read(iob, write("train.conll", text))
+    assert [s.entities for s in sentences] == [[(0, 2, "creative-work")], [(1, 2, "location")]]
+    assert sentences[0].words == ["Star", "Wars"]
+    (note,) = repaired.to_json().values()
+    assert note["count"] == 1 and note["first"][0].endswith("train.conll:4")
+
+
+def test_index_column_is_found(write):
+    sentences, _, _ = read(iob, write("val.conllu", "0\tRue\tB-LOC\n1\t7\tI-LOC\n\n0\tNon\tO\n"))
+    assert [s.words for s in sentences] == [["Rue", "7"], ["Non"]]
+
+
+@pytest.mark.parametrize(
+    "tags, entities",
+    [
+        ("B-P E-P S-P", [(0, 2, "P"), (2, 3, "P")]),
+        ("B-P L-P U-P", [(0, 2, "P"), (2, 3, "P")]),
+        ("B-P I-L I-L", [(0, 1, "P"), (1, 3, "L")]),
+        ("O I-P I-P", [(1, 3, "P")]),
+        ("B-P B-P I-P", [(0, 1, "P"), (1, 3, "P")]),
+    ],
+)
+def test_tag_schemes(write, tags, entities):
+    text = "".join(f"w {tag}\n" for tag in tags.split())
+    sentences, _, _ = read(iob, write("train.iob", text))
+    assert sentences[0].entities == entities
+
+
+def test_a_file_without_blank_lines_is_cut_outside_entities(write):
+    text = "".join(f"w{i} {'I-PER' if 248 <= i <= 252 else 'O'}\n" for i in range(600))
+    sentences, _, repaired = read(iob, write("train.bio", text))
+    assert [len(s.words) for s in sentences] == [253, 250, 97]
+    assert sum(len(s.entities) for s in sentences) == 1
+    assert sum(note["count"] for note in repaired.to_json().values()) == 2
+
+
+def test_wikiner_plain_and_bz2(write):
+    text = "L'|DET:ART|O Express|NAM|I-ORG a|b|VER|O\n\nParis|NAM|I-LOC Lyon|NAM|B-LOC\n"
+    plain, _, _ = read(wikiner, write("train.wikiner", text))
+    packed, _, _ = read(wikiner, write("train.bz2", bz2.compress(text.encode("utf8"))))
+    assert plain == packed
+    assert plain[0].words == ["L'", "Express", "a|b"]
+    assert plain[1].entities == [(0, 1, "LOC"), (1, 2, "LOC")]
+
+
+def test_sst2_columns_by_name_and_trailing_space(write):
+    path = write("train.tsv", 'label\tsentence\r\n1\ta "quoted film \r\n0\t \r\n0\tflat .\r\n')
+    texts, skipped, _ = read(sst2, path)
+    assert [(t.text, t.label) for t in texts] == [
+        ('a "quoted film', "positive"),
+        ("flat .", "negative"),
+    ]
+    assert skipped.to_json()["empty text"]["count"] == 1
+
+
+def test_sst2_validation_becomes_test_and_the_unlabelled_test_is_noted(write):
+    folder = write("train.tsv", "sentence\tlabel\nx\t1\n").parent
+    write("dev.tsv", "sentence\tlabel\ny\t0\n")
+    write("test.tsv", "index\tsentence\n0\tz\n1\tzz\n")
+    skipped = Notes()
+    files = sst2.find(folder, "en", skipped)
+    assert {split: path.name for split, (path,) in files.items()} == {
+        "train": "train.tsv",
+        "test": "dev.tsv",
+    }
+    assert skipped.counts["without label"] == 2
+
+
+REVIEWS = """<?xml version="1.0" encoding="UTF-8"?>
+<items>
+<item><category>Livres</category><rating>2.0</rating><text>Trop long,
+ &amp;amp; plat\u0085</text><title>T</title></item>
+<item><category>Livres</category><rating>5.0</rating><text>Un c\u009cur e\u0301norme</text></item>
+<item><category>Livres</category><rating>3.0</rating><text>moyen</text></item>
+<item><category>Livres</category><rating>4.0</rating><text> </text></item>
+<item><category>Livres</category><text>sans note</text></item>
+</items>
+"""
+
+
+def test_cls_rating_and_cleaning(write):
+    texts, skipped, _ = read(cls, write("train.review", REVIEWS))
+    assert [(t.text, t.label, t.stratum) for t in texts] == [
+        ("Trop long, & plat…", "negative", "Livres/negative"),
+        ("Un cœur énorme", "positive", "Livres/positive"),
+    ]
+    assert sum(skipped.counts.values()) == 3
+
+
+def test_cls_takes_the_folder_of_the_language(write, tmp_path):
+    for language in ("de", "fr"):
+        for category in ("books", "dvd"):
+            write(f"cls/{language}/{category}/train.review", REVIEWS)
+            write(f"cls/{language}/{category}/unlabeled.review", REVIEWS)
+    skipped = Notes()
+    files = cls.find(tmp_path, "fr", skipped)
+    assert [path.parent.name for path in files["train"]] == ["books", "dvd"]
+    assert all("fr" in path.parts for path in files["train"])
+    assert skipped.counts["file without labels"] == 2
+
+
+@pytest.mark.parametrize(
+    "name, split",
+    [
+        ("eng.train", "train"),
+        ("eng.testa", "dev"),
+        ("eng.testb", "test"),
+        ("valid.txt", "dev"),
+        ("validation.tsv", "dev"),
+        ("emerging.dev.conll", "dev"),
+        ("test_data.csv", "test"),
+        ("notes.txt", None),
+    ],
+)
+def test_split_names(tmp_path, name, split):
+    assert split_of(tmp_path / name) == split
+
+
+def test_two_files_of_one_split_are_refused(write):
+    folder = write("train.conll", "a O\n").parent
+    write("train2.conll", "a O\n")
+    with pytest.raises(UserError, match="train.conll and train2.conll are both the train split"):
+        find_files(folder, "fr", Notes())
+
+
+@pytest.mark.parametrize(
+    "reader, name, content, message",
+    [
+        (iob, "train.iob", "Paris B-LOC\nword\n", r"train.iob:2: 'word' has no tag column"),
+        (iob, "train.iob", "Paris LOC\n", r"train.iob:1: 'LOC' is no tag"),
+        (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not UTF-8"),
+        (wikiner, "train.wikiner", "a|b|O\nParis\n", r"train.wikiner:2: 'Paris' is not word"),
+        (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "cut short"),
+        (sst2, "train.tsv", "a film\t1\n", r"train.tsv:1: the header has no column 'sentence'"),
+        (sst2, "train.tsv", "sentence\tlabel\nx\t1\textra\n", r"train.tsv:2: 3 columns"),
+        (sst2, "train.tsv", "sentence\tlabel\nx\tpos\n", r"train.tsv:2: label 'pos'"),
+        (cls, "train.review", "<items><item></items>", r"train.review:1: broken XML"),
+        (cls, "train.review", "", r"train.review.*(no XML|broken XML)"),
+    ],
+)
+def test_bad_input_says_where(write, reader, name, content, message):
+    with pytest.raises(UserError, match=message):
+        read(reader, write(name, content))

@@ -1,0 +1,60 @@
+"""Tokens to text, as a reader of the language would write it."""
+
+import pytest
+import spacy
+
+from scripts.corpora import wikiner
+from scripts.corpora.examples import Notes
+from scripts.corpora.text import spaces
+
+from ..conftest import SAMPLE
+
+
+def text(words, language):
+    followed = spaces(words, language)
+    return "".join(word + " " * space for word, space in zip(words, followed))
+
+
+@pytest.mark.parametrize(
+    "language, text_",
+    [
+        ("fr", "L' Express ( 1953 ) , dit -il , n' est qu' un « journal » : lu par 10 % ."),
+        ("fr", 'Aujourd\'hui , " Le Monde " coûte 3 € ! Vraiment ? Oui …'),
+        ("fr", "D’ accord , Peter O ' Toole joue -t-il à l’ Odéon ?"),
+        ("en", "John 's film is n't bad , he said : `` It 's $ 5 '' ( or 10 % ) ."),
+        ("en", 'Do n\'t say " never " again ; Tom Clancy \' s game .'),
+    ],
+)
+def test_detokenisation(language, text_):
+    expected = {
+        "L' Express": "L'Express (1953), dit-il, n'est qu'un « journal » : lu par 10 %.",
+        "Aujourd'hui ": 'Aujourd\'hui, "Le Monde" coûte 3 € ! Vraiment ? Oui…',
+        "D’ accord ": "D’accord, Peter O'Toole joue-t-il à l’Odéon ?",
+        "John 's fil": "John's film isn't bad, he said: ``It's $5'' (or 10%).",
+        "Do n't say ": 'Don\'t say "never" again; Tom Clancy\'s game.',
+    }
+    (answer,) = (value for key, value in expected.items() if text_.startswith(key.strip()))
+    assert text(text_.split(" "), language) == answer
+
+
+@pytest.mark.parametrize("words", [[], ["'"], ['"'], ["-il"], ["'s", "O", "'"]])
+def test_edges(words):
+    for language in ("fr", "en"):
+        followed = spaces(words, language)
+        assert len(followed) == len(words) and (not words or followed[-1] is False)
+
+
+def test_the_pipelines_tokenizer_finds_the_same_entities_on_the_samples_raw_text():
+    nlp = spacy.blank("fr")
+    aligned = total = 0
+    for path in sorted((SAMPLE / "ner-fr").glob("*.wikiner")):
+        for sentence in wikiner.read(path, Notes(), Notes()):
+            raw = text(sentence.words, "fr")
+            starts = [len(text(sentence.words[:i] + ["x"], "fr")) - 1 for i, _, _ in sentence.entities]
+            doc = nlp.make_doc(raw)
+            for (start, end, _), at in zip(sentence.entities, starts):
+                span = text(sentence.words[start:end], "fr")
+                total += 1
+                aligned += doc.char_span(at, at + len(span)) is not None
+    assert total > 2000
+    assert aligned / total > 0.99
