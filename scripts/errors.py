@@ -1,9 +1,9 @@
 """The one error a user sees, and the one place where it is printed."""
 
+import sys
 from typing import Callable, NoReturn
 
 import typer
-from wasabi import Printer
 
 
 class UserError(Exception):
@@ -27,5 +27,6 @@ def run(command: Callable, **settings) -> NoReturn:
         message = str(error)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    msg = Printer(line_max=10_000)
-    msg.fail(" ".join(message.split()), exits=1)
+    # Not wasabi's msg.fail, which breaks a line after 80 characters, in the middle of a path.
+    typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)
+    sys.exit(1)

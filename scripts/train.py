@@ -65,8 +65,8 @@ def main(
     msg.good(f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in best.items())}")
 
 
+# Options that are not its own are settings of the config.
+SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
+
 if __name__ == "__main__":
-    run(
-        main,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
+    run(main, **SETTINGS)

@@ -88,8 +88,9 @@ class Result(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The one line of an error, without its mark and colour."""
-        return next(line for line in self.out.splitlines() if "✘" in line)
+        """The one line of an error."""
+        (line,) = [line for line in self.err.splitlines() if "✘" in line]
+        return line
 
 
 @pytest.fixture

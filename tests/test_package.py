@@ -1,0 +1,158 @@
+"""Wheels: built, installed in a clean environment, loaded offline; and the pages."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import Doc, Span
+
+from scripts import convert, evaluate, package, report, train
+from scripts.reporting.page import category_items, entity_items, render
+
+from .conftest import ROOT, SAMPLE
+
+NAME = "fr_tiny_trf"
+
+
+@pytest.fixture(scope="module")
+def wheel(distilbert, tmp_path_factory):
+    """A pipeline on the minuscule DistilBERT, from an encoder folder that is gone afterwards."""
+    folder = tmp_path_factory.mktemp("wheel")
+    encoder = folder / "my-encoder"
+    shutil.copytree(distilbert, encoder)
+    convert.convert(convert.FORMATS["iob"], SAMPLE / "conll-en", folder / "corpus", "fr")
+
+    def run(module, *arguments):
+        command = [sys.executable, "-m", f"scripts.{module}", *map(str, arguments)]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    run(
+        "train", "configs/ner.cfg", folder / "trained", "--corpus", folder / "corpus",
+        "--lang", "fr", "--settings.encoder", encoder, "--settings.max_steps", 20,
+        "--settings.eval_frequency", 20, "--settings.learn_rate", 5e-3,
+    )  # fmt: skip
+    model, metrics = folder / "trained" / "model-best", folder / "metrics" / f"{NAME}.json"
+    run("evaluate", model, folder / "corpus", metrics)
+    shutil.rmtree(encoder)
+    printed = run("package", model, metrics, folder / "packages", "--name", NAME)
+    assert "installed and loaded offline" in printed
+    return folder / "packages" / f"{NAME}-0.1.0-py3-none-any.whl"
+
+
+def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        meta = srsly.json_loads(archive.read(f"{NAME}/meta.json"))
+        contents = {name: archive.read(name) for name in names}
+    assert meta["name"] == "tiny_trf" and meta["version"] == "0.1.0"
+    assert meta["labels"]["ner"] == ["LOC", "MISC", "ORG", "PER"]
+    assert [source["name"] for source in meta["sources"]] == ["corpus", "my-encoder"]
+    assert set(meta["performance"]) >= {"ents_p", "ents_r", "ents_f", "ents_per_type"}
+    assert meta["license"] and meta["description"] and meta["requirements"]
+    # No code of the project but the package's own two files of spaCy's template.
+    assert [name for name in names if name.endswith(".py")] == [f"{NAME}/__init__.py"]
+    here = [str(wheel.parent.parent), str(ROOT), str(Path.home())]
+    for name, content in contents.items():
+        assert not [path for path in here if path.encode() in content], name
+
+
+def test_the_wheel_alone_in_a_fresh_environment(wheel, tmp_path):
+    """With its own dependencies from the registry, at the versions of this environment."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = package.python_of(tmp_path / "env")
+    pins = [f"{name}=={version(name).split('+')[0]}" for name in ("torch", "spacy", "numpy")]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *pins, wheel], check=True, cwd=tmp_path)
+    program = (
+        "import spacy; nlp = spacy.load('fr_tiny_trf'); "
+        "docs = list(nlp.pipe(['Marie Curie à Paris', '', '😀', 'mot ' * 900])); "
+        "html = spacy.displacy.render(docs[0], style='ent', page=True); "
+        "print(len(docs), nlp.pipe_names, '<html' in html)"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONPATH", None)
+    result = subprocess.run(
+        [python, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "4 ['transformer', 'ner'] True"
+
+
+@pytest.mark.parametrize(
+    "name, metrics, message",
+    [
+        (NAME, "nowhere.json", "nowhere.json is missing: run `evaluate` first"),
+        ("en_tiny_trf", "metrics/fr_tiny_trf.json", "must begin with the pipeline's language, fr_"),
+    ],
+)
+def test_mistakes(command, wheel, name, metrics, message):
+    folder = wheel.parent.parent
+    result = command(
+        package, folder / "trained" / "model-best", folder / metrics, folder / "other", "--name", name
+    )
+    assert result.code == 1 and message in result.line
+    assert not (folder / "other").exists()
+
+
+def test_commands_without_a_pipeline(command, tmp_path):
+    for module, arguments in ((evaluate, ["c", "m.json"]), (report, ["c", __file__, "p.html"])):
+        result = command(module, tmp_path / "nowhere", *arguments)
+        assert result.code == 1 and "no trained pipeline there" in result.line
+
+
+HOSTILE = "<script>alert(1)</script> & \"l'été\" <img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+def page():
+    """A page with hostile text in an entity, in a label and in a category."""
+    nlp = spacy.blank("fr")
+    gold, found = nlp.make_doc(HOSTILE), nlp.make_doc(HOSTILE)
+    gold.ents = [Span(gold, 0, 4, label="<b>PER")]
+    right = nlp.make_doc("Lens est une ville.")
+    right.ents = [Span(right, 0, 1, label="LOC")]
+    entities = entity_items([right, found], [right, gold])
+    text = Doc(nlp.vocab, words=[HOSTILE])
+    text.cats = {"<i>": 0.25, "ok": 0.75}
+    label = Doc(nlp.vocab, words=[HOSTILE])
+    label.cats = {"<i>": 1.0, "ok": 0.0}
+    items = entities + category_items([text], [label])
+    return render(HOSTILE, "about", "fr", ("a", "b"), [(HOSTILE, "1")], items, 10)
+
+
+def test_the_page_is_inert_and_puts_errors_first(page):
+    assert page.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in page
+    assert "width=device-width" in page
+    assert not re.search(r"<script|<img|<b>|<i>[^<]", page)
+    assert page.count("&lt;script&gt;") >= 5
+    articles = re.findall(r"<article( class=\"wrong\")?>", page)
+    assert articles == [' class="wrong"', ' class="wrong"', ""]
+    assert "2 of 3 test examples have an error" in page
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+def test_the_page_in_a_browser(page, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(page, encoding="utf8")
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+        "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=360,800", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    assert "l'été" in dom and "✓" in dom
+    assert dom.count("<article") == 3 and "<script" not in dom and "<img" not in dom

@@ -1,0 +1,162 @@
+"""Real, short trainings of both kinds on a minuscule checkpoint of each tokenizer type."""
+
+import pytest
+import spacy
+import srsly
+import torch
+from spacy.tokens import DocBin
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from thinc.api import Config
+
+from scripts import convert, evaluate, train
+from scripts.encoders.tokenizer import mend_offsets
+from scripts.training.encoder import prepare_encoder
+
+from .conftest import ROOT, SAMPLE
+
+CORPORA = {"ner": ("wikiner", SAMPLE / "ner-fr"), "textcat": ("cls", SAMPLE / "cls-fr")}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """The samples, converted; one text of 600 words and an empty one among the training texts."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for task, (format, source) in CORPORA.items():
+        convert.convert(convert.FORMATS[format], source, folder / task, "fr")
+    path = folder / "textcat" / "train.spacy"
+    nlp = spacy.blank("fr")
+    docs = list(DocBin().from_disk(path).get_docs(nlp.vocab))[:200]
+    long = nlp.make_doc("Un film interminable . " * 150)
+    long.cats = {"negative": 1.0, "positive": 0.0}
+    DocBin(docs=[*docs, long]).to_disk(path)
+    return folder
+
+
+@pytest.mark.parametrize("encoder", ["distilbert", "camembert"])
+@pytest.mark.parametrize("task", ["textcat", "ner"])
+def test_training(command, request, corpora, tmp_path, encoder, task):
+    checkpoint = request.getfixturevalue(encoder)
+    output = tmp_path / "trained"
+    result = command(
+        train, ROOT / "configs" / f"{task}.cfg", output,
+        "--corpus", corpora / task, "--lang", "fr",
+        "--settings.encoder", checkpoint, "--settings.max_steps", 60,
+        "--settings.eval_frequency", 30, "--settings.batch_words", 500,
+        "--settings.learn_rate", 2e-3, "--settings.accumulate", 2,
+    )  # fmt: skip
+    assert result.code == 0, result.out + result.err
+    assert [p.name for p in sorted(output.iterdir())] == ["logs", "model-best"]
+
+    # A tenth of the steps is warm-up, and the curves are those of the console.
+    config = Config().from_disk(output / "model-best" / "config.cfg")
+    assert config["settings"]["warmup_steps"] == 6
+    events = EventAccumulator(str(output / "logs"))
+    events.Reload()
+    rates = {event.step: event.value for event in events.Scalars("learn_rate")}
+    assert rates[0] == 0 and rates[30] == pytest.approx(2e-3 * (60 - 30) / (60 - 6))
+    losses = [event.value for event in events.Scalars(f"loss/{task}")]
+    assert len(losses) == 3
+    # Losses are sums over 30 updates, of 1 at step 0: the last thirty lost less than the first.
+    assert losses[2] < losses[1]
+    assert [event.step for event in events.Scalars("score/overall")] == [0, 30, 60]
+
+    # The trained pipeline loads without the project, and reads empty and long texts.
+    nlp = spacy.load(output / "model-best")
+    assert nlp.get_pipe("transformer").model.transformer.dtype == torch.float32
+    long = "Marie Curie travaille à Paris . " * 200
+    docs = list(nlp.pipe([long, "", "😀", "Marie Curie travaille à Paris ."]))
+    if task == "textcat":
+        assert all(sum(doc.cats.values()) == pytest.approx(1, abs=1e-3) for doc in docs)
+    else:
+        assert [len(doc.ents) for doc in docs[1:2]] == [0]
+
+    # evaluate: the scorer's figures, on raw text and, for entities, on gold tokens.
+    metrics = tmp_path / "metrics" / "fr_tiny_trf.json"
+    result = command(evaluate, output / "model-best", corpora / task, metrics, "--about", "samples")
+    assert result.code == 0
+    found = srsly.read_json(metrics)
+    assert found["pipeline"] == "fr_tiny_trf" and found["split"] == "test: samples"
+    assert found["seed"] == 0 and found["encoder"] == str(checkpoint)
+    assert found["versions"]["spacy"] == spacy.__version__
+    assert found["speed"]["words_per_second"] > 0 and found["examples"] in (185, 212)
+    assert ("gold_tokens" in found) == (task == "ner")
+    kind = "ents_per_type" if task == "ner" else "cats_f_per_type"
+    assert {"p", "r", "f"} == set(next(iter(found["raw_text"][kind].values())))
+
+
+def test_training_twice_with_one_seed_gives_one_model(command, distilbert, corpora, tmp_path):
+    weights = []
+    for name in ("a", "b"):
+        result = command(
+            train, ROOT / "configs" / "ner.cfg", tmp_path / name,
+            "--corpus", corpora / "ner", "--lang", "fr", "--settings.encoder", distilbert,
+            "--settings.max_steps", 3, "--settings.dev_limit", 5, "--settings.batch_words", 100,
+        )  # fmt: skip
+        assert result.code == 0
+        nlp = spacy.load(tmp_path / name / "model-best")
+        weights.append(nlp.get_pipe("transformer").model.transformer.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_frozen_layers_keep_their_weights(command, camembert, corpora, tmp_path):
+    result = command(
+        train, ROOT / "configs" / "textcat.cfg", tmp_path / "out",
+        "--corpus", corpora / "textcat", "--lang", "fr", "--settings.encoder", camembert,
+        "--settings.max_steps", 3, "--settings.dev_limit", 5, "--settings.batch_words", 100,
+        "--settings.frozen_layers", 2, "--settings.eval_frequency", 3,
+    )  # fmt: skip
+    assert result.code == 0
+    from transformers import AutoModel
+
+    before = AutoModel.from_pretrained(camembert).state_dict()
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    after = nlp.get_pipe("transformer").model.transformer.state_dict()
+    changed = {
+        ".".join(key.split(".")[:3])
+        for key in before
+        if not key.startswith("pooler") and not torch.equal(before[key], after[key])
+    }
+    assert changed <= {"encoder.layer.1"}
+
+
+def test_bfloat16_changes_the_forward_pass_only(camembert, monkeypatch):
+    monkeypatch.setattr("scripts.training.encoder.processor_has_bfloat16", lambda: True)
+    nlp = spacy.blank("fr")
+    nlp.add_pipe("transformer", config={"model": {"name": str(camembert)}})
+    nlp.initialize()
+    exact = nlp("Marie Curie")._.trf_data.model_output.last_hidden_state
+    prepare_encoder("bfloat16", 0)(nlp)
+    rough = nlp("Marie Curie")._.trf_data.model_output.last_hidden_state
+    assert rough.dtype == exact.dtype == "float32"
+    assert not (rough == exact).all() and abs(rough - exact).max() < 0.1
+    assert all(p.dtype == torch.float32 for p in nlp.get_pipe("transformer").model.transformer.parameters())
+
+
+def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(camembert)
+    mend_offsets(tokenizer.backend_tokenizer)
+    text = "Marie Curie travaille à Paris"
+    encoding = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    assert not any(text[start:end].startswith(" ") for start, end in encoding["offset_mapping"])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--corpus", "nowhere"], "nowhere/train.spacy is missing"),
+        (["--settings.encoder", "{empty}"], "no config.json in it"),
+        (["--settings.encoder", "no/such-encoder"], "neither a local folder nor to be had"),
+        (["--settings.precision", "int8"], "settings.precision 'int8'"),
+    ],
+)
+def test_mistakes(command, monkeypatch, corpora, camembert, tmp_path, arguments, message):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "empty").mkdir()
+    arguments = [argument.format(empty=tmp_path / "empty") for argument in arguments]
+    defaults = ["--corpus", corpora / "ner", "--lang", "fr", "--settings.encoder", camembert]
+    result = command(train, ROOT / "configs" / "ner.cfg", tmp_path / "out", *defaults, *arguments)
+    assert result.code == 1
+    assert message in result.line
+    assert not (tmp_path / "out" / "model-best").exists()

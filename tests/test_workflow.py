@@ -1,0 +1,132 @@
+"""The real workflow `demo` on the samples and the embedded encoder, with few steps."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from .conftest import ROOT
+
+PIPELINES = {"fr_demo_reviews_trf": 212, "fr_demo_ner_trf": 185}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clean copy of the project; the two wheels are taken from here where they were fetched."""
+    folder = tmp_path_factory.mktemp("project") / "p"
+    listed = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
+    )
+    for name in listed.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    downloads = ROOT / "assets" / "downloads"
+    if downloads.is_dir():
+        shutil.copytree(downloads, folder / "assets" / "downloads")
+    return folder
+
+
+def demo(project, *options):
+    command = [sys.executable, "-m", "spacy", "project", "run", "demo", str(project)]
+    command += ["--vars.steps_demo_reviews", "4", "--vars.steps_demo_ner", "4"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run(
+        [*command, *options], cwd=project, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def first(project):
+    return demo(project)
+
+
+def test_the_demo_makes_metrics_wheels_and_pages(project, first):
+    for name, examples in PIPELINES.items():
+        metrics = srsly.read_json(project / "metrics" / f"{name}.json")
+        assert metrics["examples"] == examples
+        assert metrics["encoder"] == "assets/encoders/e5-small-fr-en"
+        assert (project / "packages" / f"{name}-0.1.0-py3-none-any.whl").stat().st_size > 5e7
+        page = (project / "reports" / f"{name}.html").read_text(encoding="utf8")
+        assert page.count("<article") == min(examples, 200)
+        assert list((project / "training" / name / "logs").glob("events.out.tfevents.*"))
+    assert first.count("installed and loaded offline") == 2
+
+
+def test_running_again_skips_everything(project, first):
+    models = [project / "training" / name / "model-best" / "meta.json" for name in PIPELINES]
+    before = [path.stat().st_mtime_ns for path in models]
+    again = demo(project)
+    assert again.count("Skipping") == 11
+    assert [path.stat().st_mtime_ns for path in models] == before
+
+
+def test_the_encoder_is_an_ordinary_folder_with_right_offsets(project, first):
+    folder = project / "assets" / "encoders" / "e5-small-fr-en"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder)
+    assert len(tokenizer) == model.config.vocab_size == 40000
+    text = "L'Express, à  Paris : « Zoé » & C°…"
+    encoding = tokenizer(text, return_offsets_mapping=True, return_tensors="pt")
+    for piece, (start, end) in zip(encoding.tokens(), encoding["offset_mapping"][0].tolist()):
+        assert text[start:end] == text[start:end].strip(), piece
+    del encoding["offset_mapping"]
+    with torch.no_grad():
+        hidden = model(**encoding).last_hidden_state
+    assert hidden.shape == (1, encoding["input_ids"].shape[1], 384)
+    assert tokenizer.decode(encoding["input_ids"][0], skip_special_tokens=True).startswith("L'Express")
+    # Nothing is unknown in French and English text.
+    assert tokenizer.unk_token_id not in encoding["input_ids"][0]
+
+
+def test_the_encoder_knows_what_sentences_mean(project, first):
+    folder = project / "assets" / "encoders" / "e5-small-fr-en"
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    texts = ["query: un chat dort sur le canapé", "query: a cat is asleep on the sofa",
+             "query: le budget de la région a été voté"]  # fmt: skip
+    encoding = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(**encoding).last_hidden_state
+    mask = encoding["attention_mask"][..., None]
+    vectors = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1))
+    similarity = vectors @ vectors.T
+    assert similarity[0, 1] > similarity[0, 2] + 0.05
+
+
+def test_spacy_aligns_each_piece_with_its_own_token(project, first):
+    nlp = spacy.load(project / "training" / "fr_demo_ner_trf" / "model-best")
+    doc = nlp("Marie Curie travaille à Paris.")
+    data = doc._.trf_data
+    pieces = data.wordpieces.strings[0]
+    for token in doc:
+        (rows,) = [data.align[token.i].data.flatten()]
+        joined = "".join(pieces[row] for row in rows).replace("▁", "")
+        assert joined == token.text
+
+
+def test_run_lists_each_step_with_a_line():
+    result = subprocess.run(
+        [sys.executable, "-m", "spacy", "project", "run", "--help", str(ROOT)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in ("demo", "sst2", "flue", "ner-fr", "ner-en", "all"):
+        assert f"\n{name} " in result.stdout
+
+
+def test_the_readmes_reference_block_is_up_to_date(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "weasel", "document", str(ROOT), "--output", str(tmp_path / "R.md")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0
+    block = (tmp_path / "R.md").read_text(encoding="utf8")
+    start, end = "<!-- WEASEL: AUTO-GENERATED DOCS START (do not remove) -->", "<!-- WEASEL: AUTO-GENERATED DOCS END"
+    assert block[block.index(start) : block.index(end)] in Path(ROOT / "README.md").read_text("utf8")
