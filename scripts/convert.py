@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import Enum
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 import srsly
 import typer
@@ -56,9 +56,7 @@ def convert(
         dev_ratio = 0.0 if "dev" in files or "train" not in files else format.dev_ratio
     for name, ratio in (("dev", dev_ratio), ("test", test_ratio)):
         if ratio and name in files:
-            raise UserError(
-                f"{source} has a {name} split of its own: leave --{name}-ratio out."
-            )
+            raise UserError(f"{source} has a {name} split of its own: leave --{name}-ratio out.")
     carver = None
     strata: Counter = Counter()
     if dev_ratio or test_ratio or train_size is not None:
@@ -170,7 +168,9 @@ def main(
         seed=seed,
     )
     print_report(report)
-    msg.good(f"{output_dir}: {', '.join(f'{name}.spacy' for name in report['splits'])}, report.json")
+    msg.good(
+        f"{output_dir}: {', '.join(f'{name}.spacy' for name in report['splits'])}, report.json"
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def rows(metrics: Dict[str, Any]) -> List[Tuple[str, ...]]:
         per_type = scores.get("ents_per_type") or scores.get("cats_f_per_type") or {}
         overall = {letter: scores[f"{kind}_{letter}"] for letter in "prf"}
         for label, values in {f"all ({kind})": overall, **dict(sorted(per_type.items()))}.items():
-            figures = ("–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf")
+            figures = (
+                "–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf"
+            )
             table.append((name.replace("_", " "), label, *figures))
     return table
 
@@ -65,7 +67,11 @@ def main(
         aligns=("l", "l", "r", "r", "r"),
     )
     scores, speed = metrics["raw_text"], metrics["speed"]
-    name, value = ("accuracy", scores.get("accuracy")) if "accuracy" in scores else ("entity F", scores["ents_f"])
+    name, value = (
+        ("accuracy", scores.get("accuracy"))
+        if "accuracy" in scores
+        else ("entity F", scores["ents_f"])
+    )
     msg.good(
         f"{output}: {name} {value:.4f} on {len(gold):,} examples, "
         f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads)"

@@ -47,7 +47,7 @@ def neutralise(nlp: Language) -> str:
     config = nlp.config.copy()
     config["settings"]["encoder"] = name
     config["components"]["transformer"]["model"]["name"] = name
-    config["paths"] = {path: None for path in config["paths"]}
+    config["paths"] = dict.fromkeys(config["paths"])
     nlp.config = config
     return name
 
@@ -77,9 +77,7 @@ def build(nlp: Language, folder: Path) -> Path:
     """Write the pipeline into `folder` and return the wheel built from it."""
     nlp.to_disk(folder / "pipeline")
     (folder / "build").mkdir()
-    spacy.cli.package(
-        folder / "pipeline", folder / "build", create_sdist=False, create_wheel=True
-    )
+    spacy.cli.package(folder / "pipeline", folder / "build", create_sdist=False, create_wheel=True)
     wheel = next((folder / "build").glob("*/dist/*.whl"), None)
     if wheel is None:
         raise UserError("the wheel was not built; its log is above (a registry is needed once).")

@@ -19,7 +19,9 @@ from .files import written_beside
 def check_encoder(name: str) -> None:
     """Raise UserError where the encoder is neither a checkpoint folder nor to be had from the hub."""
     if Path(name).exists() and not (Path(name) / "config.json").is_file():
-        raise UserError(f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder.")
+        raise UserError(
+            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
+        )
     try:
         AutoConfig.from_pretrained(name)
     except OSError as error:

@@ -62,7 +62,9 @@ class Hub(BaseHTTPRequestHandler):
             _, _, under = argument.partition("/")
             recursive = "recursive=True" in self.path
             found = self.entries(folder, unquote(under), recursive)
-            self.json(found) if found else self.answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
+            self.json(found) if found else self.answer(
+                404, b"{}", {"X-Error-Code": "EntryNotFound"}
+            )
         elif "/paths-info/" in rest:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             self.json([e for e in self.entries(folder) if e["path"] in unquote(body)])

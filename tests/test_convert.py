@@ -62,7 +62,9 @@ def test_sample_sentences(command, tmp_path):
 def test_english_samples(command, tmp_path, format, folder, language, counts):
     result = command(convert, format, SAMPLE / folder, tmp_path / "out", "--lang", language)
     assert result.code == 0
-    found = [len(docs(tmp_path / "out" / f"{name}.spacy", "en")) for name in ("train", "dev", "test")]
+    found = [
+        len(docs(tmp_path / "out" / f"{name}.spacy", "en")) for name in ("train", "dev", "test")
+    ]
     assert tuple(found) == counts
 
 
@@ -81,7 +83,9 @@ def test_one_seed_gives_the_same_bytes_and_another_seed_another_split(command, t
     assert digests(tmp_path / "a")["dev.spacy"] != digests(tmp_path / "c")["dev.spacy"]
     sizes = [len(docs(tmp_path / "a" / f"{name}.spacy")) for name in ("train", "dev", "test")]
     assert sizes == [140, 20, 40]
-    texts = [d.text for name in ("train", "dev", "test") for d in docs(tmp_path / "a" / f"{name}.spacy")]
+    texts = [
+        d.text for name in ("train", "dev", "test") for d in docs(tmp_path / "a" / f"{name}.spacy")
+    ]
     assert len(set(texts)) == 200
 
 
@@ -104,9 +108,7 @@ def test_apportion_gives_the_exact_total():
     assert splits.apportion(0, {"a": 5}) == {"a": 0}
 
 
-def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(
-    command, tmp_path, monkeypatch
-):
+def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(command, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_TOKENS", 100)
     path = sentences(tmp_path, 90)
     options = ("--lang", "fr", "--dev-ratio", 0)
@@ -125,7 +127,10 @@ def test_duplicates_and_shared_texts_are_counted(command, tmp_path):
     folder.mkdir()
     (folder / "train.wikiner").write_text("a|_|O\nb|_|O\na|_|O\n")
     (folder / "test.wikiner").write_text("b|_|O\nc|_|O\n")
-    assert command(convert, "wikiner", folder, tmp_path / "out", "--lang", "fr", "--dev-ratio", 0).code == 0
+    assert (
+        command(convert, "wikiner", folder, tmp_path / "out", "--lang", "fr", "--dev-ratio", 0).code
+        == 0
+    )
     report = srsly.read_json(tmp_path / "out" / "report.json")
     assert report["splits"]["train"]["duplicates"] == 1
     assert report["shared"] == {"train/test": 1}
@@ -149,7 +154,10 @@ def test_entities_that_cannot_be_aligned_are_counted_with_their_place(command, t
         (("iob", "empty/notes.txt", "out", "--lang", "fr"), "no example in it"),
         (("iob", "bad.iob", "out", "--lang", "fr"), "bad.iob:3: 'end' has no tag column"),
         (("iob", "good.iob", "out", "--lang", "zz"), "spaCy has no language 'zz'"),
-        (("iob", "good.iob", "out", "--lang", "fr", "--split", "dev", "--test-ratio", ".2"), "no train split"),
+        (
+            ("iob", "good.iob", "out", "--lang", "fr", "--split", "dev", "--test-ratio", ".2"),
+            "no train split",
+        ),
     ],
 )
 def test_mistakes_get_one_line_and_leave_what_was_there(

@@ -155,7 +155,9 @@ def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_
     with serve(tmp_path / "www") as endpoint:
         source = described(archive, f"{endpoint}/datasets/files/resolve/main/cls.tar.gz")
         fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
-        files = [p.relative_to(tmp_path / "flue").as_posix() for p in (tmp_path / "flue").rglob("*.*")]
+        files = [
+            p.relative_to(tmp_path / "flue").as_posix() for p in (tmp_path / "flue").rglob("*.*")
+        ]
         assert files == ["cls-acl10-unprocessed/fr/dvd/train.review"]
         assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["cls.tar.gz"]
 
@@ -163,7 +165,9 @@ def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_
 @pytest.mark.parametrize("answer", [None, (403, b"no"), (200, b"<html>log in</html>")])
 def test_an_archive_that_cannot_be_had_or_is_another_file(archive, tmp_path, answer):
     with serve(tmp_path / "www", answer) as endpoint:
-        url = f"{endpoint if answer else 'http://127.0.0.1:9'}/datasets/files/resolve/main/cls.tar.gz"
+        url = (
+            f"{endpoint if answer else 'http://127.0.0.1:9'}/datasets/files/resolve/main/cls.tar.gz"
+        )
         with pytest.raises(UserError) as error:
             fetch.fetch_archive(described(archive, url), tmp_path / "downloads", tmp_path / "flue")
     assert f"Put cls.tar.gz ({archive.stat().st_size:,} bytes, sha256" in str(error.value)

@@ -15,7 +15,7 @@ import spacy
 import srsly
 from spacy.tokens import Doc, Span
 
-from scripts import convert, evaluate, package, report, train
+from scripts import convert, evaluate, package, report
 from scripts.reporting.page import category_items, entity_items, render
 
 from .conftest import ROOT, SAMPLE
@@ -99,7 +99,12 @@ def test_the_wheel_alone_in_a_fresh_environment(wheel, tmp_path):
 def test_mistakes(command, wheel, name, metrics, message):
     folder = wheel.parent.parent
     result = command(
-        package, folder / "trained" / "model-best", folder / metrics, folder / "other", "--name", name
+        package,
+        folder / "trained" / "model-best",
+        folder / metrics,
+        folder / "other",
+        "--name",
+        name,
     )
     assert result.code == 1 and message in result.line
     assert not (folder / "other").exists()
@@ -111,7 +116,7 @@ def test_commands_without_a_pipeline(command, tmp_path):
         assert result.code == 1 and "no trained pipeline there" in result.line
 
 
-HOSTILE = "<script>alert(1)</script> & \"l'été\" <img src=x onerror=alert(2)>"
+HOSTILE = '<script>alert(1)</script> & "l\'été" <img src=x onerror=alert(2)>'
 
 
 @pytest.fixture

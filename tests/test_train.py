@@ -1,5 +1,10 @@
 """Real, short trainings of both kinds on a minuscule checkpoint of each tokenizer type."""
 
+import re
+import signal
+import subprocess
+import sys
+
 import pytest
 import spacy
 import srsly
@@ -10,7 +15,7 @@ from thinc.api import Config
 
 from scripts import convert, evaluate, train
 from scripts.encoders.tokenizer import mend_offsets
-from scripts.training.encoder import prepare_encoder
+from scripts.training.prepare import prepare_training
 
 from .conftest import ROOT, SAMPLE
 
@@ -120,16 +125,18 @@ def test_frozen_layers_keep_their_weights(command, camembert, corpora, tmp_path)
 
 
 def test_bfloat16_changes_the_forward_pass_only(camembert, monkeypatch):
-    monkeypatch.setattr("scripts.training.encoder.processor_has_bfloat16", lambda: True)
+    monkeypatch.setattr("scripts.training.prepare.processor_has_bfloat16", lambda: True)
     nlp = spacy.blank("fr")
     nlp.add_pipe("transformer", config={"model": {"name": str(camembert)}})
     nlp.initialize()
     exact = nlp("Marie Curie")._.trf_data.model_output.last_hidden_state
-    prepare_encoder("bfloat16", 0)(nlp)
+    prepare_training("bfloat16", 0)(nlp)
     rough = nlp("Marie Curie")._.trf_data.model_output.last_hidden_state
     assert rough.dtype == exact.dtype == "float32"
     assert not (rough == exact).all() and abs(rough - exact).max() < 0.1
-    assert all(p.dtype == torch.float32 for p in nlp.get_pipe("transformer").model.transformer.parameters())
+    assert all(
+        p.dtype == torch.float32 for p in nlp.get_pipe("transformer").model.transformer.parameters()
+    )
 
 
 def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
@@ -159,4 +166,27 @@ def test_mistakes(command, monkeypatch, corpora, camembert, tmp_path, arguments,
     result = command(train, ROOT / "configs" / "ner.cfg", tmp_path / "out", *defaults, *arguments)
     assert result.code == 1
     assert message in result.line
+    assert not (tmp_path / "out" / "model-best").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_training_leaves_no_pipeline(camembert, corpora, tmp_path, how):
+    command = [
+        sys.executable, "-u", "-m", "scripts.train", "configs/ner.cfg", tmp_path / "out",
+        "--corpus", corpora / "ner", "--lang", "fr", "--settings.encoder", camembert,
+        "--settings.max_steps", "5000", "--settings.eval_frequency", "2",
+        "--settings.dev_limit", "5", "--settings.batch_words", "100",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    # Three evaluations in, spaCy has saved a best pipeline.
+    rows = 0
+    while rows < 3:
+        line = process.stdout.readline()
+        assert line, "the training ended by itself"
+        rows += bool(re.match(r"\s+\d+\s+\d+\s", line))
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
     assert not (tmp_path / "out" / "model-best").exists()

@@ -82,7 +82,9 @@ def test_the_encoder_is_an_ordinary_folder_with_right_offsets(project, first):
     with torch.no_grad():
         hidden = model(**encoding).last_hidden_state
     assert hidden.shape == (1, encoding["input_ids"].shape[1], 384)
-    assert tokenizer.decode(encoding["input_ids"][0], skip_special_tokens=True).startswith("L'Express")
+    assert tokenizer.decode(encoding["input_ids"][0], skip_special_tokens=True).startswith(
+        "L'Express"
+    )
     # Nothing is unknown in French and English text.
     assert tokenizer.unk_token_id not in encoding["input_ids"][0]
 
@@ -128,5 +130,10 @@ def test_the_readmes_reference_block_is_up_to_date(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0
     block = (tmp_path / "R.md").read_text(encoding="utf8")
-    start, end = "<!-- WEASEL: AUTO-GENERATED DOCS START (do not remove) -->", "<!-- WEASEL: AUTO-GENERATED DOCS END"
-    assert block[block.index(start) : block.index(end)] in Path(ROOT / "README.md").read_text("utf8")
+    start, end = (
+        "<!-- WEASEL: AUTO-GENERATED DOCS START (do not remove) -->",
+        "<!-- WEASEL: AUTO-GENERATED DOCS END",
+    )
+    assert block[block.index(start) : block.index(end)] in Path(ROOT / "README.md").read_text(
+        "utf8"
+    )

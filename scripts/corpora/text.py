@@ -4,10 +4,10 @@ import re
 from typing import List, Sequence
 
 APOSTROPHES = "'’"
-CLOSING = frozenset(", . … ... ) ] } ’’ '' ”".split())
-OPENING = frozenset("( [ { `` “ # $ £ ¿ ¡".split())
+CLOSING = frozenset([",", ".", "…", "...", ")", "]", "}", "’’", "''", "”"])
+OPENING = frozenset(["(", "[", "{", "``", "“", "#", "$", "£", "¿", "¡"])
 # French writes a (narrow) space before the high punctuation and inside the guillemets.
-CLOSING_EN = CLOSING | frozenset(": ; ! ? % »".split())
+CLOSING_EN = CLOSING | frozenset([":", ";", "!", "?", "%", "»"])
 OPENING_EN = OPENING | {"«"}
 ENGLISH_CLITIC = re.compile(r"(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.I)
 FRENCH_CLITIC = re.compile(

@@ -121,9 +121,7 @@ class SplitWriter:
 def shared_texts(writers: Sequence[SplitWriter]) -> Dict[str, int]:
     """Return how many distinct texts each two splits share, by "train/test"."""
     pairs: List[Tuple[SplitWriter, SplitWriter]] = [
-        (first, second)
-        for index, first in enumerate(writers)
-        for second in writers[index + 1 :]
+        (first, second) for index, first in enumerate(writers) for second in writers[index + 1 :]
     ]
     return {
         f"{first.name}/{second.name}": int(

@@ -23,7 +23,9 @@ def load(pipeline: str) -> Language:
     try:
         return spacy.load(pipeline)
     except OSError as error:
-        raise UserError(f"{pipeline}: no trained pipeline there; train or install it first.") from error
+        raise UserError(
+            f"{pipeline}: no trained pipeline there; train or install it first."
+        ) from error
 
 
 def read_docs(path: Path, nlp: Language) -> List[Doc]:

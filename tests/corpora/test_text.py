@@ -22,7 +22,7 @@ def text(words, language):
         ("fr", 'Aujourd\'hui , " Le Monde " coûte 3 € ! Vraiment ? Oui …'),
         ("fr", "D’ accord , Peter O ' Toole joue -t-il à l’ Odéon ?"),
         ("en", "John 's film is n't bad , he said : `` It 's $ 5 '' ( or 10 % ) ."),
-        ("en", 'Do n\'t say " never " again ; Tom Clancy \' s game .'),
+        ("en", "Do n't say \" never \" again ; Tom Clancy ' s game ."),
     ],
 )
 def test_detokenisation(language, text_):
@@ -31,7 +31,7 @@ def test_detokenisation(language, text_):
         "Aujourd'hui ": 'Aujourd\'hui, "Le Monde" coûte 3 € ! Vraiment ? Oui…',
         "D’ accord ": "D’accord, Peter O'Toole joue-t-il à l’Odéon ?",
         "John 's fil": "John's film isn't bad, he said: ``It's $5'' (or 10%).",
-        "Do n't say ": 'Don\'t say "never" again; Tom Clancy\'s game.',
+        "Do n't say ": "Don't say \"never\" again; Tom Clancy's game.",
     }
     (answer,) = (value for key, value in expected.items() if text_.startswith(key.strip()))
     assert text(text_.split(" "), language) == answer
@@ -50,7 +50,9 @@ def test_the_pipelines_tokenizer_finds_the_same_entities_on_the_samples_raw_text
     for path in sorted((SAMPLE / "ner-fr").glob("*.wikiner")):
         for sentence in wikiner.read(path, Notes(), Notes()):
             raw = text(sentence.words, "fr")
-            starts = [len(text(sentence.words[:i] + ["x"], "fr")) - 1 for i, _, _ in sentence.entities]
+            starts = [
+                len(text(sentence.words[:i] + ["x"], "fr")) - 1 for i, _, _ in sentence.entities
+            ]
             doc = nlp.make_doc(raw)
             for (start, end, _), at in zip(sentence.entities, starts):
                 span = text(sentence.words[start:end], "fr")

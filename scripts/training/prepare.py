@@ -1,0 +1,90 @@
+"""What is done to a new pipeline before its training: offsets, head, frozen layers, precision."""
+
+from typing import Callable, List
+
+import numpy
+import torch
+from spacy.language import Language
+from spacy.pipeline import TextCategorizer
+from spacy.util import registry
+from transformers import PreTrainedModel
+from wasabi import msg
+
+from ..encoders.tokenizer import mend_offsets
+from ..errors import UserError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def processor_has_bfloat16() -> bool:
+    """Tell whether this processor multiplies matrices in bfloat16 (AMX or AVX512_BF16)."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def layers(encoder: PreTrainedModel) -> List[torch.nn.Module]:
+    """Return the embeddings and the layers of an encoder, from the bottom up.
+
+    BERT and CamemBERT name their stack `encoder.layer`, DistilBERT `transformer.layer`.
+    """
+    stack = getattr(encoder, "encoder", None) or getattr(encoder, "transformer", None)
+    if stack is None:
+        raise UserError(f"{type(encoder).__name__}: frozen_layers knows no stack of layers in it.")
+    return [encoder.embeddings, *stack.layer]
+
+
+def start_head(textcat: TextCategorizer) -> None:
+    """Start the classifier's weights at N(0, 0.02), as Hugging Face heads do, instead of at 0.
+
+    From zero the encoder gets no gradient at first, and then one along the noise of the first
+    batches: small encoders did not learn in 300 updates what they learn in 100 from here.
+    """
+    output = textcat.model.get_ref("output_layer")
+    weights = output.get_param("W")
+    output.set_param("W", output.ops.asarray(numpy.random.normal(0, 0.02, weights.shape), "f"))
+
+
+def run_in_bfloat16(encoder: PreTrainedModel) -> None:
+    """Run the encoder's forward pass under autocast from now on; it still returns float32.
+
+    Weights, gradients and what is saved stay float32.
+    """
+    forward = encoder.forward
+
+    def forward_in_bfloat16(*args, **kwargs):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = forward(*args, **kwargs)
+        for name, tensor in output.items():
+            output[name] = tensor.float()
+        return output
+
+    encoder.forward = forward_in_bfloat16
+
+
+@registry.callbacks("project.prepare_training.v1")
+def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language], None]:
+    """Return a callback for [initialize.after_init] that prepares a pipeline for its training.
+
+    precision: "bfloat16" for a forward pass in bfloat16 (training, and the evaluations during it)
+    on a processor that has it. On a GPU use `mixed_precision` of the transformer's model instead.
+
+    frozen_layers: how many layers keep their weights, the embeddings counted as the first and the
+    layers of the encoder from the bottom up after them; nothing is propagated back through them.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
+
+    def callback(nlp: Language) -> None:
+        model = nlp.get_pipe("transformer").model
+        encoder = model.transformer
+        if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
+            msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
+        for _, component in nlp.pipeline:
+            if isinstance(component, TextCategorizer):
+                start_head(component)
+        if frozen_layers:
+            for layer in layers(encoder)[:frozen_layers]:
+                layer.requires_grad_(False)
+        if precision == "bfloat16" and encoder.device.type == "cpu" and processor_has_bfloat16():
+            run_in_bfloat16(encoder)
+
+    return callback
