@@ -77,7 +77,9 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
-            msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
+            msg.info(
+                "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
+            )
         for _, component in nlp.pipeline:
             if isinstance(component, TextCategorizer):
                 start_head(component)
