@@ -38,7 +38,7 @@ def install(python: Path) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     print("installing requirements.txt (once; one to some minutes)", flush=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     has_torch = subprocess.run([python, "-m", "pip", "show", "--quiet", "torch"], stderr=-3)
     if has_torch.returncode:
         subprocess.run([*pip, TORCH], check=True)
