@@ -39,8 +39,8 @@ def install(python: Path) -> None:
         return
     print("installing requirements.txt (once; one to some minutes)", flush=True)
     pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    has_torch = subprocess.run([python, "-m", "pip", "show", "--quiet", "torch"], stderr=-3)
-    if has_torch.returncode:
+    show = [python, "-m", "pip", "show", "--quiet", "torch"]
+    if subprocess.run(show, stderr=subprocess.DEVNULL).returncode:
         subprocess.run([*pip, TORCH], check=True)
     subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
     stamp.write_text(digest)

@@ -10,7 +10,7 @@ from wasabi import msg
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import load, read_docs
-from .serving.metrics import measure
+from .serving.metrics import headline, measure
 
 
 def rows(metrics: Dict[str, Any]) -> List[Tuple[str, ...]]:
@@ -66,14 +66,9 @@ def main(
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
     )
-    scores, speed = metrics["raw_text"], metrics["speed"]
-    name, value = (
-        ("accuracy", scores.get("accuracy"))
-        if "accuracy" in scores
-        else ("entity F", scores["ents_f"])
-    )
+    speed = metrics["speed"]
     msg.good(
-        f"{output}: {name} {value:.4f} on {len(gold):,} examples, "
+        f"{output}: {headline(metrics['raw_text'])} on {len(gold):,} examples, "
         f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads)"
     )
 

@@ -9,7 +9,6 @@ import venv
 from pathlib import Path
 from typing import Any, Dict, List
 
-import spacy.cli
 import srsly
 import typer
 from spacy.language import Language
@@ -18,6 +17,7 @@ from wasabi import msg
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import load
+from .serving.metrics import headline
 
 SOURCES = Path("configs/sources.yml")
 TRIAL = Path(__file__).parent / "serving" / "trial.py"
@@ -56,16 +56,11 @@ def describe(nlp: Language, metrics: Dict[str, Any], name: str, version: str, en
     """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms."""
     scores = metrics["raw_text"]
     task = "Named entities" if "ner" in nlp.pipe_names else "Text classification"
-    figure = (
-        f"entity F {scores['ents_f']:.3f}"
-        if "ents_f" in scores
-        else f"accuracy {scores['accuracy']:.3f}"
-    )
     nlp.meta["name"] = name.split("_", 1)[1]
     nlp.meta["version"] = version
     nlp.meta["description"] = (
         f"{task} ({nlp.lang}): {encoder}, fine-tuned on {metrics['corpus']}; "
-        f"{figure} on {metrics['examples']} examples of its test split, raw text."
+        f"{headline(scores)} on {metrics['examples']} examples of its test split, raw text."
     )
     nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
     nlp.meta["sources"] = [source("corpora", metrics["corpus"]), source("encoders", encoder)]
@@ -77,10 +72,16 @@ def build(nlp: Language, folder: Path) -> Path:
     """Write the pipeline into `folder` and return the wheel built from it."""
     nlp.to_disk(folder / "pipeline")
     (folder / "build").mkdir()
-    spacy.cli.package(folder / "pipeline", folder / "build", create_sdist=False, create_wheel=True)
+    command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    result = subprocess.run(
+        [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
+    )
     wheel = next((folder / "build").glob("*/dist/*.whl"), None)
     if wheel is None:
-        raise UserError("the wheel was not built; its log is above (a registry is needed once).")
+        raise UserError(
+            "the wheel was not built (a package registry is needed for setuptools): "
+            f"{(result.stdout + result.stderr)[-600:]}"
+        )
     return wheel
 
 

@@ -11,6 +11,7 @@ from .evaluate import rows
 from .files import written_beside
 from .reporting.page import category_items, entity_items, render
 from .serving.annotate import annotate, load, read_docs
+from .serving.metrics import headline
 
 
 def main(
@@ -30,7 +31,7 @@ def main(
     items = (entity_items if "ner" in nlp.pipe_names else category_items)(predicted, gold)
     page = render(
         title=scores["pipeline"],
-        about=f"{scores['corpus']}, {scores['split']} · encoder {scores['encoder']} · "
+        about=f"{headline(scores['raw_text'])} · {scores['corpus']}, {scores['split']} · encoder {scores['encoder']} · "
         f"seed {scores['seed']} · {scores['speed']['words_per_second']:,} words/s",
         lang=nlp.lang,
         header=("test on", "label", "P", "R", "F"),

@@ -8,6 +8,8 @@ from markupsafe import Markup
 from spacy import displacy
 from spacy.tokens import Doc
 
+from ..serving.metrics import best_label
+
 COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f0"}
 OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
 
@@ -36,7 +38,6 @@ def draw(doc: Doc, palette: Dict[str, str]) -> Markup:
         jupyter=False,
         options={"colors": palette},
     )
-    # `direction` and `lang` are set by the page; displaCy's own wrapper says ltr.
     return Markup(html)
 
 
@@ -61,10 +62,9 @@ def category_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]
     """
     items = []
     for found, doc in zip(predicted, gold):
-        right = max(doc.cats, key=doc.cats.__getitem__)
-        best = max(found.cats, key=found.cats.__getitem__)
+        right = best_label(doc)
         cats = [(label, value, label == right) for label, value in sorted(found.cats.items())]
-        wrong = 0.0 if best == right else 1 - found.cats[right]
+        wrong = 0.0 if best_label(found) == right else 1 - found.cats[right]
         items.append({"wrong": wrong, "text": doc.text, "cats": cats})
     return items
 

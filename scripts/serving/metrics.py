@@ -39,6 +39,12 @@ def score(nlp: Language, predicted: List[Doc], gold: List[Doc]) -> Dict[str, Any
     return {"accuracy": right / len(gold), **scores}
 
 
+def headline(scores: Dict[str, Any]) -> str:
+    """Return the one figure of a score table, in words: entity F 0.842, accuracy 0.913."""
+    name, key = ("entity F", "ents_f") if "ents_f" in scores else ("accuracy", "accuracy")
+    return f"{name} {scores[key]:.3f}"
+
+
 def best_label(doc: Doc) -> str:
     """Return the label of the highest probability."""
     return max(doc.cats, key=doc.cats.__getitem__)
