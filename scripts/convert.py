@@ -29,14 +29,14 @@ def convert(
     *,
     split: str = "train",
     dev_ratio: Optional[float] = None,
-    test_ratio: float = 0.0,
+    test_ratio: Optional[float] = None,
     train_size: Optional[int] = None,
     seed: int = 0,
 ) -> Dict[str, object]:
     """Write {train,dev,test}.spacy as present and report.json into `output`; return the report.
 
     A folder's files tell their splits by their names; a file becomes `split`. Dev and test splits
-    that the input does not have are carved from train, stratified by label (dev_ratio None: the
+    that the input does not have are carved from train, stratified by label (a ratio of None: the
     format's own). Nothing is written unless all is read.
 
     Raises UserError for input that cannot be read as this format.
@@ -53,7 +53,9 @@ def convert(
             f"{source}: no corpus file found; names must hold train, dev, valid, testa or test."
         )
     if dev_ratio is None:
-        dev_ratio = 0.0 if "dev" in files or "train" not in files else format.dev_ratio
+        dev_ratio = format.dev_ratio if "train" in files and "dev" not in files else 0.0
+    if test_ratio is None:
+        test_ratio = format.test_ratio if "train" in files and "test" not in files else 0.0
     for name, ratio in (("dev", dev_ratio), ("test", test_ratio)):
         if ratio and name in files:
             raise UserError(f"{source} has a {name} split of its own: leave --{name}-ratio out.")
@@ -149,7 +151,9 @@ def main(
     dev_ratio: Optional[float] = typer.Option(
         None, min=0, max=0.9, help="Share of train carved off as dev  [default: the format's]"
     ),
-    test_ratio: float = typer.Option(0.0, min=0, max=0.9, help="Share of train carved off as test"),
+    test_ratio: Optional[float] = typer.Option(
+        None, min=0, max=0.9, help="Share of train carved off as test  [default: the format's]"
+    ),
     train_size: Optional[int] = typer.Option(
         None, min=1, help="Keep a random sample of this many training examples"
     ),

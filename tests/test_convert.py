@@ -70,6 +70,7 @@ def test_english_samples(command, tmp_path, format, folder, language, counts):
 
 def sentences(tmp_path, n, name="corpus.wikiner"):
     path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"mot{i}|_|O à|_|O Lyon|_|I-LOC .|_|O\n" for i in range(n)), "utf8")
     return path
 
@@ -111,7 +112,7 @@ def test_apportion_gives_the_exact_total():
 def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(command, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_TOKENS", 100)
     path = sentences(tmp_path, 90)
-    options = ("--lang", "fr", "--dev-ratio", 0)
+    options = ("--lang", "fr", "--dev-ratio", 0, "--test-ratio", 0)
     assert command(convert, "wikiner", path, tmp_path / "out", *options).code == 0
     assert len(list((tmp_path / "out" / "train.spacy").glob("*.spacy"))) == 4
     corpus = spacy.training.Corpus(tmp_path / "out" / "train.spacy")
@@ -146,6 +147,13 @@ def test_entities_that_cannot_be_aligned_are_counted_with_their_place(command, t
     assert train["unaligned"] == {"count": 1, "first": [f"{path}: example 1: AT&T"]}
 
 
+def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path):
+    folder = sentences(tmp_path / "wikiner", 50, "aij-wikiner-fr-wp2").parent
+    assert command(convert, "wikiner", folder, tmp_path / "out", "--lang", "fr").code == 0
+    splits = srsly.read_json(tmp_path / "out" / "report.json")["splits"]
+    assert {name: s["examples"] for name, s in splits.items()} == {"train": 40, "dev": 5, "test": 5}
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -166,6 +174,7 @@ def test_mistakes_get_one_line_and_leave_what_was_there(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("")
+    (tmp_path / "empty" / "other.txt").write_text("")
     (tmp_path / "bad.iob").write_text("Paris B-LOC\n\nend\n")
     (tmp_path / "good.iob").write_text("Paris B-LOC\n")
     (tmp_path / "out").mkdir()

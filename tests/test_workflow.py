@@ -33,15 +33,18 @@ def project(tmp_path_factory):
     return folder
 
 
-def demo(project, *options):
-    command = [sys.executable, "-m", "spacy", "project", "run", "demo", str(project)]
-    command += ["--vars.steps_demo_reviews", "4", "--vars.steps_demo_ner", "4"]
+def run(project, workflow, *options):
+    command = [sys.executable, "-m", "spacy", "project", "run", workflow, str(project)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     result = subprocess.run(
-        [*command, *options], cwd=project, env=environment, capture_output=True, text=True
+        [*command, *map(str, options)], cwd=project, env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout
+
+
+def demo(project):
+    return run(project, "demo", "--vars.steps_demo_reviews", 4, "--vars.steps_demo_ner", 4)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,25 @@ def test_spacy_aligns_each_piece_with_its_own_token(project, first):
         (rows,) = [data.align[token.i].data.flatten()]
         joined = "".join(pieces[row] for row in rows).replace("▁", "")
         assert joined == token.text
+
+
+def test_the_four_pipelines_on_corpora_that_are_there(project, camembert, distilbert):
+    """`all` with the samples in the place of the corpora and minuscule encoders, then `sst2` again."""
+    corpora = {"sst2": "sst2-en", "flue": "cls-fr", "wikiner": "ner-fr", "conll2003": "conll-en"}
+    for corpus, sample in corpora.items():
+        shutil.copytree(project / "assets" / "sample" / sample, project / "assets" / corpus)
+    options = ["--vars.encoder_fr", camembert, "--vars.encoder_multi", distilbert]
+    for steps in ("sst2", "flue", "ner_fr", "ner_en"):
+        options += [f"--vars.steps_{steps}", 2]
+    done = run(project, "all", *options)
+    assert done.count("installed and loaded offline") == 4
+    for name in ("en_sst2_trf", "fr_flue_trf", "fr_wikiner_trf", "en_conll_trf"):
+        assert (project / "packages" / f"{name}-0.1.0-py3-none-any.whl").is_file()
+        assert (project / "reports" / f"{name}.html").is_file()
+        assert srsly.read_json(project / "metrics" / f"{name}.json")["pipeline"] == name
+    # Going from one pipeline to another retrains none.
+    for workflow in ("sst2", "flue", "sst2"):
+        assert run(project, workflow, *options).count("Skipping") == 6
 
 
 def test_run_lists_each_step_with_a_line():

@@ -65,12 +65,14 @@ class Format(NamedTuple):
     read(path, skipped, repaired): yields the examples of one file in their order.
     labels: the text labels of the format; None for entities.
     find(input, language): the files of each split; None for names that tell the split.
+    dev_ratio, test_ratio: what is carved from train where the corpus has no such split.
     """
 
     read: Callable[[Path, Notes, Notes], Iterator[Example]]
     labels: Optional[Tuple[str, ...]] = None
     find: Optional[Callable[[Path, str, Notes], Dict[str, List[Path]]]] = None
     dev_ratio: float = 0.0
+    test_ratio: float = 0.0
 
 
 # In this order: "testa" is a dev split, and holds "test".
@@ -89,13 +91,12 @@ def split_of(path: Path) -> Optional[str]:
 def find_files(folder: Path, language: str, skipped: Notes) -> Dict[str, List[Path]]:
     """Return the one file of each split in a folder, by its name; others are noted as skipped.
 
-    Raises UserError where two files claim one split.
+    A file that is alone is train, whatever its name. Raises UserError where two claim one split.
     """
     found: Dict[str, List[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        split = split_of(path)
-        if not path.is_file() or path.name.startswith("."):
-            continue
+    paths = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
+    for path in paths:
+        split = split_of(path) or ("train" if len(paths) == 1 else None)
         if split is None:
             skipped.add("file whose name tells no split", str(path))
         elif split in found:

@@ -27,4 +27,5 @@ def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[TaggedSentence
     decoder.note_repairs(repaired)
 
 
-FORMAT = Format(read, dev_ratio=0.1)
+# The original is one file without splits.
+FORMAT = Format(read, dev_ratio=0.1, test_ratio=0.1)
