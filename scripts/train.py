@@ -45,7 +45,9 @@ def main(
     for split in ("train", "dev"):
         path = corpus / f"{split}.spacy"
         if not path.exists():
-            raise UserError(f"{path} is missing: convert a corpus with a {split} split (--dev-ratio).")
+            raise UserError(
+                f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
+            )
         overrides[f"paths.{split}"] = str(path)
     if not config.is_file():
         raise UserError(f"{config}: no such config file; the project's are in configs/.")

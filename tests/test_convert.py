@@ -44,9 +44,9 @@ def test_sample_sentences(command, tmp_path):
     assert result.code == 0
     report = srsly.read_json(tmp_path / "out" / "report.json")
     assert {name: split["examples"] for name, split in report["splits"].items()} == {
-        "train": 1247,
-        "dev": 108,
-        "test": 185,
+        "train": 1259,
+        "dev": 109,
+        "test": 187,
     }
     entities = Counter()
     for doc in docs(tmp_path / "out" / "test.spacy"):

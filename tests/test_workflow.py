@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from .conftest import ROOT
 
-PIPELINES = {"fr_demo_reviews_trf": 212, "fr_demo_ner_trf": 185}
+PIPELINES = {"fr_demo_reviews_trf": 212, "fr_demo_ner_trf": 187}
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,8 @@ def build_model(header: Dict[str, int], tensors: Dict[str, np.ndarray]) -> BertM
         type_vocab_size=header["type_vocab"],
         layer_norm_eps=1e-12,
         pad_token_id=header["pad"],
+        # With dropout on them torch computes the attentions in its slow way on a CPU.
+        attention_probs_dropout_prob=0.0,
     )
     model = BertModel(config, add_pooling_layer=False)
     names = {

@@ -32,6 +32,13 @@ def layers(encoder: PreTrainedModel) -> List[torch.nn.Module]:
     return [encoder.embeddings, *stack.layer]
 
 
+def freeze(layer: torch.nn.Module) -> None:
+    """Keep a layer's weights, and keep it in evaluation mode: dropout in it costs time only."""
+    layer.requires_grad_(False).eval()
+    # The shim calls train() on the whole encoder before each update.
+    layer.train = lambda mode=True: layer
+
+
 def start_head(textcat: TextCategorizer) -> None:
     """Start the classifier's weights at N(0, 0.02), as Hugging Face heads do, instead of at 0.
 
@@ -85,7 +92,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
                 start_head(component)
         if frozen_layers:
             for layer in layers(encoder)[:frozen_layers]:
-                layer.requires_grad_(False)
+                freeze(layer)
         if precision == "bfloat16" and encoder.device.type == "cpu" and processor_has_bfloat16():
             run_in_bfloat16(encoder)
 
