@@ -20,10 +20,10 @@ def rows(metrics: Dict[str, Any]) -> List[Tuple[str, ...]]:
         scores = metrics.get(name)
         if scores is None:
             continue
-        kind = "ents" if "ents_f" in scores else "cats_macro"
+        kind, title = ("ents", "all") if "ents_f" in scores else ("cats_macro", "macro average")
         per_type = scores.get("ents_per_type") or scores.get("cats_f_per_type") or {}
         overall = {letter: scores[f"{kind}_{letter}"] for letter in "prf"}
-        for label, values in {f"all ({kind})": overall, **dict(sorted(per_type.items()))}.items():
+        for label, values in {title: overall, **dict(sorted(per_type.items()))}.items():
             figures = (
                 "–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf"
             )

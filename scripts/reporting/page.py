@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from spacy import displacy
 from spacy.tokens import Doc
 
@@ -29,14 +29,17 @@ def entities(doc: Doc) -> List[Tuple[int, int, str]]:
 
 
 def draw(doc: Doc, palette: Dict[str, str]) -> Markup:
-    """Return displaCy's drawing of the entities; displaCy escapes the text itself."""
-    data = [{"start": start, "end": end, "label": label} for start, end, label in entities(doc)]
+    """Return displaCy's drawing of the entities. It escapes the text, but not the labels."""
+    data = [
+        {"start": start, "end": end, "label": str(escape(label))}
+        for start, end, label in entities(doc)
+    ]
     html = displacy.render(
         {"text": doc.text, "ents": data, "title": None},
         style="ent",
         manual=True,
         jupyter=False,
-        options={"colors": palette},
+        options={"colors": {str(escape(label)): colour for label, colour in palette.items()}},
     )
     return Markup(html)
 
