@@ -178,12 +178,11 @@ def test_an_interrupted_training_leaves_no_pipeline(camembert, corpora, tmp_path
         "--settings.dev_limit", "5", "--settings.batch_words", "100",
     ]  # fmt: skip
     process = subprocess.Popen(
-        list(map(str, command)),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+        list(map(str, command)), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # A shell's background job, as CI may be, hands down SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     # Three evaluations in, spaCy has saved a best pipeline.
     rows = 0
     while rows < 3:
