@@ -149,10 +149,10 @@ def main(
     lang: str = typer.Option(..., help="Language of the texts: fr, en, xx…"),
     split: SplitName = typer.Option("train", help="The split that a single file becomes"),
     dev_ratio: Optional[float] = typer.Option(
-        None, min=0, max=0.9, help="Share of train carved off as dev  [default: the format's]"
+        None, min=0, max=0.9, help="Share of train carved off as dev (default: the format's own)"
     ),
     test_ratio: Optional[float] = typer.Option(
-        None, min=0, max=0.9, help="Share of train carved off as test  [default: the format's]"
+        None, min=0, max=0.9, help="Share of train carved off as test (default: the format's own)"
     ),
     train_size: Optional[int] = typer.Option(
         None, min=1, help="Keep a random sample of this many training examples"

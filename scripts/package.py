@@ -140,7 +140,8 @@ def main(
     for answer in answers:
         print(f"  {answer['text'][:50]!r} → {answer['found']}")
     size = (output / wheel.name).stat().st_size / 1e6
-    msg.good(f"{output / wheel.name}: {size:.0f} MB, installed and loaded offline")
+    msg.good(f"{output / wheel.name} ({size:.0f} MB)")
+    msg.good("installed and loaded offline in a clean environment")
 
 
 if __name__ == "__main__":
