@@ -123,7 +123,7 @@ def print_report(report: Dict[str, dict]) -> None:
         kinds = "  ".join(f"{label} {count:,}" for label, count in counts.items())
         rows.append((name, f"{split['examples']:,}", f"{split['tokens']:,}", kinds))
     msg.table(rows, header=("split", "examples", "tokens", "labels or entities"), divider=True)
-    for path, read in report["read"].items():
+    for read in report["read"].values():
         for verb in ("skipped", "repaired"):
             for kind, note in read[verb].items():
                 msg.warn(f"{verb}: {note['count']:,} × {kind}, first at {note['first'][0]}")

@@ -106,14 +106,15 @@ def try_wheel(wheel: Path, name: str) -> List[Dict[str, Any]]:
         borrowed = [path for path in sys.path if path.endswith("site-packages")]
         Path(purelib, "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf8")
         install = [python, "-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        subprocess.run(
-            [*install, "--disable-pip-version-check", wheel.resolve()], cwd=temporary, check=True
-        )
-        result = subprocess.run(
-            [python, "-I", TRIAL.resolve(), name], cwd=temporary, capture_output=True, text=True
-        )
-    if result.returncode:
-        raise UserError(f"{wheel}: does not load where it is installed: {result.stderr[-600:]}")
+        for step in (
+            [*install, "--disable-pip-version-check", wheel.resolve()],
+            [python, "-I", TRIAL.resolve(), name],
+        ):
+            result = subprocess.run(step, cwd=temporary, capture_output=True, text=True)
+            if result.returncode:
+                raise UserError(
+                    f"{wheel.name} cannot be installed and loaded: {result.stderr[-600:]}"
+                )
     return json.loads(result.stdout)
 
 

@@ -85,6 +85,9 @@ def test_training(command, request, corpora, tmp_path, encoder, task):
     assert found["versions"]["spacy"] == spacy.__version__
     assert found["speed"]["words_per_second"] > 0 and found["examples"] in (187, 212)
     assert ("gold_tokens" in found) == (task == "ner")
+    if task == "textcat":
+        result = command(evaluate, output / "model-best", corpora / "ner", tmp_path / "m.json")
+        assert result.code == 1 and "texts without labels" in result.line
     kind = "ents_per_type" if task == "ner" else "cats_f_per_type"
     assert {"p", "r", "f"} == set(next(iter(found["raw_text"][kind].values())))
 

@@ -57,7 +57,7 @@ def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[TaggedSentence
             raise UserError(f"{path}:{number}: {line[:40]!r} has no tag column; add one, or O.")
         if not words:
             place = f"{path}:{number}"
-        if len(words) >= MAX_WORDS and row[-1][0] in "OBSU":
+        if len(words) >= MAX_WORDS and row[-1][:1] not in ("I", "E", "L"):
             repaired.add(f"sentence of over {MAX_WORDS} words, cut", place)
             yield sentence()
             place = f"{path}:{number}"

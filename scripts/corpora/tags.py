@@ -5,7 +5,8 @@ from typing import List, Sequence, Tuple
 from ..errors import UserError
 from .examples import Notes
 
-BEGIN, INSIDE, SINGLE, END = "B", "I", "SU", "EL"
+# Tuples: `in` a string would also find "" and "BI".
+BEGIN, INSIDE, SINGLE, END = ("B",), ("I",), ("S", "U"), ("E", "L")
 
 
 def split_tag(tag: str, place: str) -> Tuple[str, str]:

@@ -29,10 +29,18 @@ def load(pipeline: str) -> Language:
 
 
 def read_docs(path: Path, nlp: Language) -> List[Doc]:
-    """Return the annotated documents of a .spacy file, or of a folder of shards."""
+    """Return the annotated documents of a .spacy file, or of a folder of shards.
+
+    Raises UserError where there are none, or none with labels for a pipeline that gives labels.
+    """
     if not path.exists():
         raise UserError(f"{path} is missing: convert a corpus that has this split first.")
-    return [example.reference for example in Corpus(path)(nlp)]
+    docs = [example.reference for example in Corpus(path)(nlp)]
+    if not docs:
+        raise UserError(f"{path} holds no example.")
+    if "textcat" in nlp.pipe_names and not all(doc.cats for doc in docs):
+        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    return docs
 
 
 def annotate(nlp: Language, texts: Iterable[Union[str, Doc]]) -> Iterator[Doc]:

@@ -185,6 +185,9 @@ def test_two_files_of_one_split_are_refused(write):
     [
         (iob, "train.iob", "Paris B-LOC\nword\n", r"train.iob:2: 'word' has no tag column"),
         (iob, "train.iob", "Paris LOC\n", r"train.iob:1: 'LOC' is no tag"),
+        (iob, "train.iob", "Paris -LOC\n", r"train.iob:1: '-LOC' is no tag"),
+        (iob, "train.iob", "Paris BI-LOC\n", r"train.iob:1: 'BI-LOC' is no tag"),
+        (iob, "train.iob", "w O\n" * 260 + "w\t\n", r"'' is no tag"),
         (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not UTF-8"),
         (wikiner, "train.wikiner", "a|b|O\nParis\n", r"train.wikiner:2: 'Paris' is not word"),
         (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "cut short"),
