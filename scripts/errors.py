@@ -1,7 +1,8 @@
 """The one error a user sees, and the one place where it is printed."""
 
 import sys
-from typing import Callable, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 import typer
 

@@ -1,7 +1,7 @@
 """Evaluate a pipeline on the test split of a converted corpus: metrics/<pipeline>.json and a table."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import srsly
 import typer
@@ -13,7 +13,7 @@ from .serving.annotate import load, read_docs
 from .serving.metrics import headline, measure
 
 
-def rows(metrics: Dict[str, Any]) -> List[Tuple[str, ...]]:
+def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the rows of the console table: P, R and F, overall and per label."""
     table = []
     for name in ("raw_text", "gold_tokens"):

@@ -4,8 +4,9 @@ import fnmatch
 import shutil
 import tarfile
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any
 
 import datasets
 import srsly
@@ -60,7 +61,7 @@ WRITERS = {
 }
 
 
-def fetch_hub(hub: Dict[str, Any], revision: str, output: Path) -> None:
+def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
     """Load a corpus with `datasets` and write it in its raw format, a file a split."""
     write, suffix = WRITERS[hub["format"]]
     try:
@@ -80,7 +81,7 @@ def fetch_hub(hub: Dict[str, Any], revision: str, output: Path) -> None:
                 stream.writelines(f"{line}\n" for line in bar)
 
 
-def fetch_archive(archive: Dict[str, Any], downloads: Path, output: Path) -> None:
+def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> None:
     """Download a tar archive, compare its sha256, and extract the members of use.
 
     A download that breaks off leaves a `.part` file and no archive.
@@ -112,7 +113,7 @@ def fetch_archive(archive: Dict[str, Any], downloads: Path, output: Path) -> Non
 def main(
     corpus: str = typer.Argument(..., help="A corpus of configs/sources.yml: sst2, flue, …"),
     output: Path = typer.Argument(..., help="Folder for the raw files, e.g. assets/sst2"),
-    revision: Optional[str] = typer.Option(None, help="Revision of the hub's data set"),
+    revision: str | None = typer.Option(None, help="Revision of the hub's data set"),
     downloads: Path = typer.Option(Path("assets/downloads"), help="Where archives are kept"),
 ) -> None:
     """Get a corpus. What is already in OUTPUT is used as it is."""

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import srsly
 import typer
@@ -23,7 +23,7 @@ SOURCES = Path("configs/sources.yml")
 TRIAL = Path(__file__).parent / "serving" / "trial.py"
 
 
-def source(kind: str, name: str) -> Dict[str, str]:
+def source(kind: str, name: str) -> dict[str, str]:
     """Return name, url and license of a corpus or an encoder, as spaCy's meta.json wants them."""
     known = srsly.read_yaml(SOURCES)[kind].get(name)
     if known is None:
@@ -52,7 +52,7 @@ def neutralise(nlp: Language) -> str:
     return name
 
 
-def describe(nlp: Language, metrics: Dict[str, Any], name: str, version: str, encoder: str) -> None:
+def describe(nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str) -> None:
     """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms."""
     scores = metrics["raw_text"]
     task = "Named entities" if "ner" in nlp.pipe_names else "Text classification"
@@ -91,7 +91,7 @@ def python_of(environment: Path) -> Path:
     return windows if windows.exists() else environment / "bin" / "python"
 
 
-def try_wheel(wheel: Path, name: str) -> List[Dict[str, Any]]:
+def try_wheel(wheel: Path, name: str) -> list[dict[str, Any]]:
     """Install the wheel into a new virtual environment and return what it says of a few texts.
 
     The environment has nothing of this project: it borrows the installed packages of the running

@@ -2,8 +2,9 @@
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import sentencepiece

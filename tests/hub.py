@@ -7,10 +7,10 @@ that `HF_ENDPOINT` is all the real loading code needs.
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
 COMMIT = hashlib.sha1(b"the only commit").hexdigest()
@@ -21,12 +21,12 @@ class Hub(BaseHTTPRequestHandler):
 
     root: Path
     # What every request is answered with instead: a status, a body.
-    failure: Optional[Tuple[int, bytes]] = None
+    failure: tuple[int, bytes] | None = None
 
     def log_message(self, *arguments) -> None:
         pass
 
-    def answer(self, status: int, body: bytes = b"", headers: Optional[Dict[str, str]] = None):
+    def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None):
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -99,7 +99,7 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(root: Path, failure: Optional[Tuple[int, bytes]] = None) -> Iterator[str]:
+def serve(root: Path, failure: tuple[int, bytes] | None = None) -> Iterator[str]:
     """Serve the repositories under `root`; yield the address for HF_ENDPOINT."""
     handler = type("Handler", (Hub,), {"root": root, "failure": failure})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -101,7 +101,8 @@ def test_train_size_is_exact_and_stratified(command, tmp_path):
     assert report["splits"]["train"]["labels"] == {"negative": 75, "positive": 25}
     assert report["splits"]["dev"]["labels"] == {"negative": 30, "positive": 10}
     (read,) = report["read"].values()
-    assert read["examples"] == 400 and read["left out by --train-size"] == 260
+    assert read["examples"] == 400 and read["written"] == {"train": 100, "dev": 40}
+    assert read["skipped"]["left out by --train-size"]["count"] == 260
 
 
 def test_apportion_gives_the_exact_total():
@@ -126,7 +127,7 @@ def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(command, tmp_
 def test_duplicates_and_shared_texts_are_counted(command, tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()
-    (folder / "train.wikiner").write_text("a|_|O\nb|_|O\na|_|O\n")
+    (folder / "train.wikiner").write_text("a|_|O\nb|_|I-LOC\na|_|O\n")
     (folder / "test.wikiner").write_text("b|_|O\nc|_|O\n")
     assert (
         command(convert, "wikiner", folder, tmp_path / "out", "--lang", "fr", "--dev-ratio", 0).code
@@ -144,7 +145,7 @@ def test_entities_that_cannot_be_aligned_are_counted_with_their_place(command, t
     train = srsly.read_json(tmp_path / "out" / "report.json")["splits"]["train"]
     assert train["entities"] == {"LOC": 1, "ORG": 1}
     # French spaCy reads "AT&T." as one token.
-    assert train["unaligned"] == {"count": 1, "first": [f"{path}: example 1: AT&T"]}
+    assert train["unaligned"] == {"count": 1, "first": [f"{path}:1: AT&T"]}
 
 
 def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path):
@@ -159,8 +160,11 @@ def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path)
     [
         (("iob", "nowhere", "out", "--lang", "fr"), "nowhere: no such file or folder"),
         (("iob", "empty", "out", "--lang", "fr"), "no corpus file found"),
-        (("iob", "empty/notes.txt", "out", "--lang", "fr"), "no example in it"),
-        (("iob", "bad.iob", "out", "--lang", "fr"), "bad.iob:3: 'end' has no tag column"),
+        (("iob", "empty/notes.txt", "out", "--lang", "fr"), "no example in it (the file is empty)"),
+        (
+            ("iob", "bad.iob", "out", "--lang", "fr"),
+            "bad.iob:3: 1 columns, 'end', where 2 are expected",
+        ),
         (("iob", "good.iob", "out", "--lang", "zz"), "spaCy has no language 'zz'"),
         (
             ("iob", "good.iob", "out", "--lang", "fr", "--split", "dev", "--test-ratio", ".2"),

@@ -1,19 +1,24 @@
 """Webis-CLS-10's reviews in XML, as FLUE's CLS task uses them (Prettenhofer and Stein 2010;
-Le et al. 2020): rating over 3 is positive, `<text>` alone is the text.
+Le et al. 2020): rating over 3 is positive, `<text>` alone is the text. Also FLUE's own TSV.
 """
 
 import html
 import unicodedata
-from pathlib import Path
-from typing import Dict, Iterator, List
-from xml.etree import ElementTree
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
 
 from ..errors import UserError
-from .examples import Format, LabelledText, Notes, split_of
+from .examples import Format, LabelledText, Log, Notes, Options
+from .raw import RawFile, split_of
+from .rows import delimited
 
 LABELS = ("negative", "positive")
 # Control characters that are Windows-1252 letters read as ISO-8859-1: 0x9c is œ, 0x85 is ….
 C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
+SUFFIXES = (".review", ".tsv")
 
 
 def clean(text: str) -> str:
@@ -23,55 +28,109 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[LabelledText]:
-    """Yield the reviews of a file, with the category as stratum. Streams: one item in memory.
+def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
+    """Yield the reviews of an XML file. Streams: one item in memory.
 
-    Raises UserError where the XML is broken.
+    Raises UserError where the XML is broken or has a document type: entities are not followed.
     """
+    file.unit = "item"
+    number = 0
     try:
-        events = ElementTree.iterparse(path, events=("start", "end"))
-        _, root = next(events)
-        number = 0
-        for event, item in events:
-            if event == "start" or item.tag != "item":
-                continue
-            number += 1
-            place = f"{path}: item {number}"
-            rating = item.findtext("rating", "").strip()
-            text = clean(item.findtext("text") or "")
-            category = item.findtext("category") or path.parent.name
-            root.clear()
-            if not rating.replace(".", "", 1).isdigit():
-                skipped.add("without rating", place)
-            elif float(rating) == 3:
-                skipped.add("rating 3, neither positive nor negative", place)
-            elif not text:
-                skipped.add("empty text", place)
-            else:
-                label = LABELS[float(rating) > 3]
-                yield LabelledText(text, label, f"{category}/{label}")
-    except ElementTree.ParseError as error:
+        with file.open() as stream:
+            # Its parser takes what the archive has, and refuses bombs and external entities.
+            events = ElementTree.iterparse(stream, events=("start", "end"), forbid_dtd=True)
+            _, root = next(events)
+            for event, item in events:
+                if event == "start" or item.tag != "item":
+                    continue
+                number += 1
+                place = file.place(number)
+                rating = item.findtext("rating", "").strip()
+                text = clean(item.findtext("text") or "")
+                category = item.findtext("category") or file.path.parent.name
+                root.clear()
+                if not rating.replace(".", "", 1).isdecimal():
+                    log.skip("without rating", place)
+                elif float(rating) == 3:
+                    log.skip("rating 3, neither positive nor negative", place)
+                elif not text:
+                    log.skip("empty text", place)
+                else:
+                    label = LABELS[float(rating) > 3]
+                    yield LabelledText(text, label, f"{category}/{label}", number)
+    except ParseError as error:
         line, column = error.position
-        raise UserError(f"{path}:{line}: broken XML at column {column}: {error.msg}.") from error
+        raise UserError(
+            f"{file}:{line}: broken XML at column {column} ({str(error).split(':')[0]}); get the "
+            "file again."
+        ) from error
+    except DefusedXmlException as error:
+        raise UserError(
+            f"{file}: it declares a document type or entities, which reviews have not and which "
+            "can do harm; take the declaration away."
+        ) from error
     except StopIteration as error:
-        raise UserError(f"{path}: no XML element in it.") from error
+        raise UserError(f"{file}: no XML element in it.") from error
+    if not number:
+        raise UserError(f"{file}: no <item> in it; is this a .review file of Webis-CLS-10?")
 
 
-def find(folder: Path, language: str, skipped: Notes) -> Dict[str, List[Path]]:
-    """Return the .review files of each split, of all categories of the language's folder.
+def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
+    """Yield the reviews of FLUE's TSV: `Text` and `Label`, quoted, 0 or 1."""
+    columns = options.columns or ""
+    for number, row in delimited(file, "\t", log, columns=columns, required=["text", "label"]):
+        place = file.place(number)
+        label, text = row["label"].strip(), clean(row["text"])
+        if label not in ("0", "1"):
+            raise UserError(f"{place}: label {label[:20]!r}; expected 0 or 1.")
+        if not text:
+            log.skip("empty text", place)
+        else:
+            label = LABELS[int(label)]
+            yield LabelledText(text, label, f"{file.path.parent.name}/{label}", number)
+
+
+def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
+    """Yield the reviews of a file, with category and label as stratum."""
+    return flue_rows(file, options, log) if ".tsv" in file.path.name else reviews(file, log)
+
+
+def wanted(name: str, language: str) -> bool:
+    """Tell whether a member of the archive is a review file of the language."""
+    path = PurePosixPath(name)
+    return path.suffix in SUFFIXES and language in path.parts
+
+
+def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
+    """Return the files of each split, of all categories of the language's folder, or of one.
 
     The archive has a folder a language (de, en, fr, jp); without one of the language's name all
     below `folder` is read.
     """
     folder = next((path for path in sorted(folder.rglob(language)) if path.is_dir()), folder)
-    files: Dict[str, List[Path]] = {}
-    for path in sorted(folder.rglob("*.review")):
+    files: dict[str, list[Path]] = {}
+    paths = [path for path in sorted(folder.rglob("*.*")) if path.suffix in SUFFIXES]
+    if options.category:
+        categories = sorted({path.parent.name for path in paths})
+        paths = [path for path in paths if path.parent.name == options.category]
+        if not paths:
+            raise UserError(
+                f"{folder}: no category {options.category!r}; there are {', '.join(categories)}."
+            )
+    for path in paths:
         split = split_of(path)
         if split is None:
-            skipped.add("file without labels", str(path))
+            ignored.add("file without labels", str(path))
         else:
             files.setdefault(split, []).append(path)
     return files
 
 
-FORMAT = Format(read, labels=LABELS, find=find, dev_ratio=0.2)
+FORMAT = Format(
+    read,
+    options=("encoding", "columns", "category"),
+    labels=LABELS,
+    find=find,
+    members=wanted,
+    dev_ratio=0.2,
+)

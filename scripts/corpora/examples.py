@@ -1,45 +1,57 @@
-"""What readers yield, and what they write down on the way."""
+"""What readers take, yield, and write down on the way."""
 
-import bz2
-import gzip
-import io
-import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO, Tuple, Union
+from typing import NamedTuple
 
 from ..errors import UserError
+from .raw import RawFile
 
 SPLITS = ("train", "dev", "test")
 
 
 class LabelledText(NamedTuple):
-    """One text with its label. `stratum` is what a carved split keeps in proportion."""
+    """One text with its label. `stratum` is what a carved split keeps in proportion.
+
+    `number` is the line, row or item of its file.
+    """
 
     text: str
     label: str
     stratum: str
+    number: int
 
 
 class TaggedSentence(NamedTuple):
     """One sentence: its words and its entities as (first word, word after the last, label)."""
 
-    words: List[str]
-    entities: List[Tuple[int, int, str]]
-    stratum: str = ""
+    words: list[str]
+    entities: list[tuple[int, int, str]]
+    number: int
+    stratum = ""
 
 
-Example = Union[LabelledText, TaggedSentence]
+class SpannedText(NamedTuple):
+    """One text and its entities as (first character, character after the last, label), in order."""
+
+    text: str
+    spans: list[tuple[int, int, str]]
+    number: int
+    stratum = ""
+
+
+Example = LabelledText | TaggedSentence | SpannedText
 
 
 class Notes:
-    """What a reader met in a file and did not pass on as it was, with the first few places."""
+    """Counts of what was met, by kind, with the first few places of each."""
 
     PLACES = 3
 
     def __init__(self) -> None:
         self.counts: Counter = Counter()
-        self.places: Dict[str, List[str]] = {}
+        self.places: dict[str, list[str]] = {}
 
     def add(self, kind: str, place: str) -> None:
         self.counts[kind] += 1
@@ -47,88 +59,78 @@ class Notes:
         if len(places) < self.PLACES:
             places.append(place)
 
-    def update(self, other: "Notes") -> None:
-        self.counts.update(other.counts)
-        for kind, places in other.places.items():
-            self.places[kind] = (self.places.get(kind, []) + places)[: self.PLACES]
-
-    def to_json(self) -> Dict[str, dict]:
+    def to_json(self) -> dict[str, dict]:
         return {
             kind: {"count": count, "first": self.places[kind]}
             for kind, count in sorted(self.counts.items())
         }
 
 
+class Log:
+    """What happened to one file on its way to examples.
+
+    skipped: examples that were read and not passed on, by reason. repaired: what was passed on
+    otherwise than it was written. lines: how many lines of each kind there were. layout: what was
+    found out about the file (columns, tag scheme).
+    """
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
+        self.skipped = Notes()
+        self.repaired = Notes()
+        self.lines: Counter = Counter()
+        self.layout: dict[str, object] = {}
+
+    def skip(self, kind: str, place: str) -> None:
+        self.skipped.add(kind, place)
+
+    def repair(self, kind: str, place: str) -> None:
+        """Count a repair. Raises UserError where none are wanted."""
+        if self.strict:
+            raise UserError(f"{place}: {kind}; leave --strict out to have it so, or mend the file.")
+        self.repaired.add(kind, place)
+
+    def repair_all(self, notes: Notes) -> None:
+        for kind, places in notes.places.items():
+            for place in places:
+                self.repair(kind, place)
+            self.repaired.counts[kind] += notes.counts[kind] - len(places)
+
+
+class Options(NamedTuple):
+    """What the user says about a corpus where it does not tell by itself; None: found out."""
+
+    encoding: str | None = None
+    token_column: int | None = None
+    tag_column: int | None = None
+    max_words: int | None = None
+    columns: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    label_names: str | None = None
+    overlaps: str | None = None
+    no_quotes: bool | None = None
+    category: str | None = None
+
+
+Finder = Callable[[Path, str, Options, Notes], dict[str, list[Path]]]
+
+
 class Format(NamedTuple):
     """How a raw corpus is written.
 
-    read(path, skipped, repaired): yields the examples of one file in their order.
-    labels: the text labels of the format; None for entities.
-    find(input, language): the files of each split; None for names that tell the split.
+    read(file, options, log): yields the examples of one file in their order.
+    options: the names of the Options that it heeds.
+    labels: the text labels of the format; () for entities; None where the data tell.
+    find(folder, language, options, ignored): the files of each split; None: names tell the split.
+    members(name, language): whether an archive's file of this name is wanted; None: no archives.
     dev_ratio, test_ratio: what is carved from train where the corpus has no such split.
     """
 
-    read: Callable[[Path, Notes, Notes], Iterator[Example]]
-    labels: Optional[Tuple[str, ...]] = None
-    find: Optional[Callable[[Path, str, Notes], Dict[str, List[Path]]]] = None
+    read: Callable[[RawFile, Options, Log], Iterator[Example]]
+    options: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = ()
+    find: Finder | None = None
+    members: Callable[[str, str], bool] | None = None
     dev_ratio: float = 0.0
     test_ratio: float = 0.0
-
-
-# In this order: "testa" is a dev split, and holds "test".
-SPLIT_NAMES = (
-    ("dev", re.compile(r"testa|dev|val", re.I)),
-    ("train", re.compile(r"train", re.I)),
-    ("test", re.compile(r"test", re.I)),
-)
-
-
-def split_of(path: Path) -> Optional[str]:
-    """Return the split that a file's name tells, or None: eng.testa -> dev, valid.txt -> dev."""
-    return next((split for split, name in SPLIT_NAMES if name.search(path.name)), None)
-
-
-def find_files(folder: Path, language: str, skipped: Notes) -> Dict[str, List[Path]]:
-    """Return the one file of each split in a folder, by its name; others are noted as skipped.
-
-    A file that is alone is train, whatever its name. Raises UserError where two claim one split.
-    """
-    found: Dict[str, List[Path]] = {}
-    paths = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
-    for path in paths:
-        split = split_of(path) or ("train" if len(paths) == 1 else None)
-        if split is None:
-            skipped.add("file whose name tells no split", str(path))
-        elif split in found:
-            raise UserError(
-                f"{folder}: {found[split][0].name} and {path.name} are both the {split} split; "
-                "leave one of them, or convert one file at a time with --split."
-            )
-        else:
-            found[split] = [path]
-    return found
-
-
-def open_text(path: Path) -> TextIO:
-    """Open a UTF-8 text file, plain, .gz or .bz2; line ends are left to the reader's rstrip."""
-    openers = {".gz": gzip.open, ".bz2": bz2.open}
-    stream = openers.get(path.suffix, open)(path, "rb")
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="\n")
-
-
-def lines(path: Path) -> Iterator[Tuple[int, str]]:
-    """Yield (line number from 1, line without its end).
-
-    Raises UserError for a file that cannot be read, is cut short or is not UTF-8.
-    """
-    number = 0
-    try:
-        with open_text(path) as stream:
-            for number, line in enumerate(stream, 1):
-                yield number, line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}:{number + 1}: not UTF-8 ({error.reason}); convert the file to UTF-8 first."
-        ) from error
-    except EOFError as error:
-        raise UserError(f"{path}:{number + 1}: the compressed file is cut short.") from error

@@ -1,71 +1,234 @@
 """One token a line, blank lines between sentences: CoNLL-2003 and its relatives.
 
-`token POS chunk tag` (Tjong Kim Sang and De Meulder 2003), `token tag`, or `index token tag`,
-separated by TABs or spaces; the tag is in the last column.
+`token POS chunk tag` (Tjong Kim Sang and De Meulder 2003), `token tag`, `index token tag`,
+`fr:token tag` (WikiANN, Pan et al. 2017), separated by TABs or spaces. The columns are found in the
+first lines: the tag in the last column that holds nothing but tags, the token in the first that is
+neither an index nor the tag.
 """
 
-from itertools import islice
-from pathlib import Path
-from typing import Iterator, List
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
+from typing import NamedTuple
 
 from ..errors import UserError
-from .examples import Format, Notes, TaggedSentence, lines
-from .tags import TagDecoder
+from .examples import Format, Log, Options, TaggedSentence
+from .raw import ZERO_WIDTH, RawFile
+from .tags import TAG, TagDecoder
 
 DOCUMENT = "-DOCSTART-"
 # A file without any blank line is one sentence of 200,000 words: cut it at the next word outside
 # an entity after this many.
 MAX_WORDS = 250
-SAMPLE_LINES = 500
+SAMPLE_LINES = 1000
+INDEX = re.compile(r"(\d+)(?:[-.]\d+)?")
+PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
+# How a line may begin that is no token line, or an empty token's.
+UNUSUAL = frozenset("#-\ufeff \t")
+# The other column of CoNLL-2003 that looks like tags: syntactic chunks.
+CHUNKS = frozenset(
+    [
+        "NP",
+        "VP",
+        "PP",
+        "ADJP",
+        "ADVP",
+        "SBAR",
+        "PRT",
+        "CONJP",
+        "INTJ",
+        "LST",
+        "UCP",
+        "PNP",
+    ]
+)
 
 
-def columns(line: str) -> List[str]:
-    """Split a line at its TABs, or at its spaces where it has no TAB."""
-    return line.split("\t") if "\t" in line else line.split(" ")
+def columns(line: str, separator: str) -> list[str]:
+    """Split a line. Runs of spaces separate once, but for one at the start: an empty token."""
+    row = line.split(separator)
+    if separator == " " and "" in row:
+        row = row[:1] + [value for value in row[1:] if value]
+    return row
 
 
-def token_column(path: Path) -> int:
-    """Return 1 where the first column is a number on every line and a third one exists, else 0."""
-    rows = [columns(line) for _, line in islice(lines(path), SAMPLE_LINES) if line.strip()]
-    return int(bool(rows) and all(len(row) > 2 and row[0].isdigit() for row in rows))
+def is_blank(line: str) -> bool:
+    return not line or line.isspace() or not line.strip(ZERO_WIDTH + " \t")
 
 
-def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[TaggedSentence]:
+def is_document(row: Sequence[str]) -> bool:
+    return any(value.lstrip(ZERO_WIDTH).startswith(DOCUMENT) for value in row[:2])
+
+
+class Layout(NamedTuple):
+    """Where things are in a line. A width of None: lines may have any number of columns."""
+
+    separator: str
+    token: int
+    tag: int
+    width: int | None = None
+    prefix: str = ""
+    index: bool = False
+
+    def row(self, line: str) -> list[str] | None:
+        """Return the columns of a line; None where there are not as many as there should be."""
+        for separator in (self.separator, "\t" if self.separator == " " else " "):
+            row = columns(line, separator)
+            if self.width is None and len(row) > max(self.token, self.tag, -self.tag - 1, 1):
+                return row
+            if len(row) == self.width:
+                return row
+            # A separator at the end of the line, or several.
+            if self.width and len(row) > self.width and not any(row[self.width :]):
+                return row[: self.width]
+        return None
+
+
+def counts_up(sentences: Sequence[list[list[str]]]) -> bool:
+    """Tell whether the first column numbers the words of each sentence, from 0 or 1 on."""
+    for rows in sentences:
+        last = None
+        for row in rows:
+            match = INDEX.fullmatch(row[0])
+            if not match or (last is None and int(match[1]) > 1):
+                return False
+            if last is not None and not last <= int(match[1]) <= last + 1:
+                return False
+            last = int(match[1])
+    return True
+
+
+def tag_column(rows: Sequence[list[str]], width: int, place: str) -> int:
+    """Return the last column of nothing but tags, chunks only if there is no other."""
+    candidates = []
+    for column in range(width):
+        values = Counter(row[column] for row in rows)
+        tags = [(match, n) for value, n in values.items() if (match := TAG.fullmatch(value))]
+        labels = {match[2] for match, _ in tags if match[2]}
+        share = sum(n for _, n in tags) / len(rows)
+        # A few defective ones do not hide the column: they are told, each with its line.
+        if share > 0.5:
+            chunks = bool(labels) and labels <= CHUNKS
+            candidates.append((share == 1, not chunks, bool(labels), column))
+    if not candidates:
+        line = " ".join(rows[0])[:40]
+        raise UserError(
+            f"{place}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
+            "one with --tag-column, or is this another format?"
+        )
+    return max(candidates)[-1]
+
+
+def layout_of(file: RawFile, options: Options) -> Layout:
+    """Find the columns in the first lines, or take those that the user names (from 1; -1: last).
+
+    Raises UserError where no column holds tags, or none is left for the tokens.
+    """
+    lines = [(n, x) for n, x in islice(file.lines(), SAMPLE_LINES)]
+    filled = [(n, x) for n, x in lines if not is_blank(x) and DOCUMENT not in x[:40]]
+    tabs = sum("\t" in line for _, line in filled)
+    separator = "\t" if 2 * tabs > len(filled) else " "
+    named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
+    if None not in named:
+        return Layout(separator, *named)
+    if not filled:
+        return Layout(separator, 0, 1)
+    sentences = [
+        [columns(line, separator) for _, line in group]
+        for blank, group in groupby(lines, lambda item: is_blank(item[1]) or DOCUMENT in item[1])
+        if not blank
+    ]
+    widths = Counter(len(row) for rows in sentences for row in rows)
+    width = max(widths, key=lambda w: (widths[w], w))
+    sentences = [[row for row in rows if len(row) == width] for rows in sentences]
+    rows = [row for rows in sentences for row in rows]
+    place = file.place(filled[0][0])
+    if width < 2:
+        raise UserError(
+            f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."
+        )
+    token, tag = named
+    tag = tag_column(rows, width, place) if tag is None else tag
+    index = width > 2 and tag % width != 0 and counts_up(sentences)
+    if token is None:
+        token = next(c for c in range(int(index), width) if c != tag % width)
+    prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[token]) for row in rows)}
+    prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
+    strict_width = width if options.token_column is options.tag_column is None else None
+    return Layout(separator, token, tag, strict_width, prefix or "", index)
+
+
+def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> list[str] | None:
+    """Return the columns of a line that is not as the plain ones; None where it ends a sentence:
+    blank, -DOCSTART- in any form, a comment.
+
+    Comments are the lines that begin with `# ` where words are numbered, and elsewhere those before
+    a sentence that are no token line: a literal # is data.
+    """
+    row = layout.row(line)
+    if is_blank(line):
+        log.lines["blank"] += 1
+    elif is_document(columns(line, layout.separator)):
+        log.lines["documents"] += 1
+    elif line.startswith("# ") and (
+        layout.index or (first and not (row and TAG.fullmatch(row[layout.tag])))
+    ):
+        log.lines["comments"] += 1
+    elif row:
+        return row
+    else:
+        raise UserError(
+            f"{place}: {len(columns(line, layout.separator))} columns, {line[:40]!r}, where "
+            f"{layout.width or 'more'} are expected; mend the line, or name the columns with "
+            "--token-column and --tag-column."
+        )
+    return None
+
+
+def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     """Yield the sentences of a file. Lines that hold only white space separate them.
 
-    Raises UserError for a line without a tag, or with one that is none.
+    Raises UserError for a line with other columns than the rest, or with a tag that is none.
     """
-    column = token_column(path)
-    decoder = TagDecoder()
-    words: List[str] = []
-    tags: List[str] = []
-    place = ""
+    layout = layout_of(file, options)
+    log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
+    if layout.prefix:
+        log.layout["prefix taken off the tokens"] = layout.prefix
+    separator, token, tag, width, prefix, index = layout
+    limit = options.max_words or MAX_WORDS
+    decoder = TagDecoder(file, log, lines_per_word=1)
+    rows: list[list[str]] = []
+    start = 0
 
     def sentence() -> TaggedSentence:
-        example = TaggedSentence(list(words), decoder.decode(tags, place))
-        words.clear()
-        tags.clear()
-        return example
+        log.lines["tokens"] += len(rows)
+        words = [row[token] for row in rows]
+        if prefix:
+            words = [word.removeprefix(prefix) for word in words]
+        tags = [row[tag] for row in rows]
+        return TaggedSentence(words, decoder.decode(tags, start), start)
 
-    for number, line in lines(path):
-        if not line.strip() or line.startswith(DOCUMENT):
-            if words:
-                yield sentence()
-            continue
-        row = columns(line.rstrip(" "))
-        if len(row) < column + 2:
-            raise UserError(f"{path}:{number}: {line[:40]!r} has no tag column; add one, or O.")
-        if not words:
-            place = f"{path}:{number}"
-        if len(words) >= MAX_WORDS and row[-1][:1] not in ("I", "E", "L"):
-            repaired.add(f"sentence of over {MAX_WORDS} words, cut", place)
+    for number, line in file.lines():
+        row = line.split(separator)
+        if len(row) != width or line[0] in UNUSUAL or (index and DOCUMENT in line):
+            row = unusual(line, layout, not rows, log, file.place(number))
+            if row is None:
+                if rows:
+                    yield sentence()
+                    rows = []
+                continue
+        if not rows:
+            start = number
+        elif len(rows) >= limit and row[tag][:1] not in ("I", "M", "E", "L"):
+            log.repair(f"sentence of over {limit} words, cut", file.place(start))
             yield sentence()
-            place = f"{path}:{number}"
-        words.append(row[column])
-        tags.append(row[-1])
-    if words:
+            rows = []
+            start = number
+        rows.append(row)
+    if rows:
         yield sentence()
-    decoder.note_repairs(repaired)
+    decoder.close()
 
 
-FORMAT = Format(read)
+FORMAT = Format(read, options=("encoding", "token_column", "tag_column", "max_words"))

@@ -2,12 +2,11 @@
 
 import random
 from collections import Counter
-from typing import Dict, List, Optional, Tuple
 
 from ..errors import UserError
 
 
-def apportion(total: int, strata: Dict[str, int]) -> Dict[str, int]:
+def apportion(total: int, strata: dict[str, int]) -> dict[str, int]:
     """Share `total` among the strata in proportion to their sizes, by largest remainders."""
     size = sum(strata.values())
     exact = {name: total * count / size for name, count in strata.items()}
@@ -31,7 +30,7 @@ class Carver:
         strata: Counter,
         dev_ratio: float,
         test_ratio: float,
-        train_size: Optional[int],
+        train_size: int | None,
         seed: int,
     ) -> None:
         total = sum(strata.values())
@@ -42,14 +41,14 @@ class Carver:
         sizes["train"] = rest if train_size is None else min(train_size, rest)
         self.random = random.Random(seed)
         self.left = dict(strata)
-        self.places: Dict[str, List[Tuple[str, int]]] = {name: [] for name in strata}
+        self.places: dict[str, list[tuple[str, int]]] = {name: [] for name in strata}
         available = dict(strata)
         for split, size in sizes.items():
             for name, share in apportion(size, available).items():
                 self.places[name].append((split, share))
                 available[name] -= share
 
-    def draw(self, stratum: str) -> Optional[str]:
+    def draw(self, stratum: str) -> str | None:
         """Return the split of the next example of a stratum; None where it is left out."""
         ticket = self.random.randrange(self.left[stratum])
         self.left[stratum] -= 1

@@ -1,62 +1,62 @@
 """SST-2 in GLUE's layout: TSV with a header, no quoting (Wang et al. 2019; Socher et al. 2013)."""
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List
 
 from ..errors import UserError
-from .examples import Format, LabelledText, Notes, find_files, lines
+from .examples import Format, LabelledText, Log, Notes, Options
+from .raw import RawFile, find_files
+from .rows import delimited
 
 LABELS = ("negative", "positive")
+UNLABELLED = "without label"
 
 
-def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[LabelledText]:
+def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
     """Yield the sentences of a file; columns are found by their names, `sentence` and `label`.
 
-    A file without labels (GLUE's test) yields nothing: its lines are noted as skipped.
+    What has no label (GLUE's test, or -1) is noted as skipped.
     Raises UserError for a missing header, a line with other columns, a label that is not 0 or 1.
     """
-    rows = lines(path)
-    _, header = next(rows, (1, ""))
-    names = header.split("\t")
-    if "sentence" not in names:
-        raise UserError(f"{path}:1: the header has no column 'sentence'; write one, tab-separated.")
-    sentence = names.index("sentence")
-    for number, line in rows:
-        place = f"{path}:{number}"
-        row = line.split("\t")
-        if len(row) != len(names):
-            raise UserError(f"{place}: {len(row)} columns, the header has {len(names)}.")
-        if "label" not in names:
-            skipped.add("without label", place)
-            continue
-        label, text = row[names.index("label")], row[sentence].strip()
-        if label not in ("0", "1"):
+    rows = delimited(
+        file,
+        "\t",
+        log,
+        columns=options.columns or "",
+        required=["sentence"],
+        quoting=csv.QUOTE_NONE,
+    )
+    for number, row in rows:
+        place = file.place(number)
+        label, text = row.get("label", "-1").strip(), row["sentence"].strip()
+        if label == "-1":
+            log.skip(UNLABELLED, place)
+        elif label not in ("0", "1"):
             raise UserError(f"{place}: label {label[:20]!r}; expected 0 or 1.")
-        if not text:
-            skipped.add("empty text", place)
-            continue
-        yield LabelledText(text, LABELS[int(label)], label)
+        elif not text:
+            log.skip("empty text", place)
+        else:
+            yield LabelledText(text, LABELS[int(label)], label, number)
 
 
-def has_labels(path: Path) -> bool:
-    """Tell whether the header names a label column."""
-    return "label" in next(lines(path), (1, ""))[1].split("\t")
-
-
-def find(folder: Path, language: str, skipped: Notes) -> Dict[str, List[Path]]:
+def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
     """Return the files of each split; GLUE's validation becomes the test split.
 
     GLUE's test labels are not public. What is reported is measured on its validation, which is
     therefore not used to choose a model: that is done on a dev split carved from train.
     """
-    files = find_files(folder, language, skipped)
-    if "test" in files and not has_labels(files["test"][0]):
-        for _ in read(files["test"][0], skipped, Notes()):
-            pass
-        del files["test"]
+    files = find_files(folder, ignored.add)
+    if "test" in files:
+        log = Log()
+        (path,) = files["test"]
+        if next(read(RawFile(path, options.encoding), options, log), None) is None:
+            for _ in range(log.skipped.counts[UNLABELLED]):
+                ignored.add(f"text {UNLABELLED}", str(path))
+            del files["test"]
     if "test" not in files and "dev" in files:
         files["test"] = files.pop("dev")
     return files
 
 
-FORMAT = Format(read, labels=LABELS, find=find, dev_ratio=0.05)
+FORMAT = Format(read, options=("encoding", "columns"), labels=LABELS, find=find, dev_ratio=0.05)

@@ -1,62 +1,102 @@
-"""Tag sequences to entities: IOB1, IOB2, IOBES/BILUO and I-only, by one rule."""
+"""Tag sequences to entities: IOB1, IOB2, IOBES/BILUO, BMES and I-only, by one rule."""
 
-from typing import List, Sequence, Tuple
+import re
+from collections import Counter
+from collections.abc import Sequence
 
 from ..errors import UserError
-from .examples import Notes
+from .examples import Log, Notes
+from .raw import ZERO_WIDTH, RawFile
 
-# Tuples: `in` a string would also find "" and "BI".
-BEGIN, INSIDE, SINGLE, END = ("B",), ("I",), ("S", "U"), ("E", "L")
-
-
-def split_tag(tag: str, place: str) -> Tuple[str, str]:
-    """Return (prefix, label) of a tag, split at its first hyphen only: B-creative-work."""
-    if tag == "O":
-        return "O", ""
-    prefix, hyphen, label = tag.partition("-")
-    if not hyphen or not label or prefix not in BEGIN + INSIDE + SINGLE + END:
-        raise UserError(
-            f"{place}: {tag!r} is no tag; expected O, or B- I- E- L- S- U- and a label."
-        )
-    return prefix, label
+# A prefix, and a label after the first hyphen: B-creative-work.
+TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
+SINGLE, END = "SUW", "EL"
+BEGINS = "B" + SINGLE
+REPAIR = "I- or E- tag that continues nothing, taken as B-"
+INVISIBLE = "invisible characters beside a tag, taken off"
 
 
 class TagDecoder:
     """Turns the tag sequences of one file into entities and counts the repairs.
 
-    The rule: B, S and U begin an entity; I, E and L go on with the one before them if it is open
-    and has their label, and otherwise begin one (as in conlleval, Tjong Kim Sang and De Meulder
-    2003). In IOB1 and I-only files that is how entities begin; elsewhere it is a repair.
+    The rule: B, S, U and W begin an entity; I, M, E and L go on with the one before them if it is
+    open and has their label, and otherwise begin one (as in conlleval, Tjong Kim Sang and De
+    Meulder 2003). In IOB1 and I-only files that is how entities begin; elsewhere it is a repair.
     """
 
-    REPAIR = "I- or E- tag that continues nothing, taken as B-"
-
-    def __init__(self) -> None:
+    def __init__(self, file: RawFile, log: Log, lines_per_word: int) -> None:
+        self.file = file
+        self.log = log
+        self.lines_per_word = lines_per_word
+        self.prefixes: Counter = Counter()
         self.begun = 0
         self.continued = Notes()
+        # tag -> (prefix, label): a file has few different ones.
+        self.known: dict[str, tuple[str, str]] = {"O": ("", "")}
 
-    def decode(self, tags: Sequence[str], place: str) -> List[Tuple[int, int, str]]:
-        """Return the entities of one sentence as (first word, word after the last, label)."""
-        entities: List[Tuple[int, int, str]] = []
+    def place(self, number: int, index: int) -> str:
+        return self.file.place(number + index * self.lines_per_word)
+
+    def split(self, tag: str, place: str) -> tuple[str, str]:
+        """Return (prefix, label) of a tag, ("", "") for O."""
+        match = TAG.fullmatch(tag)
+        if not match:
+            bare = tag.strip(ZERO_WIDTH + " \u00a0")
+            match = TAG.fullmatch(bare)
+            if not match:
+                raise UserError(
+                    f"{place}: {tag[:40]!r} is no tag; expected O, or B- I- E- L- S- U- and a "
+                    "label. Mend it, or name the column with --tag-column."
+                )
+            self.log.repair(INVISIBLE, place)
+            return match[1] or "", match[2] or ""
+        self.known[tag] = parts = (match[1] or "", match[2] or "")
+        return parts
+
+    def decode(self, tags: Sequence[str], number: int) -> list[tuple[int, int, str]]:
+        """Return the entities of one sentence, which begins on a line of this number, as (first
+        word, word after the last, label)."""
+        entities: list[tuple[int, int, str]] = []
+        if tags.count("O") == len(tags):
+            return entities
+        known = self.known
         open_label = ""
         for index, tag in enumerate(tags):
-            prefix, label = split_tag(tag, place)
-            if prefix in INSIDE + END and open_label == label:
+            if tag == "O":
+                open_label = ""
+                continue
+            prefix, label = known.get(tag) or self.split(tag, self.place(number, index))
+            self.prefixes[prefix] += 1
+            if not prefix:
+                open_label = ""
+                continue
+            if prefix not in BEGINS and open_label == label:
                 entities[-1] = (entities[-1][0], index + 1, label)
-            elif prefix != "O":
+            else:
                 entities.append((index, index + 1, label))
-                if prefix in BEGIN + SINGLE:
+                if prefix in BEGINS:
                     self.begun += 1
                 else:
-                    self.continued.add(self.REPAIR, place)
-            open_label = "" if prefix in SINGLE + END else label
+                    self.continued.add(REPAIR, self.place(number, index))
+            open_label = "" if prefix in SINGLE or prefix in END else label
         return entities
 
-    def note_repairs(self, repaired: Notes) -> None:
-        """At the end of the file: write down the repairs, unless its scheme needs none.
+    def close(self) -> None:
+        """At the end of the file: name the scheme, and note the repairs unless it needs none.
 
         In IOB1 an entity begins with B- only right after another of its label, so that most
         begin with I-.
         """
-        if self.continued.counts[self.REPAIR] <= self.begun:
-            repaired.update(self.continued)
+        used = set(self.prefixes)
+        defects = self.continued.counts[REPAIR]
+        if used & {"S", "E", "W", "M"}:
+            scheme = "IOBES"
+        elif used & {"U", "L"}:
+            scheme = "BILUO"
+        elif "B" not in used:
+            scheme = "I-only" if used else "none"
+        else:
+            scheme = "IOB1" if defects > self.begun else "IOB2"
+        self.log.layout["tags"] = scheme
+        if defects and scheme not in ("IOB1", "I-only"):
+            self.log.repair_all(self.continued)

@@ -1,31 +1,36 @@
 """WikiNER: one sentence a line, `word|POS|tag` between spaces, plain or .bz2 (Nothman et al. 2013)."""
 
-from pathlib import Path
-from typing import Iterator
+from collections.abc import Iterator
 
 from ..errors import UserError
-from .examples import Format, Notes, TaggedSentence, lines
+from .examples import Format, Log, Options, TaggedSentence
+from .iob import DOCUMENT
+from .raw import RawFile
 from .tags import TagDecoder
 
 
-def read(path: Path, skipped: Notes, repaired: Notes) -> Iterator[TaggedSentence]:
+def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     """Yield the sentences of a file; blank lines separate documents and are passed over.
 
     Raises UserError for a token that is not word|POS|tag.
     """
-    decoder = TagDecoder()
-    for number, line in lines(path):
+    decoder = TagDecoder(file, log, lines_per_word=0)
+    for number, line in file.lines():
         tokens = [token.rsplit("|", 2) for token in line.split(" ") if token]
-        if not tokens:
+        if not tokens or line.startswith(DOCUMENT):
+            log.lines["documents" if tokens else "blank"] += 1
             continue
-        place = f"{path}:{number}"
         for token in tokens:
             if len(token) != 3:
-                raise UserError(f"{place}: {'|'.join(token)[:40]!r} is not word|POS|tag.")
+                raise UserError(
+                    f"{file.place(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; mend it, or is this "
+                    "another format?"
+                )
         words, _, tags = zip(*tokens)
-        yield TaggedSentence(list(words), decoder.decode(tags, place))
-    decoder.note_repairs(repaired)
+        log.lines["sentences"] += 1
+        yield TaggedSentence(list(words), decoder.decode(tags, number), number)
+    decoder.close()
 
 
 # The original is one file without splits.
-FORMAT = Format(read, dev_ratio=0.1, test_ratio=0.1)
+FORMAT = Format(read, options=("encoding",), dev_ratio=0.1, test_ratio=0.1)

@@ -1,98 +1,248 @@
 """Examples to DocBin files that `spacy train` reads, with the figures of the report."""
 
-from array import array
 from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import spacy
-from spacy.strings import hash_string
-from spacy.tokens import Doc, DocBin
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SPACY
+from spacy.language import Language
+from spacy.strings import StringStore
+from spacy.tokens import DocBin
 
 from ..errors import UserError
-from .examples import LabelledText, Notes, TaggedSentence
+from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
 from .text import spaces
 
 # A DocBin cannot hold 2 GB (E871), and is built in memory: a shard has this many tokens at most,
 # some 100 MB while it is made.
 SHARD_TOKENS = 1_000_000
+# The vocabulary of a tokenizer keeps all it has seen; it is made anew after this many strings.
+VOCABULARY = 300_000
 UNALIGNED = "entity that the pipeline's tokenizer cannot align"
+# spaCy takes no empty token (E031). The sign for a character that was lost holds its place.
+EMPTY = "\ufffd"
+OUTSIDE, BEGIN, INSIDE = 2, 3, 1
+
+Words = tuple[Sequence[str], Sequence[bool]]
+
+
+class BlankPipeline:
+    """The tokenizer that a trained pipeline of the language will have."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        try:
+            self.nlp: Language = spacy.blank(language)
+        except ImportError as error:
+            raise UserError(
+                f"spaCy has no language {language!r}; use a code such as fr, en or xx."
+            ) from error
+        self.limit = len(self.nlp.vocab.strings) + VOCABULARY
+        # Bounded: a natural corpus has few different neighbourhoods of entities.
+        self.boundaries = lru_cache(maxsize=65536)(self.find_boundaries)
+
+    def renew(self) -> None:
+        """Forget the strings of the texts that were read, if they are many."""
+        if len(self.nlp.vocab.strings) > self.limit:
+            self.nlp = spacy.blank(self.language)
+            self.boundaries.cache_clear()
+
+    def find_boundaries(self, text: str) -> frozenset[int]:
+        """Return the offsets where a token of the text begins or ends."""
+        doc = self.nlp.make_doc(text)
+        return frozenset({t.idx for t in doc} | {t.idx + len(t) for t in doc})
+
+    def breaks_before(self, index: int, words: Sequence[str], followed: Sequence[bool]) -> bool:
+        """Tell whether the tokenizer, given the text, has a boundary before words[index].
+
+        It always breaks at white space and looks at nothing beyond, so that what stands between
+        two spaces is enough to know.
+        """
+        if index in (0, len(words)) or followed[index - 1]:
+            return True
+        start, end = index - 1, index
+        while start and not followed[start - 1]:
+            start -= 1
+        while end < len(words) - 1 and not followed[end]:
+            end += 1
+        offset = sum(map(len, words[start:index]))
+        return offset in self.boundaries("".join(words[start : end + 1]))
+
+    def split(self, text: str, cuts: set[int]) -> Words:
+        """Return the tokens of a text, cut also at the given offsets, and what a space follows."""
+        words: list[str] = []
+        followed: list[bool] = []
+        for token in self.nlp.make_doc(text):
+            end = token.idx + len(token)
+            inner = [token.idx, *sorted(c for c in cuts if token.idx < c < end), end]
+            words += [text[a:b] for a, b in zip(inner, inner[1:])]
+            followed += [False] * (len(inner) - 2) + [bool(token.whitespace_)]
+        return words, followed
+
+
+class Keys(dict):
+    """The keys that spaCy gives strings, made when they are first asked for."""
+
+    def __init__(self, strings: set[str]) -> None:
+        self.store = StringStore()
+        self.strings = strings
+
+    def __missing__(self, word: str) -> int:
+        self.strings.add(word)
+        key = self[word] = self.store.add(word)
+        return key
+
+
+class Shard:
+    """A DocBin in the making, as flat lists: with a Doc for each sentence most of the time would
+    go into those (bench/convert.py)."""
+
+    def __init__(self, entities: bool) -> None:
+        attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if entities else ["ORTH"]
+        self.docbin = DocBin(attrs=attributes, store_user_data=False)
+        self.keys = Keys(self.docbin.strings)
+        self.seen: set[int] = set()
+        # Of each token: the key of its string, and whether a space follows.
+        self.words: list[int] = []
+        self.followed: list[bool] = []
+        # (first token, token after the last, key of the label), counted over the shard.
+        self.entities: list[tuple[int, int, int]] = []
+        self.ends: list[int] = []
+
+    def end_document(self, cats: dict[str, float]) -> None:
+        self.ends.append(len(self.words))
+        self.docbin.cats.append(cats)
+        self.docbin.flags.append({"has_unknown_spaces": False})
+        self.docbin.span_groups.append(b"")
+
+    def add_text(self, nlp: Language, text: str, cats: dict[str, float]) -> None:
+        doc = nlp.make_doc(text)
+        array = doc.to_array([ORTH, SPACY])
+        keys = array[:, 0].tolist()
+        self.docbin.strings.update(nlp.vocab.strings[key] for key in set(keys) - self.seen)
+        self.seen.update(keys)
+        self.words += keys
+        self.followed += array[:, 1].tolist()
+        self.end_document(cats)
+
+    def add_entities(
+        self, words: Sequence[str], followed: Sequence[bool], entities: list[tuple[int, int, str]]
+    ) -> None:
+        first = len(self.words)
+        keys = self.keys
+        self.words += [keys[word] for word in words]
+        self.followed += followed
+        self.entities += [(first + start, first + end, keys[x]) for start, end, x in entities]
+        self.end_document({})
+
+    def to_disk(self, path: Path) -> None:
+        attributes = self.docbin.attrs
+        tokens = numpy.zeros((len(self.words), len(attributes)), dtype=numpy.uint64)
+        tokens[:, attributes.index(ORTH)] = self.words
+        if ENT_IOB in attributes:
+            iob, kind = attributes.index(ENT_IOB), attributes.index(ENT_TYPE)
+            tokens[:, iob] = OUTSIDE
+            for start, end, label in self.entities:
+                tokens[start:end, iob] = INSIDE
+                tokens[start, iob] = BEGIN
+                tokens[start:end, kind] = label
+        followed = numpy.array(self.followed, dtype=bool).reshape(-1, 1)
+        self.docbin.tokens = numpy.split(tokens, self.ends[:-1])
+        self.docbin.spaces = numpy.split(followed, self.ends[:-1])
+        self.docbin.to_disk(path)
 
 
 class SplitWriter:
     """Writes one split: `name.spacy`, a file, or a folder of shards where one is not enough."""
 
     def __init__(
-        self, folder: Path, name: str, language: str, labels: Optional[Sequence[str]]
+        self,
+        folder: Path,
+        name: str,
+        pipeline: BlankPipeline,
+        labels: Sequence[str] | None,
     ) -> None:
         self.folder = folder
         self.name = name
-        self.language = language
+        self.pipeline = pipeline
         self.labels = labels
-        self.shards: List[Path] = []
+        self.shards: list[Path] = []
         self.examples = self.tokens = 0
         self.counts: Counter = Counter()
-        self.notes = Notes()
-        # 8 bytes an example: the one thing that grows with the corpus.
-        self.hashes = array("Q")
-        self.open_shard()
-
-    def open_shard(self) -> None:
-        # A new vocabulary for each shard, or its strings would grow with the corpus.
-        try:
-            self.nlp = spacy.blank(self.language)
-        except ImportError as error:
-            raise UserError(
-                f"spaCy has no language {self.language!r}; use a code such as fr, en or xx."
-            ) from error
-        attributes = [] if self.labels else ["ENT_IOB", "ENT_TYPE"]
-        self.docbin = DocBin(attrs=["ORTH", "SPACY", *attributes], store_user_data=False)
-        self.shard_tokens = 0
+        self.unaligned = Notes()
+        self.shard = Shard(entities=not labels)
 
     def close_shard(self) -> None:
         path = self.folder / f"{self.name}-{len(self.shards):05}.spacy"
-        self.docbin.to_disk(path)
+        self.shard.to_disk(path)
         self.shards.append(path)
+        self.shard = Shard(entities=not self.labels)
 
-    def add(self, example, place: str) -> None:
-        """Write one example; `place` names it in the report."""
-        if self.shard_tokens >= SHARD_TOKENS:
+    def add(self, example: Example, place: str) -> int:
+        """Write one example, and return how many of its tokens were empty.
+
+        Raises UserError for a text that is longer than spaCy takes.
+        """
+        if len(self.shard.words) >= SHARD_TOKENS:
             self.close_shard()
-            self.open_shard()
-        if isinstance(example, LabelledText):
-            doc = self.labelled(example)
+        self.pipeline.renew()
+        before = len(self.shard.words)
+        empty = 0
+        if isinstance(example, TaggedSentence):
+            empty = self.tagged(example, place)
         else:
-            doc = self.tagged(example, place)
-        self.docbin.add(doc)
+            limit = self.pipeline.nlp.max_length
+            if len(example.text) > limit:
+                raise UserError(
+                    f"{place}: a text of {len(example.text):,} characters; spaCy takes {limit:,}. "
+                    "Cut it, or is this the right format?"
+                )
+            if isinstance(example, LabelledText):
+                cats = {label: float(label == example.label) for label in self.labels}
+                self.shard.add_text(self.pipeline.nlp, example.text, cats)
+                self.counts[example.label] += 1
+            else:
+                self.spanned(example, place)
         self.examples += 1
-        self.tokens += len(doc)
-        self.shard_tokens += len(doc)
-        self.hashes.append(hash_string(doc.text))
+        self.tokens += len(self.shard.words) - before
+        return empty
 
-    def labelled(self, example: LabelledText) -> Doc:
-        doc = self.nlp.make_doc(example.text)
-        doc.cats = {label: float(label == example.label) for label in self.labels}
-        self.counts[example.label] += 1
-        return doc
-
-    def tagged(self, example: TaggedSentence, place: str) -> Doc:
-        iob = ["O"] * len(example.words)
+    def tagged(self, example: TaggedSentence, place: str) -> int:
+        words = example.words
+        empty = words.count("")
+        if empty:
+            words = [word or EMPTY for word in words]
+        followed = spaces(words, self.pipeline.language)
+        self.shard.add_entities(words, followed, example.entities)
         for start, end, label in example.entities:
-            iob[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
             self.counts[label] += 1
-        doc = Doc(
-            self.nlp.vocab,
-            words=example.words,
-            spaces=spaces(example.words, self.language),
-            ents=iob,
-        )
-        if example.entities:
-            raw = self.nlp.make_doc(doc.text)
-            for entity in doc.ents:
-                if raw.char_span(entity.start_char, entity.end_char) is None:
-                    self.notes.add(UNALIGNED, f"{place}: {entity.text}")
-        return doc
+            if not (
+                self.pipeline.breaks_before(start, words, followed)
+                and self.pipeline.breaks_before(end, words, followed)
+            ):
+                self.unaligned.add(UNALIGNED, f"{place}: {' '.join(words[start:end])[:60]}")
+        return empty
+
+    def spanned(self, example: SpannedText, place: str) -> None:
+        cuts = {offset for start, end, _ in example.spans for offset in (start, end)}
+        words, followed = self.pipeline.split(example.text, cuts)
+        starts: dict[int, int] = {}
+        ends: dict[int, int] = {}
+        offset = 0
+        for index, (word, space) in enumerate(zip(words, followed)):
+            starts[offset] = index
+            ends[offset + len(word)] = index + 1
+            offset += len(word) + space
+        entities = [(starts[start], ends[end], label) for start, end, label in example.spans]
+        self.shard.add_entities(words, followed, entities)
+        boundaries = self.pipeline.boundaries(example.text) if cuts else frozenset()
+        for start, end, label in example.spans:
+            self.counts[label] += 1
+            if not {start, end} <= boundaries:
+                self.unaligned.add(UNALIGNED, f"{place}: {example.text[start:end][:60]}")
 
     def close(self) -> None:
         self.close_shard()
@@ -104,28 +254,10 @@ class SplitWriter:
         for shard in self.shards:
             shard.rename(target / shard.name)
 
-    def distinct(self) -> numpy.ndarray:
-        """Return the sorted distinct hashes of the texts, uint64."""
-        return numpy.unique(numpy.frombuffer(self.hashes, dtype=numpy.uint64))
-
-    def report(self) -> Dict[str, object]:
+    def report(self) -> dict[str, object]:
         return {
             "examples": self.examples,
             "tokens": self.tokens,
             "labels" if self.labels else "entities": dict(sorted(self.counts.items())),
-            "unaligned": self.notes.to_json().get(UNALIGNED, {"count": 0, "first": []}),
-            "duplicates": self.examples - len(self.distinct()),
+            "unaligned": self.unaligned.to_json().get(UNALIGNED, {"count": 0, "first": []}),
         }
-
-
-def shared_texts(writers: Sequence[SplitWriter]) -> Dict[str, int]:
-    """Return how many distinct texts each two splits share, by "train/test"."""
-    pairs: List[Tuple[SplitWriter, SplitWriter]] = [
-        (first, second) for index, first in enumerate(writers) for second in writers[index + 1 :]
-    ]
-    return {
-        f"{first.name}/{second.name}": int(
-            len(numpy.intersect1d(first.distinct(), second.distinct(), assume_unique=True))
-        )
-        for first, second in pairs
-    }

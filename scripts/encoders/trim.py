@@ -7,7 +7,7 @@ text never meets; each of them costs memory, disk and a step of the optimiser.
 import json
 import re
 from collections import Counter
-from typing import Iterator, List, Sequence, Set, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch
 import wordfreq
@@ -58,9 +58,9 @@ def always_kept(tokenizer: Tokenizer) -> Iterator[int]:
     yield from tokenizer.get_added_tokens_decoder()
 
 
-def choose_pieces(tokenizer: Tokenizer, languages: Sequence[str], size: int) -> List[int]:
+def choose_pieces(tokenizer: Tokenizer, languages: Sequence[str], size: int) -> list[int]:
     """Return `size` piece ids, sorted: those always kept, then the languages' most frequent."""
-    kept: Set[int] = set(always_kept(tokenizer))
+    kept: set[int] = set(always_kept(tokenizer))
     if len(kept) > size:
         raise UserError(f"{size} pieces are too few: {len(kept)} are needed for characters alone.")
     for index, _ in count_pieces(tokenizer, languages).most_common():
@@ -72,7 +72,7 @@ def choose_pieces(tokenizer: Tokenizer, languages: Sequence[str], size: int) -> 
 
 def trim(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
-) -> Tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Keep the pieces with the ids `kept` only, in their old order.
 
     The model is changed in place (its word embeddings become [len(kept), hidden]); texts whose

@@ -1,7 +1,8 @@
 """One HTML page a pipeline: scores, then test examples as displaCy draws them, errors first."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
@@ -14,7 +15,7 @@ COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f
 OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
 
 
-def colours(labels: Sequence[str]) -> Dict[str, str]:
+def colours(labels: Sequence[str]) -> dict[str, str]:
     """Return a colour for each entity label (displaCy knows English labels only)."""
     others = [label for label in sorted(labels) if label not in COLOURS]
     return {
@@ -23,12 +24,12 @@ def colours(labels: Sequence[str]) -> Dict[str, str]:
     }
 
 
-def entities(doc: Doc) -> List[Tuple[int, int, str]]:
+def entities(doc: Doc) -> list[tuple[int, int, str]]:
     """Return the entities as (start, end, label), in characters."""
     return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
 
 
-def draw(doc: Doc, palette: Dict[str, str]) -> Markup:
+def draw(doc: Doc, palette: dict[str, str]) -> Markup:
     """Return displaCy's drawing of the entities. It escapes the text, but not the labels."""
     data = [
         {"start": start, "end": end, "label": str(escape(label))}
@@ -44,7 +45,7 @@ def draw(doc: Doc, palette: Dict[str, str]) -> Markup:
     return Markup(html)
 
 
-def entity_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]]:
+def entity_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
     """Return what the page shows of each document: entities predicted beside the gold ones."""
     labels = {label for doc in (*predicted, *gold) for _, _, label in entities(doc)}
     palette = colours(sorted(labels))
@@ -58,7 +59,7 @@ def entity_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]]:
     ]
 
 
-def category_items(predicted: List[Doc], gold: List[Doc]) -> List[Dict[str, Any]]:
+def category_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
     """Return what the page shows of each text: the probability of each label, the gold one marked.
 
     `wrong` is how far the probability of the right label falls short, where it is not the highest.
@@ -78,7 +79,7 @@ def render(
     lang: str,
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
-    items: List[Dict[str, Any]],
+    items: list[dict[str, Any]],
     limit: int,
 ) -> str:
     """Return the page: UTF-8, no script, every text escaped; the first `limit` items, worst first."""

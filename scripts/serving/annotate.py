@@ -1,7 +1,7 @@
 """Load a trained pipeline and annotate texts or tokenised documents with it."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Iterable, Iterator, List, Union
 
 import spacy
 from spacy.language import Language
@@ -28,7 +28,7 @@ def load(pipeline: str) -> Language:
         ) from error
 
 
-def read_docs(path: Path, nlp: Language) -> List[Doc]:
+def read_docs(path: Path, nlp: Language) -> list[Doc]:
     """Return the annotated documents of a .spacy file, or of a folder of shards.
 
     Raises UserError where there are none, or none with labels for a pipeline that gives labels.
@@ -43,7 +43,7 @@ def read_docs(path: Path, nlp: Language) -> List[Doc]:
     return docs
 
 
-def annotate(nlp: Language, texts: Iterable[Union[str, Doc]]) -> Iterator[Doc]:
+def annotate(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
     """Yield the annotated documents in their order, without the transformer's vectors.
 
     A Doc keeps its own tokens. The vectors take 27 kB a document (`doc._.trf_data`).

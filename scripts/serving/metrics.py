@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from importlib.metadata import version
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import torch
 from spacy.language import Language
@@ -25,7 +25,7 @@ def bare(doc: Doc) -> Doc:
     )
 
 
-def score(nlp: Language, predicted: List[Doc], gold: List[Doc]) -> Dict[str, Any]:
+def score(nlp: Language, predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
     """Return the scorer's output of the pipeline's last component (ner or textcat).
 
     ents_p, ents_r, ents_f and ents_per_type, in [0, 1]; or cats_* with cats_f_per_type and
@@ -39,7 +39,7 @@ def score(nlp: Language, predicted: List[Doc], gold: List[Doc]) -> Dict[str, Any
     return {"accuracy": right / len(gold), **scores}
 
 
-def headline(scores: Dict[str, Any]) -> str:
+def headline(scores: dict[str, Any]) -> str:
     """Return the one figure of a score table, in words: entity F 0.842, accuracy 0.913."""
     name, key = ("entity F", "ents_f") if "ents_f" in scores else ("accuracy", "accuracy")
     return f"{name} {scores[key]:.3f}"
@@ -50,7 +50,7 @@ def best_label(doc: Doc) -> str:
     return max(doc.cats, key=doc.cats.__getitem__)
 
 
-def measure(nlp: Language, gold: List[Doc]) -> Tuple[Dict[str, Any], List[Doc]]:
+def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
     """Return the metrics of a pipeline on gold documents, and what it predicts on their raw text.
 
     Words per second: gold tokens by the wall time of one pass of nlp.pipe over the raw texts.

@@ -1,6 +1,6 @@
 """What is done to a new pipeline before its training: offsets, head, frozen layers, precision."""
 
-from typing import Callable, List
+from collections.abc import Callable
 
 import numpy
 import torch
@@ -21,7 +21,7 @@ def processor_has_bfloat16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def layers(encoder: PreTrainedModel) -> List[torch.nn.Module]:
+def layers(encoder: PreTrainedModel) -> list[torch.nn.Module]:
     """Return the embeddings and the layers of an encoder, from the bottom up.
 
     BERT and CamemBERT name their stack `encoder.layer`, DistilBERT `transformer.layer`.

@@ -1,16 +1,17 @@
 """A spaCy logger that writes TensorBoard curves."""
 
-from typing import IO, Any, Callable, Dict, Optional, Tuple
+from collections.abc import Callable
+from typing import IO, Any
 
 from spacy.language import Language
 from spacy.util import registry
 from torch.utils.tensorboard import SummaryWriter
 
-Info = Optional[Dict[str, Any]]
+Info = dict[str, Any] | None
 
 
 @registry.loggers("project.tensorboard_logger.v1")
-def tensorboard_logger(folder: Optional[str]):
+def tensorboard_logger(folder: str | None):
     """Write losses, scores, words seen and the learn rate at each evaluation into `folder`.
 
     None writes nothing. To be chained with a console logger (spacy.ChainLogger.v1).
@@ -18,7 +19,7 @@ def tensorboard_logger(folder: Optional[str]):
 
     def setup(
         nlp: Language, stdout: IO, stderr: IO
-    ) -> Tuple[Callable[[Info], None], Callable[[], None]]:
+    ) -> tuple[Callable[[Info], None], Callable[[], None]]:
         if folder is None:
             return lambda info: None, lambda: None
         writer = SummaryWriter(folder)

@@ -5,13 +5,14 @@ import bz2
 import pytest
 
 from scripts.corpora import cls, iob, sst2, wikiner
-from scripts.corpora.examples import Notes, find_files, split_of
+from scripts.corpora.examples import Log, Notes, Options
+from scripts.corpora.raw import RawFile, find_files, split_of
 from scripts.errors import UserError
 
 
-def read(reader, path):
-    skipped, repaired = Notes(), Notes()
-    return list(reader.read(path, skipped, repaired)), skipped, repaired
+def read(reader, path, **options):
+    log = Log()
+    return list(reader.read(RawFile(path), Options(**options), log)), log.skipped, log.repaired
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_two_columns_with_tab_separators_and_inner_hyphens(write):
     assert [s.entities for s in sentences] == [[(0, 2, "creative-work")], [(1, 2, "location")]]
     assert sentences[0].words == ["Star", "Wars"]
     (note,) = repaired.to_json().values()
-    assert note["count"] == 1 and note["first"][0].endswith("train.conll:4")
+    assert note["count"] == 1 and note["first"][0].endswith("train.conll:5")
 
 
 def test_index_column_is_found(write):
@@ -115,12 +116,12 @@ def test_sst2_validation_becomes_test_and_the_unlabelled_test_is_noted(write):
     write("dev.tsv", "sentence\tlabel\ny\t0\n")
     write("test.tsv", "index\tsentence\n0\tz\n1\tzz\n")
     skipped = Notes()
-    files = sst2.find(folder, "en", skipped)
+    files = sst2.find(folder, "en", Options(), skipped)
     assert {split: path.name for split, (path,) in files.items()} == {
         "train": "train.tsv",
         "test": "dev.tsv",
     }
-    assert skipped.counts["without label"] == 2
+    assert skipped.counts["text without label"] == 2
 
 
 REVIEWS = """<?xml version="1.0" encoding="UTF-8"?>
@@ -150,7 +151,7 @@ def test_cls_takes_the_folder_of_the_language(write, tmp_path):
             write(f"cls/{language}/{category}/train.review", REVIEWS)
             write(f"cls/{language}/{category}/unlabeled.review", REVIEWS)
     skipped = Notes()
-    files = cls.find(tmp_path, "fr", skipped)
+    files = cls.find(tmp_path, "fr", Options(), skipped)
     assert [path.parent.name for path in files["train"]] == ["books", "dvd"]
     assert all("fr" in path.parts for path in files["train"])
     assert skipped.counts["file without labels"] == 2
@@ -177,16 +178,16 @@ def test_two_files_of_one_split_are_refused(write):
     folder = write("train.conll", "a O\n").parent
     write("train2.conll", "a O\n")
     with pytest.raises(UserError, match="train.conll and train2.conll are both the train split"):
-        find_files(folder, "fr", Notes())
+        find_files(folder, Notes().add)
 
 
 @pytest.mark.parametrize(
     "reader, name, content, message",
     [
-        (iob, "train.iob", "Paris B-LOC\nword\n", r"train.iob:2: 'word' has no tag column"),
-        (iob, "train.iob", "Paris LOC\n", r"train.iob:1: 'LOC' is no tag"),
-        (iob, "train.iob", "Paris -LOC\n", r"train.iob:1: '-LOC' is no tag"),
-        (iob, "train.iob", "Paris BI-LOC\n", r"train.iob:1: 'BI-LOC' is no tag"),
+        (iob, "train.iob", "Paris B-LOC\nword\n", r"train.iob:2: 1 columns, 'word'"),
+        (iob, "train.iob", "Paris LOC\n", r"train.iob:1: no column of tags"),
+        (iob, "train.iob", "à O\nParis -LOC\n. O\n", r"train.iob:2: '-LOC' is no tag"),
+        (iob, "train.iob", "à O\nParis BI-LOC\n. O\n", r"train.iob:2: 'BI-LOC' is no tag"),
         (iob, "train.iob", "w O\n" * 260 + "w\t\n", r"'' is no tag"),
         (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not UTF-8"),
         (wikiner, "train.wikiner", "a|b|O\nParis\n", r"train.wikiner:2: 'Paris' is not word"),

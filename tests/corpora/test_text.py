@@ -4,7 +4,8 @@ import pytest
 import spacy
 
 from scripts.corpora import wikiner
-from scripts.corpora.examples import Notes
+from scripts.corpora.examples import Log, Options
+from scripts.corpora.raw import RawFile
 from scripts.corpora.text import spaces
 
 from ..conftest import SAMPLE
@@ -48,7 +49,7 @@ def test_the_pipelines_tokenizer_finds_the_same_entities_on_the_samples_raw_text
     nlp = spacy.blank("fr")
     aligned = total = 0
     for path in sorted((SAMPLE / "ner-fr").glob("*.wikiner")):
-        for sentence in wikiner.read(path, Notes(), Notes()):
+        for sentence in wikiner.read(RawFile(path), Options(), Log()):
             raw = text(sentence.words, "fr")
             starts = [
                 len(text(sentence.words[:i] + ["x"], "fr")) - 1 for i, _, _ in sentence.entities

@@ -1,0 +1,221 @@
+"""Raw files: found, unpacked, decompressed, decoded."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import re
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from ..errors import UserError
+
+# By their first bytes, as a name can lie.
+COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz")
+# What the decompressors raise for a broken file; OSError without errno as well.
+BROKEN = (EOFError, zlib.error, lzma.LZMAError)
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Longer lines are not text that somebody wrote; read no further than this, in characters.
+MAX_LINE = 10_000_000
+HEAD_BYTES = 65_536
+BLOCK = 1_000_000
+ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
+# In this order: "testa" is a dev split, and holds "test".
+SPLIT_NAMES = (
+    ("dev", re.compile(r"testa|dev|val", re.IGNORECASE)),
+    ("train", re.compile(r"train", re.IGNORECASE)),
+    ("test", re.compile(r"test", re.IGNORECASE)),
+)
+
+
+class RawFile:
+    """One file of a corpus. `name` is what messages call it, `unit` what its places count."""
+
+    def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or str(path)
+        self.encoding = encoding
+        self.unit = ""
+        self.size = path.stat().st_size
+        self.stream: BinaryIO | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def place(self, number: int) -> str:
+        """Return the place of a line, file:line, or of another unit."""
+        return f"{self.name}: {self.unit} {number}" if self.unit else f"{self.name}:{number}"
+
+    def position(self) -> int:
+        """Return how many bytes of the file are read by now."""
+        stream = self.stream
+        return stream.tell() if stream and not stream.closed else self.size
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file, decompressed: .gz, .bz2 and .xz, whatever it is called.
+
+        Raises UserError where it is cut short or broken.
+        """
+        with self.path.open("rb") as self.stream:
+            head = self.stream.read(8)
+            self.stream.seek(0)
+            opener = next((o for magic, o in COMPRESSIONS.items() if head.startswith(magic)), None)
+            try:
+                yield opener(self.stream) if opener else self.stream
+            except (*BROKEN, OSError) as error:
+                if opener is None or getattr(error, "errno", None):
+                    raise
+                raise UserError(
+                    f"{self}: the compressed file is cut short or broken ({error}); get it again."
+                ) from error
+
+    def head(self) -> bytes:
+        with self.open() as stream:
+            return stream.read(HEAD_BYTES)
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield (line number from 1, line without its end). Decodes as the user said, by the byte
+        order mark, or as UTF-8.
+
+        Raises UserError with the place for what is no text.
+        """
+        head = self.head()
+        if self.encoding is None:
+            self.encoding = next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
+        elif self.encoding.lower() in ("utf-8", "utf8") and head.startswith(codecs.BOM_UTF8):
+            self.encoding = "utf-8-sig"
+        # Of old Macintoshes: no other line ends.
+        end = "\r" if b"\r" in head and b"\n" not in head else "\n"
+        number = 0
+        rest = ""
+        with self.open() as stream:
+            try:
+                text = io.TextIOWrapper(stream, self.encoding, newline="")
+            except LookupError as error:
+                raise UserError(
+                    f"--encoding {self.encoding}: no such encoding; try iso-8859-1, windows-1252."
+                ) from error
+            try:
+                # Block by block: line by line takes twice the time.
+                for block in iter(partial(text.read, BLOCK), ""):
+                    block = rest + block
+                    if "\0" in block:
+                        number += block.count(end, 0, block.index("\0"))
+                        raise UserError(self.not_text(number + 1, head))
+                    *lines, rest = block.split(end)
+                    if len(rest) > MAX_LINE:
+                        raise UserError(
+                            f"{self.place(number + len(lines) + 1)}: a line of over {MAX_LINE:,} "
+                            "characters; is this the right format? Break it into lines."
+                        )
+                    if "\r" in block:
+                        lines = [line.rstrip("\r") for line in lines]
+                    yield from enumerate(lines, number + 1)
+                    number += len(lines)
+                if rest:
+                    yield number + 1, rest.rstrip("\r")
+            except UnicodeError as error:
+                raise UserError(self.wrong_encoding(number + 1, error)) from error
+            finally:
+                text.detach()
+
+    def not_text(self, number: int, head: bytes) -> str:
+        wide = next(
+            (n for i, n in ((1, "utf-16-le"), (0, "utf-16-be")) if not any(head[i::2])),
+            "",
+        )
+        hint = f"give --encoding {wide}" if wide else "give the text file itself"
+        return f"{self.place(number)}: a NUL character: this is no plain text; {hint}."
+
+    def wrong_encoding(self, number: int, error: UnicodeError) -> str:
+        """Return the message for bytes that the encoding has not, with the exact line."""
+        if not isinstance(error, UnicodeDecodeError) or self.encoding.startswith(
+            ("utf-16", "utf-32")
+        ):
+            return f"{self.place(number)}: not {self.encoding} ({error}); try another --encoding."
+        # A decoder takes blocks: look for the line itself.
+        with self.open() as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    line.decode(self.encoding)
+                except UnicodeDecodeError as at:
+                    byte = line[at.start]
+                    # 0x80 to 0x9f are letters and quotes in Windows-1252, nothing in ISO-8859-1.
+                    windows = any(0x80 <= value < 0xA0 for value in line)
+                    guess = "windows-1252" if windows else "iso-8859-1"
+                    return (
+                        f"{self.place(number)}: not {self.encoding.upper()} (byte 0x{byte:02x}); "
+                        f"if it is old French or English text, give --encoding {guess}."
+                    )
+        return f"{self}: not {self.encoding}: it ends inside a character; get it again."
+
+
+def split_of(path: Path) -> str | None:
+    """Return the split that a file's name tells, or None: eng.testa -> dev, valid.txt -> dev."""
+    return next((split for split, name in SPLIT_NAMES if name.search(path.name)), None)
+
+
+def visible_files(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
+
+
+def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, list[Path]]:
+    """Return the one file of each split in a folder, by its name; others are noted as ignored.
+
+    A file that is alone is train, whatever its name. Raises UserError where two claim one split.
+    """
+    found: dict[str, list[Path]] = {}
+    paths = visible_files(folder)
+    for path in paths:
+        split = split_of(path) or ("train" if len(paths) == 1 else None)
+        if split is None:
+            ignored("file whose name tells no split", str(path))
+        elif split in found:
+            raise UserError(
+                f"{folder}: {found[split][0].name} and {path.name} are both the {split} split; "
+                "leave one of them, or convert one file at a time with --split."
+            )
+        else:
+            found[split] = [path]
+    return found
+
+
+def is_archive(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (*BROKEN, tarfile.TarError):
+        return False
+
+
+def unpack(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None:
+    """Write the wanted files of a tar archive into `folder`.
+
+    Only regular files are taken, and only under `folder`: links and climbing names are not.
+    Raises UserError where the archive is cut short or broken.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or path.is_absolute() or ".." in path.parts:
+                    continue
+                if wanted(member.name):
+                    tar.extract(member, folder, filter="data")
+    except (*BROKEN, tarfile.TarError, OSError) as error:
+        if getattr(error, "errno", None):
+            raise
+        raise UserError(f"{archive}: the archive is cut short or broken ({error}).") from error

@@ -1,0 +1,150 @@
+"""A user's own rows: texts with a label, or texts with entities by their offsets.
+
+CSV, TSV, JSON lines or Parquet, by the file's name. Entities are a list of [start, end, label] or of
+{"start", "end", "label"} (doccano's start_offset, end_offset too) in characters from 0, the end
+exclusive, as in spaCy.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spacy.util import filter_spans
+
+from ..errors import UserError
+from .examples import Example, Format, LabelledText, Log, Options, SpannedText
+from .raw import COMPRESSION_SUFFIXES, RawFile
+from .rows import Row, delimited, delimiter_of, json_lines, parquet
+
+# What the columns are called where the user does not say.
+TEXT_COLUMNS = ("text", "review", "sentence")
+LABEL_COLUMNS = ("label", "labels", "entities", "spans")
+SPAN_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
+
+
+class Span(NamedTuple):
+    start: int
+    end: int
+    label: str
+
+
+def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
+    """Yield (number, row) of a file, as its name says that it is written."""
+    path = Path(file.name)
+    suffix = path.with_suffix("").suffix if path.suffix in COMPRESSION_SUFFIXES else path.suffix
+    suffix = suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return json_lines(file, log)
+    if suffix == ".parquet":
+        return parquet(file, log)
+    if suffix not in (".csv", ".tsv", ".tab", ".txt"):
+        raise UserError(f"{file}: a table is a .csv, .tsv, .jsonl or .parquet file; rename it.")
+    wanted = [options.text_column or "", options.label_column or ""]
+    wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
+    delimiter = delimiter_of(file, wanted) if suffix in (".csv", ".txt") else "\t"
+    quoting = csv.QUOTE_NONE if options.no_quotes else csv.QUOTE_MINIMAL
+    return delimited(file, delimiter, log, columns=options.columns or "", quoting=quoting)
+
+
+def column(row: dict[str, Any], named: str, usual: tuple, option: str, place: str) -> str:
+    """Return the name of the column that the user names, or of the first usual one."""
+    for name in [named.casefold()] if named else usual:
+        if name in row:
+            return name
+    raise UserError(
+        f"{place}: no column {named or ' or '.join(usual)!r}; there are {', '.join(row)[:200]}. "
+        f"Name one with {option}, or the columns of a file without header with --columns."
+    )
+
+
+def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log) -> list[Span]:
+    """Return the entities of a text in order, none of white space at its edges, none overlapping.
+
+    Raises UserError for offsets that are none or lie outside, and for overlapping entities; with
+    --overlaps longest the longest of those stays, then the first, as in `spacy.util.filter_spans`.
+    """
+    spans = []
+    for item in value:
+        if isinstance(item, dict):
+            keys = next((keys for keys in SPAN_KEYS if all(key in item for key in keys)), ())
+            item = [item[key] for key in keys]
+        if not isinstance(item, (list, tuple)) or len(item) != 3:
+            raise UserError(f"{place}: {str(item)[:60]} is no entity; write [start, end, label].")
+        start, end, label = item
+        if (
+            type(start) is not int
+            or type(end) is not int
+            or not isinstance(label, str)
+            or not label
+        ):
+            raise UserError(f"{place}: {str(item)[:60]} is no entity; write [start, end, label].")
+        if not 0 <= start < end <= len(text):
+            raise UserError(
+                f"{place}: entity {start}–{end} is outside its text of {len(text)} characters, or "
+                "empty; offsets count characters from 0, the end excluded."
+            )
+        inside = text[start:end]
+        if not inside.strip():
+            raise UserError(f"{place}: entity {start}–{end} is white space; take it away.")
+        bare = Span(end - len(inside.lstrip()), start + len(inside.rstrip()), label)
+        if bare[:2] != (start, end):
+            log.repair("entity with white space at its edge, taken off", place)
+        spans.append(bare)
+    spans.sort()
+    for before, after in zip(spans, spans[1:]):
+        if after.start < before.end and options.overlaps != "longest":
+            raise UserError(
+                f"{place}: entities {before.start}–{before.end} and {after.start}–{after.end} "
+                "overlap; mend them, or give --overlaps longest."
+            )
+    kept = filter_spans(spans)
+    for _ in range(len(spans) - len(kept)):
+        log.repair("entity that overlaps a longer one, left out", place)
+    return sorted(kept)
+
+
+def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
+    """Yield the texts of a file, with a label or with entities, as their column holds.
+
+    Raises UserError for a missing column, several labels of one text, bad offsets.
+    """
+    names = dict(
+        pair.split("=", 1) if "=" in pair else (pair, pair)
+        for pair in (options.label_names or "").split(",")
+    )
+    for number, row in rows_of(file, options, log):
+        place = file.place(number)
+        text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
+        label = row[column(row, options.label_column or "", LABEL_COLUMNS, "--label-column", place)]
+        if not isinstance(text, str) or not text.strip():
+            log.skip("empty text", place)
+        elif isinstance(label, (list, tuple)):
+            if label and all(isinstance(item, (str, int)) for item in label):
+                raise UserError(
+                    f"{place}: a list of labels; a text has one, or entities [start, end, label]."
+                )
+            yield SpannedText(text, spans_of(label, text, place, options, log), number)
+        elif label is None or not str(label).strip():
+            log.skip("without label", place)
+        elif isinstance(label, dict):
+            raise UserError(f"{place}: the label is an object; write a word or a number.")
+        else:
+            label = str(label).strip()
+            label = names.get(label, label)
+            yield LabelledText(text.strip(), label, label, number)
+
+
+FORMAT = Format(
+    read,
+    labels=None,
+    options=(
+        "encoding",
+        "columns",
+        "text_column",
+        "label_column",
+        "label_names",
+        "overlaps",
+        "no_quotes",
+    ),
+)
