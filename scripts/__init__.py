@@ -1,6 +1,6 @@
 """The project's commands; every step of ``project.yml`` is one of them.
 
-This file is read before torch, and sets what must be set before torch starts its threads.
+This file is read before torch and the hub client, and sets what they read when they start.
 """
 
 import os
@@ -10,3 +10,5 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The tokenizer's threads and torch's would compete; batches are short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# The hub client's other way of loading takes no limit of time and cannot go on where it broke off.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")

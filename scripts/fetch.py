@@ -1,26 +1,26 @@
 """Get a corpus into assets/: from the hub with `datasets`, or an archive by its URL and sha256."""
 
 import fnmatch
-import shutil
-import tarfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import datasets
+import huggingface_hub
+import requests
 import srsly
 import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from .corpora.raw import unpack
+from .downloads import Unavailable, checked, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
-from .files import sha256, written_beside
+from .files import written_beside
 
 SOURCES = Path("configs/sources.yml")
-TIMEOUT = 10
 # The hub's split names -> file names that the readers know.
-SPLIT_FILES = {"train": "train", "validation": "valid", "test": "test"}
+SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 
 def sst2_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
@@ -54,28 +54,81 @@ def iob_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
         yield ""
 
 
+def table_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
+    """Yield a JSON object a line, text and label by its name."""
+    for row in rows:
+        text = row["review"] if "review" in row else row["text"]
+        yield srsly.json_dumps({"text": text, "label": labels[row["label"]]})
+
+
 WRITERS = {
     "sst2": (sst2_lines, "tsv"),
     "wikiner": (wikiner_lines, "wikiner"),
     "iob": (iob_lines, "conll"),
+    "table": (table_lines, "jsonl"),
 }
 
 
+def load(hub: dict[str, Any], revision: str) -> dict[str, datasets.Dataset]:
+    """Return the splits of a data set, by our names for them; each file is checked by its hash.
+
+    Where only some splits are wanted (one language of several) only their files are downloaded.
+    """
+    name, config = hub["id"], hub.get("config") or None
+    # Asked first, as its answers are plainer than what `datasets` makes of them.
+    huggingface_hub.HfApi().dataset_info(name, revision=revision)
+    builder = datasets.load_dataset_builder(name, config, revision=revision)
+    files = {split: list(urls) for split, urls in (builder.config.data_files or {}).items()}
+    if not files:
+        raise Unavailable("it has no data files; data sets that are programs are not run")
+    wanted = hub.get("splits") or {split: SPLITS[split] for split in files if split in SPLITS}
+    missing = set(wanted) - set(files)
+    if missing:
+        raise Unavailable(f"it has no split {', '.join(sorted(missing))}")
+    paths: dict[str, list[str]] = {}
+    system = huggingface_hub.HfFileSystem()
+    for split in wanted:
+        for url in files[split]:
+            there = system.resolve_path(url)
+            hub_file(name, "dataset", there.path_in_repo, there.revision)
+            paths.setdefault(split, []).append(there.path_in_repo)
+    if set(wanted) == set(files):
+        loaded = datasets.load_dataset(name, config, revision=revision)
+    else:
+        # The sizes that its card tells are those of all splits.
+        loaded = datasets.load_dataset(
+            name, data_files=paths, revision=revision, verification_mode="no_checks"
+        )
+    return {ours: loaded[theirs] for theirs, ours in wanted.items()}
+
+
 def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
-    """Load a corpus with `datasets` and write it in its raw format, a file a split."""
+    """Load a corpus with `datasets` and write it in its raw format, a file a split.
+
+    Raises UserError with what was tried, and which files to put where instead.
+    """
     write, suffix = WRITERS[hub["format"]]
     try:
-        splits = datasets.load_dataset(hub["id"], hub.get("config"), revision=revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = str(error).splitlines()[0]
+        with impatient_hub():
+            splits = load(hub, revision)
+    except (
+        Unavailable,
+        OSError,
+        ValueError,
+        datasets.exceptions.DatasetsError,
+        huggingface_hub.errors.HfHubHTTPError,
+        requests.RequestException,
+    ) as error:
+        names = hub.get("splits", SPLITS).values()
         raise UserError(
-            f"{hub['id']} cannot be had from the hub ({reason}). Put the corpus into {output} "
-            f"yourself, as {', '.join(f'{name}.{suffix}' for name in SPLIT_FILES.values())} "
-            f"in the format `{hub['format']}`."
+            f"{hub['id']}, revision {revision}, cannot be had from "
+            f"{huggingface_hub.constants.ENDPOINT} ({reason_of(error)}). Put the corpus into {output} "
+            f"yourself, as {', '.join(f'{name}.{suffix}' for name in names)} in the format "
+            f"`{hub['format']}`, and run again."
         ) from error
     with written_beside(output) as folder:
         for name, rows in splits.items():
-            path = folder / f"{SPLIT_FILES[name]}.{suffix}"
+            path = folder / f"{name}.{suffix}"
             with path.open("w", encoding="utf8", newline="\n") as stream:
                 bar = tqdm(write(rows, hub.get("labels")), path.name, total=len(rows))
                 stream.writelines(f"{line}\n" for line in bar)
@@ -84,36 +137,32 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
 def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> None:
     """Download a tar archive, compare its sha256, and extract the members of use.
 
-    A download that breaks off leaves a `.part` file and no archive.
+    Raises UserError with what was tried, and which file to put where instead.
     """
     path = downloads / archive["url"].rsplit("/", 1)[-1]
-    wanted = (
-        f"Put {path.name} ({archive['bytes']:,} bytes, sha256 {archive['sha256']}) into "
-        f"{downloads}, or its extracted files into {output}, and run again."
-    )
     if not path.exists():
-        downloads.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         try:
-            with urllib.request.urlopen(archive["url"], timeout=TIMEOUT) as response:
-                bar = tqdm.wrapattr(response, "read", total=archive["bytes"], desc=path.name)
-                with bar as source, part.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-        except OSError as error:
-            raise UserError(f"{archive['url']} cannot be had ({error}). {wanted}") from error
-        part.rename(path)
-    if sha256(path) != archive["sha256"]:
-        raise UserError(f"{path} is not the expected file: delete it. {wanted}")
-    with written_beside(output) as folder, tarfile.open(path) as tar:
-        for member in tar:
-            if fnmatch.fnmatch(member.name, archive["members"]) and member.isfile():
-                tar.extract(member, folder, filter="data")
+            download(archive["url"], path, archive["bytes"], archive["sha256"])
+        except Unavailable as error:
+            raise UserError(
+                f"{archive['url']} cannot be had ({error}). Put {path.name} "
+                f"({archive['bytes']:,} bytes, sha256 {archive['sha256']}) into {downloads}, or its "
+                f"extracted files into {output}, and run again."
+            ) from error
+    with written_beside(output) as folder:
+        unpack(
+            checked(path, archive["sha256"]),
+            folder,
+            lambda name: fnmatch.fnmatch(name, archive["members"]),
+        )
 
 
 def main(
     corpus: str = typer.Argument(..., help="A corpus of configs/sources.yml: sst2, flue, …"),
     output: Path = typer.Argument(..., help="Folder for the raw files, e.g. assets/sst2"),
-    revision: str | None = typer.Option(None, help="Revision of the hub's data set"),
+    id: str = typer.Option("", help="Another data set of the hub, of the same columns"),
+    config: str = typer.Option("", help="Its configuration"),
+    revision: str = typer.Option("", help="Its revision: a branch, tag or commit (default: main)"),
     downloads: Path = typer.Option(Path("assets/downloads"), help="Where archives are kept"),
 ) -> None:
     """Get a corpus. What is already in OUTPUT is used as it is."""
@@ -126,7 +175,10 @@ def main(
         msg.info(f"{output} is there already, and used as it is")
         return
     if "hub" in source:
-        fetch_hub(source["hub"], revision or "main", output)
+        hub = source["hub"]
+        hub["id"] = id or hub["id"]
+        hub["config"] = config or hub.get("config")
+        fetch_hub(hub, revision or "main", output)
     else:
         fetch_archive(source["archive"], downloads, output)
     msg.good(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

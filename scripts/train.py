@@ -12,6 +12,7 @@ from transformers import AutoConfig
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
+from .downloads import Unavailable, impatient_hub, reason_of
 from .errors import UserError, run
 from .files import written_beside
 
@@ -22,12 +23,15 @@ def check_encoder(name: str) -> None:
         raise UserError(
             f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
         )
+    # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
     try:
-        AutoConfig.from_pretrained(name)
-    except OSError as error:
+        with impatient_hub():
+            AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, Unavailable) as error:
         raise UserError(
             f"encoder {name}: neither a local folder nor to be had from the hub "
-            f"({str(error).splitlines()[0]}) Put its files into a folder and name that instead."
+            f"({reason_of(error)}). Put its files into a folder and name that "
+            "instead."
         ) from error
 
 

@@ -6,33 +6,84 @@ that `HF_ENDPOINT` is all the real loading code needs.
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+
+def etag(file: Path) -> str:
+    """Return what the hub announces: the sha256 of large files, git's sha1 of small ones."""
+    body = file.read_bytes()
+    if file.suffix in (".parquet", ".safetensors"):
+        return hashlib.sha256(body).hexdigest()
+    return hashlib.sha1(b"blob %d\0%b" % (len(body), body)).hexdigest()
+
+
 COMMIT = hashlib.sha1(b"the only commit").hexdigest()
+
+
+class Failure(NamedTuple):
+    """What goes wrong with the requests whose path holds `match`.
+
+    body: is sent instead. cut: only so many bytes of the body are sent, and then the connection is
+    closed, or silent if `stalls`. altered: the body's last byte is another.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    type: str = "application/octet-stream"
+    match: str = ""
+    cut: int | None = None
+    stalls: bool = False
+    altered: bool = False
 
 
 class Hub(BaseHTTPRequestHandler):
     """Answers the requests of huggingface_hub and datasets for listing and downloading files."""
 
     root: Path
-    # What every request is answered with instead: a status, a body.
-    failure: tuple[int, bytes] | None = None
+    failure: Failure | None = None
+    # "GET path bytes=…" of each request.
+    requests: list[str]
+    stopped: threading.Event
 
     def log_message(self, *arguments) -> None:
         pass
 
     def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None):
+        failure = self.failure if self.failure and self.failure.match in self.path else None
+        if failure and failure.altered and self.command == "GET":
+            body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if failure and failure.cut is not None:
+            self.wfile.write(body[: failure.cut])
+            self.wfile.flush()
+            if failure.stalls:
+                self.stopped.wait(60)
+            self.close_connection = True
+        else:
             self.wfile.write(body)
+
+    def answer_file(self, file: Path, headers: dict[str, str]) -> None:
+        """Send a file, from the byte that a Range asks for."""
+        body = file.read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked and self.command == "GET":
+            start = int(asked[1])
+            span = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            self.answer(206, body[start:], {**headers, "Content-Range": span})
+        else:
+            self.answer(200, body, headers)
 
     def json(self, value: object) -> None:
         self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -75,8 +126,10 @@ class Hub(BaseHTTPRequestHandler):
                        "siblings": siblings})  # fmt: skip
 
     def do_GET(self) -> None:
-        if self.failure:
-            self.answer(*self.failure)
+        self.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}")
+        failure = self.failure
+        if failure and failure.match in self.path and (failure.status, failure.body) != (200, None):
+            self.answer(failure.status, failure.body or b"", {"Content-Type": failure.type})
             return
         path = urlsplit(self.path).path.lstrip("/")
         if path.startswith("api/"):
@@ -87,9 +140,7 @@ class Hub(BaseHTTPRequestHandler):
         name, _, argument = path.removeprefix("datasets/").partition("/resolve/")
         file = self.root / kind / name / unquote(argument.partition("/")[2])
         if file.is_file():
-            body = file.read_bytes()
-            etag = hashlib.sha1(body).hexdigest()
-            self.answer(200, body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            self.answer_file(file, {"ETag": f'"{etag(file)}"', "X-Repo-Commit": COMMIT})
         else:
             known = (self.root / kind / name).is_dir()
             code = "EntryNotFound" if known else "RepoNotFound"
@@ -99,14 +150,24 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(root: Path, failure: tuple[int, bytes] | None = None) -> Iterator[str]:
+def serve(root: Path, failure: Failure | None = None) -> Iterator[str]:
     """Serve the repositories under `root`; yield the address for HF_ENDPOINT."""
-    handler = type("Handler", (Hub,), {"root": root, "failure": failure})
+    with recorded(root, failure) as (address, _):
+        yield address
+
+
+@contextmanager
+def recorded(root: Path, failure: Failure | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve the repositories under `root`; yield the address and the requests as they come."""
+    stopped = threading.Event()
+    values = {"root": root, "failure": failure, "requests": [], "stopped": stopped}
+    handler = type("Handler", (Hub,), values)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", handler.requests
     finally:
+        stopped.set()
         server.shutdown()
         server.server_close()

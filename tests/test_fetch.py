@@ -1,10 +1,13 @@
 """Corpora and encoders from a hub on loopback, through the real loading code."""
 
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import datasets
@@ -16,7 +19,7 @@ from scripts.errors import UserError
 from scripts.files import sha256
 
 from .conftest import ROOT, SAMPLE
-from .hub import serve
+from .hub import Failure, recorded, serve
 
 TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
 
@@ -42,7 +45,7 @@ def repositories(tmp_path_factory, camembert):
         card += f"  - split: {split}\n    path: sst2/{split}-*\n"
     (glue.parent / "README.md").write_text(card + "---\n")
 
-    words = [["Marie", "Curie", "à", "Lens", "."], ["Rien", "."]] * 20
+    words = [list(x) for x in (["Marie", "Curie", "à", "Lens", "."], ["Rien", "."]) * 20]
     named = datasets.Features({
         "tokens": datasets.Sequence(datasets.Value("string")),
         "ner_tags": datasets.Sequence(datasets.ClassLabel(names=TAGS)),
@@ -50,6 +53,8 @@ def repositories(tmp_path_factory, camembert):
     conll = root / "datasets" / "lhoestq/conll2003" / "data"
     conll.mkdir(parents=True)
     rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
+    # Larger than the pieces in which downloads are kept.
+    rows["tokens"][1][1] = random.Random(0).randbytes(200_000).hex()
     for split in ("train", "validation", "test"):
         data = datasets.Dataset.from_dict(rows, features=named)
         data.to_parquet(conll / f"{split}-00000-of-00001.parquet")
@@ -58,28 +63,40 @@ def repositories(tmp_path_factory, camembert):
     rows = {"tokens": words, "ner_tags": [[2, 2, 0, 1, 0], [0, 0]] * 20}
     for split in ("train", "test"):
         datasets.Dataset.from_dict(rows).to_parquet(wikiner / f"{split}-00000-of-00001.parquet")
+    # A split a language; only the French ones are wanted, and English is no Parquet file at all.
+    neural = root / "datasets" / "Babelscape/wikineural" / "data"
+    neural.mkdir(parents=True)
+    rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
+    for split in ("train_fr", "val_fr", "test_fr"):
+        datasets.Dataset.from_dict(rows).to_parquet(neural / f"{split}-00000-of-00001.parquet")
+    (neural / "train_en-00000-of-00001.parquet").write_bytes(b"not asked for")
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
+    for split in ("train_en", "train_fr", "val_fr", "test_fr"):
+        card += f"  - split: {split}\n    path: data/{split}-*\n"
+    (neural.parent / "README.md").write_text(card + "---\n")
+    allocine = root / "datasets" / "tblard/allocine" / "allocine"
+    allocine.mkdir(parents=True)
+    rows = {"review": [f"Film {i} ; « bien »" for i in range(20)], "label": [0, 1] * 10}
+    for split in ("train", "validation", "test"):
+        data = datasets.Dataset.from_dict(rows)
+        data.to_parquet(allocine / f"{split}-00000-of-00001.parquet")
     shutil.copytree(camembert, root / "models" / "camembert-base")
     return root
 
 
+def run(endpoint, folder, *command):
+    """Run a command with its own cache of the hub, in `folder`."""
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, command)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def call(tmp_path):
-    """Run a command with its own, empty, cache of the hub."""
-
-    def call(endpoint, *command):
-        environment = {
-            **os.environ,
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(tmp_path / "cache"),
-            "HF_HUB_DISABLE_XET": "1",
-        }
-        environment.pop("HF_HUB_OFFLINE", None)
-        return subprocess.run(
-            [sys.executable, "-m", *map(str, command)],
-            cwd=ROOT, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-
-    return call
+    return lambda endpoint, *command: run(endpoint, tmp_path, *command)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +105,8 @@ def call(tmp_path):
         ("sst2", "sst2", "en", {"train": 57, "dev": 3, "test": 60}),
         ("conll2003", "iob", "en", {"train": 40, "dev": 40, "test": 40}),
         ("wikiner", "wikiner", "fr", {"train": 36, "dev": 4, "test": 40}),
+        ("wikineural", "iob", "fr", {"train": 40, "dev": 40, "test": 40}),
+        ("allocine", "table", "fr", {"train": 20, "dev": 20, "test": 20}),
     ],
 )
 def test_from_the_hub_to_docbin(repositories, call, tmp_path, corpus, format, language, counts):
@@ -99,7 +118,9 @@ def test_from_the_hub_to_docbin(repositories, call, tmp_path, corpus, format, la
     assert converted.returncode == 0, converted.stderr
     report = srsly.read_json(tmp_path / "out" / "report.json")
     assert {name: split["examples"] for name, split in report["splits"].items()} == counts
-    if format != "sst2":
+    if format == "table":
+        assert report["splits"]["test"]["labels"] == {"negative": 10, "positive": 10}
+    elif format != "sst2":
         assert report["splits"]["test"]["entities"] == {"LOC": 20, "PER": 20}
     # What is there is used as it is: no hub is asked.
     again = call("http://127.0.0.1:9", "scripts.fetch", corpus, raw)
@@ -119,15 +140,71 @@ def test_an_encoder_by_its_name_on_the_hub(repositories, call, tmp_path):
     assert (tmp_path / "out" / "model-best" / "meta.json").is_file()
 
 
-@pytest.mark.parametrize("failure", [(404, b""), (401, b""), (200, b"<html>log in</html>")])
-def test_a_hub_that_has_it_not(repositories, call, tmp_path, failure):
-    with serve(repositories, failure) as endpoint:
-        result = call(endpoint, "scripts.fetch", "sst2", tmp_path / "raw")
+# What goes wrong, and what is said of it.
+FAILURES = {
+    "no such thing": (Failure(404, b""), "status 404: there is no such thing"),
+    "login": (Failure(401, b""), "status 401: it asks for a login"),
+    "forbidden": (Failure(403, b""), "status 403"),
+    "too many requests": (Failure(429, b""), "status 429: too many requests"),
+    "trouble": (Failure(500, b""), "status 500: the server has trouble"),
+    "a page instead of the hub": (Failure(200, b"<html>log in", "text/html"), "a web page"),
+    "a page instead of a file": (
+        Failure(200, b"<html>log in", "text/html", match="train-00000"),
+        "a web page; it may ask for a login",
+    ),
+    "cut short": (Failure(match="train-00000", cut=500), "broke off in the middle"),
+    "altered": (Failure(match="train-00000", altered=True), "came with other content"),
+    "silent": (Failure(match="train-00000", cut=500, stalls=True), "broke off in the middle"),
+    "silent from the start": (Failure(match="api", cut=0, stalls=True), "8 seconds"),
+    "refused": (None, "no connection to 127.0.0.1:9"),
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(repositories, tmp_path_factory):
+    """Each failure met by a `fetch` of its own; several at a time, as most of it is waiting."""
+
+    def fetch_with(name):
+        folder = tmp_path_factory.mktemp("fetch")
+        failure, _ = FAILURES[name]
+        if failure is None:
+            return run("http://127.0.0.1:9", folder, "scripts.fetch", "sst2", folder / "raw")
+        with serve(repositories, failure) as endpoint:
+            return run(endpoint, folder, "scripts.fetch", "sst2", folder / "raw")
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(FAILURES, pool.map(fetch_with, FAILURES)))
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_hub_that_fails_is_told_in_a_line(outcomes, name):
+    result = outcomes[name]
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
-    assert "nyu-mll/glue cannot be had from the hub" in line
-    assert "train.tsv, valid.tsv, test.tsv" in line and str(tmp_path / "raw") in line
-    assert "Traceback" not in result.stderr and not (tmp_path / "raw").exists()
+    assert "nyu-mll/glue, revision main, cannot be had from http://127.0.0.1:" in line
+    assert FAILURES[name][1] in line
+    assert "train.tsv, valid.tsv, test.tsv in the format `sst2`" in line
+    (raw,) = re.findall(r"Put the corpus into (\S+) yourself", line)
+    assert not Path(raw).exists()
+    assert "Traceback" not in result.stderr
+
+
+def test_a_broken_off_download_goes_on_where_it_stopped(repositories, call, tmp_path):
+    with serve(repositories, Failure(match="train-00000", cut=100_000)) as endpoint:
+        assert call(endpoint, "scripts.fetch", "conll2003", tmp_path / "raw").returncode == 1
+    with recorded(repositories) as (endpoint, requests):
+        again = call(endpoint, "scripts.fetch", "conll2003", tmp_path / "raw")
+    assert again.returncode == 0, again.stderr
+    assert any("train-00000" in request and "bytes=65536-" in request for request in requests)
+
+
+def test_one_language_of_several_and_another_revision(repositories, call, tmp_path):
+    with recorded(repositories) as (endpoint, requests):
+        options = ("--revision", "v1.2", "--id", "Babelscape/wikineural")
+        result = call(endpoint, "scripts.fetch", "wikineural", tmp_path / "raw", *options)
+    assert result.returncode == 0, result.stderr
+    assert any("resolve/v1.2/" in request for request in requests)
+    assert not any("train_en" in request for request in requests if request.startswith("GET /d"))
 
 
 @pytest.fixture
@@ -162,15 +239,54 @@ def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_
         assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["cls.tar.gz"]
 
 
-@pytest.mark.parametrize("answer", [None, (403, b"no"), (200, b"<html>log in</html>")])
-def test_an_archive_that_cannot_be_had_or_is_another_file(archive, tmp_path, answer):
-    with serve(tmp_path / "www", answer) as endpoint:
-        url = (
-            f"{endpoint if answer else 'http://127.0.0.1:9'}/datasets/files/resolve/main/cls.tar.gz"
-        )
+@pytest.mark.parametrize(
+    "failure, message",
+    [
+        (None, "no connection to 127.0.0.1:9"),
+        (Failure(401, b"no"), "status 401: it asks for a login"),
+        (Failure(404, b"no"), "status 404: there is no such thing"),
+        (Failure(429, b"no"), "status 429: too many requests"),
+        (Failure(500, b"no"), "status 500: the server has trouble"),
+        (Failure(200, b"<html>log in", "text/html"), "a web page; it may ask for a login"),
+        (Failure(200, b"short"), "it has 5 bytes where"),
+        (Failure(cut=100_000), "it broke off after 65,536 of"),
+        (Failure(cut=100_000, stalls=True), "it broke off after 65,536 of"),
+        (Failure(altered=True), "another file"),
+    ],
+)
+def test_an_archive_that_cannot_be_had(archive, tmp_path, failure, message):
+    with serve(tmp_path / "www", failure) as endpoint:
+        server = endpoint if failure else "http://127.0.0.1:9"
+        url = f"{server}/datasets/files/resolve/main/cls.tar.gz"
         with pytest.raises(UserError) as error:
             fetch.fetch_archive(described(archive, url), tmp_path / "downloads", tmp_path / "flue")
-    assert f"Put cls.tar.gz ({archive.stat().st_size:,} bytes, sha256" in str(error.value)
+    assert message in str(error.value)
+    size = archive.stat().st_size
+    assert f"Put cls.tar.gz ({size:,} bytes, sha256 {sha256(archive)}) into" in str(error.value)
+    assert str(tmp_path / "flue") in str(error.value)
+    assert not (tmp_path / "flue").exists() and not (tmp_path / "downloads/cls.tar.gz").exists()
+
+
+def test_an_archive_goes_on_where_it_broke_off(archive, tmp_path):
+    path = "datasets/files/resolve/main/cls.tar.gz"
+    for failure in (Failure(cut=100_000), None):
+        with recorded(tmp_path / "www", failure) as (endpoint, requests):
+            source = described(archive, f"{endpoint}/{path}")
+            if failure:
+                with pytest.raises(UserError, match="run again to go on"):
+                    fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
+            else:
+                fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
+    assert requests == [f"GET /{path} bytes=65536-"]
+    assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["cls.tar.gz"]
+
+
+def test_an_archive_that_was_put_there_is_checked_as_well(archive, tmp_path):
+    source = described(archive, "http://127.0.0.1:9/cls.tar.gz")
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "cls.tar.gz").write_bytes(b"another")
+    with pytest.raises(UserError, match="not the expected file"):
+        fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
     assert not (tmp_path / "flue").exists()
 
 
@@ -178,4 +294,4 @@ def test_an_unknown_corpus(command, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     result = command(fetch, "nowhere", tmp_path / "raw")
     assert result.code == 1
-    assert "there are: sst2, flue, wikiner, conll2003." in result.line
+    assert "there are: sst2, flue, wikiner, conll2003, wikineural, allocine." in result.line
