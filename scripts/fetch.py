@@ -172,7 +172,7 @@ def main(
         names = ", ".join(name for name, item in known.items() if {"hub", "archive"} & set(item))
         raise UserError(f"no corpus {corpus!r} in {SOURCES}; there are: {names}.")
     if output.is_dir() and any(output.iterdir()):
-        msg.info(f"{output} is there already, and used as it is")
+        msg.info(f"{output} is there already, and used as it is; delete it to get it again")
         return
     if "hub" in source:
         hub = source["hub"]

@@ -7,6 +7,7 @@ that `HF_ENDPOINT` is all the real loading code needs.
 import hashlib
 import json
 import re
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+import datasets
 
 
 def etag(file: Path) -> str:
@@ -171,3 +174,71 @@ def recorded(root: Path, failure: Failure | None = None) -> Iterator[tuple[str, 
         stopped.set()
         server.shutdown()
         server.server_close()
+
+
+TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
+
+
+def add_corpora(root: Path) -> None:
+    """Put the hub's corpora in miniature under `root`, with the columns of the real ones."""
+    sst2 = {"sentence": ["fine film ", "flat "] * 30, "label": [1, 0] * 30, "idx": list(range(60))}
+    unlabelled = {"sentence": ["hm "], "label": [-1], "idx": [0]}
+    labels = datasets.Features({
+        "sentence": datasets.Value("string"),
+        "label": datasets.ClassLabel(names=["negative", "positive"]),
+        "idx": datasets.Value("int32"),
+    })  # fmt: skip
+    glue = root / "datasets" / "nyu-mll/glue" / "sst2"
+    for split, rows in (("train", sst2), ("validation", sst2), ("test", unlabelled)):
+        data = datasets.Dataset.from_dict(rows, features=labels)
+        glue.mkdir(parents=True, exist_ok=True)
+        data.to_parquet(glue / f"{split}-00000-of-00001.parquet")
+    card = "---\nconfigs:\n- config_name: sst2\n  data_files:\n"
+    for split in ("train", "validation", "test"):
+        card += f"  - split: {split}\n    path: sst2/{split}-*\n"
+    (glue.parent / "README.md").write_text(card + "---\n")
+
+    words = [["Marie", "Curie", "à", "Lens", "."], ["Rien", "."]] * 20
+    named = datasets.Features({
+        "tokens": datasets.Sequence(datasets.Value("string")),
+        "ner_tags": datasets.Sequence(datasets.ClassLabel(names=TAGS)),
+    })  # fmt: skip
+    conll = root / "datasets" / "lhoestq/conll2003" / "data"
+    conll.mkdir(parents=True)
+    rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
+    for split in ("train", "validation", "test"):
+        data = datasets.Dataset.from_dict(rows, features=named)
+        data.to_parquet(conll / f"{split}-00000-of-00001.parquet")
+    wikiner = root / "datasets" / "Jean-Baptiste/wikiner_fr" / "data"
+    wikiner.mkdir(parents=True)
+    rows = {"tokens": words, "ner_tags": [[2, 2, 0, 1, 0], [0, 0]] * 20}
+    for split in ("train", "test"):
+        datasets.Dataset.from_dict(rows).to_parquet(wikiner / f"{split}-00000-of-00001.parquet")
+    # A split a language; only the French ones are wanted, and English is no Parquet file at all.
+    neural = root / "datasets" / "Babelscape/wikineural" / "data"
+    neural.mkdir(parents=True)
+    rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
+    for split in ("train_fr", "val_fr", "test_fr"):
+        datasets.Dataset.from_dict(rows).to_parquet(neural / f"{split}-00000-of-00001.parquet")
+    (neural / "train_en-00000-of-00001.parquet").write_bytes(b"not asked for")
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
+    for split in ("train_en", "train_fr", "val_fr", "test_fr"):
+        card += f"  - split: {split}\n    path: data/{split}-*\n"
+    (neural.parent / "README.md").write_text(card + "---\n")
+    allocine = root / "datasets" / "tblard/allocine" / "allocine"
+    allocine.mkdir(parents=True)
+    rows = {"review": [f"Film {i} ; « bien »" for i in range(20)], "label": [0, 1] * 10}
+    for split in ("train", "validation", "test"):
+        data = datasets.Dataset.from_dict(rows)
+        data.to_parquet(allocine / f"{split}-00000-of-00001.parquet")
+
+
+def add_archive(path: Path, reviews: Path) -> None:
+    """Write FLUE's archive in miniature, with a member that would climb out of the folder."""
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as tar:
+        for file in sorted(reviews.rglob("*.review")):
+            tar.add(file, f"cls-acl10-unprocessed/fr/{file.relative_to(reviews).as_posix()}")
+        tar.add(file, "cls-acl10-unprocessed/fr/dvd/unlabeled.review")
+        tar.add(file, "cls-acl10-unprocessed/de/dvd/train.review")
+        tar.add(file, "../../evil.review")

@@ -1,16 +1,13 @@
 """Corpora and encoders from a hub on loopback, through the real loading code."""
 
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import datasets
 import pytest
 import srsly
 
@@ -19,68 +16,19 @@ from scripts.errors import UserError
 from scripts.files import sha256
 
 from .conftest import ROOT, SAMPLE
-from .hub import Failure, recorded, serve
-
-TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
+from .hub import Failure, add_archive, add_corpora, recorded, serve
 
 
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory, camembert):
-    """The hub's copies in miniature, with the columns of the real ones, as parquet files."""
     root = tmp_path_factory.mktemp("hub")
-    sst2 = {"sentence": ["fine film ", "flat "] * 30, "label": [1, 0] * 30, "idx": list(range(60))}
-    unlabelled = {"sentence": ["hm "], "label": [-1], "idx": [0]}
-    labels = datasets.Features({
-        "sentence": datasets.Value("string"),
-        "label": datasets.ClassLabel(names=["negative", "positive"]),
-        "idx": datasets.Value("int32"),
-    })  # fmt: skip
-    glue = root / "datasets" / "nyu-mll/glue" / "sst2"
-    for split, rows in (("train", sst2), ("validation", sst2), ("test", unlabelled)):
-        data = datasets.Dataset.from_dict(rows, features=labels)
-        glue.mkdir(parents=True, exist_ok=True)
-        data.to_parquet(glue / f"{split}-00000-of-00001.parquet")
-    card = "---\nconfigs:\n- config_name: sst2\n  data_files:\n"
-    for split in ("train", "validation", "test"):
-        card += f"  - split: {split}\n    path: sst2/{split}-*\n"
-    (glue.parent / "README.md").write_text(card + "---\n")
-
-    words = [list(x) for x in (["Marie", "Curie", "à", "Lens", "."], ["Rien", "."]) * 20]
-    named = datasets.Features({
-        "tokens": datasets.Sequence(datasets.Value("string")),
-        "ner_tags": datasets.Sequence(datasets.ClassLabel(names=TAGS)),
-    })  # fmt: skip
-    conll = root / "datasets" / "lhoestq/conll2003" / "data"
-    conll.mkdir(parents=True)
-    rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
-    # Larger than the pieces in which downloads are kept.
-    rows["tokens"][1][1] = random.Random(0).randbytes(200_000).hex()
-    for split in ("train", "validation", "test"):
-        data = datasets.Dataset.from_dict(rows, features=named)
-        data.to_parquet(conll / f"{split}-00000-of-00001.parquet")
-    wikiner = root / "datasets" / "Jean-Baptiste/wikiner_fr" / "data"
-    wikiner.mkdir(parents=True)
-    rows = {"tokens": words, "ner_tags": [[2, 2, 0, 1, 0], [0, 0]] * 20}
-    for split in ("train", "test"):
-        datasets.Dataset.from_dict(rows).to_parquet(wikiner / f"{split}-00000-of-00001.parquet")
-    # A split a language; only the French ones are wanted, and English is no Parquet file at all.
-    neural = root / "datasets" / "Babelscape/wikineural" / "data"
-    neural.mkdir(parents=True)
-    rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
-    for split in ("train_fr", "val_fr", "test_fr"):
-        datasets.Dataset.from_dict(rows).to_parquet(neural / f"{split}-00000-of-00001.parquet")
-    (neural / "train_en-00000-of-00001.parquet").write_bytes(b"not asked for")
-    card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
-    for split in ("train_en", "train_fr", "val_fr", "test_fr"):
-        card += f"  - split: {split}\n    path: data/{split}-*\n"
-    (neural.parent / "README.md").write_text(card + "---\n")
-    allocine = root / "datasets" / "tblard/allocine" / "allocine"
-    allocine.mkdir(parents=True)
-    rows = {"review": [f"Film {i} ; « bien »" for i in range(20)], "label": [0, 1] * 10}
-    for split in ("train", "validation", "test"):
-        data = datasets.Dataset.from_dict(rows)
-        data.to_parquet(allocine / f"{split}-00000-of-00001.parquet")
+    add_corpora(root)
     shutil.copytree(camembert, root / "models" / "camembert-base")
+    # Larger than the pieces in which downloads are kept.
+    large = root / "datasets" / "someone/large" / "data"
+    large.mkdir(parents=True)
+    rows = {"review": [random.Random(0).randbytes(100_000).hex()], "label": [0]}
+    datasets.Dataset.from_dict(rows).to_parquet(large / "train-00000-of-00001.parquet")
     return root
 
 
@@ -190,10 +138,11 @@ def test_a_hub_that_fails_is_told_in_a_line(outcomes, name):
 
 
 def test_a_broken_off_download_goes_on_where_it_stopped(repositories, call, tmp_path):
+    options = ("allocine", tmp_path / "raw", "--id", "someone/large")
     with serve(repositories, Failure(match="train-00000", cut=100_000)) as endpoint:
-        assert call(endpoint, "scripts.fetch", "conll2003", tmp_path / "raw").returncode == 1
+        assert call(endpoint, "scripts.fetch", *options).returncode == 1
     with recorded(repositories) as (endpoint, requests):
-        again = call(endpoint, "scripts.fetch", "conll2003", tmp_path / "raw")
+        again = call(endpoint, "scripts.fetch", *options)
     assert again.returncode == 0, again.stderr
     assert any("train-00000" in request and "bytes=65536-" in request for request in requests)
 
@@ -209,13 +158,8 @@ def test_one_language_of_several_and_another_revision(repositories, call, tmp_pa
 
 @pytest.fixture
 def archive(tmp_path):
-    """FLUE's archive in miniature, with a member that would climb out of the folder."""
     path = tmp_path / "www" / "datasets" / "files" / "cls.tar.gz"
-    path.parent.mkdir(parents=True)
-    with tarfile.open(path, "w:gz") as tar:
-        for name in ("fr/dvd/train.review", "fr/dvd/unlabeled.review", "de/dvd/train.review"):
-            tar.add(SAMPLE / "cls-fr/fr/dvd/train.review", f"cls-acl10-unprocessed/{name}")
-        tar.add(SAMPLE / "README.md", "../../evil.review")
+    add_archive(path, SAMPLE / "cls-fr/fr")
     return path
 
 

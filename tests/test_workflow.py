@@ -12,7 +12,10 @@ import srsly
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from scripts.files import sha256
+
 from .conftest import ROOT
+from .hub import add_archive, add_corpora, serve
 
 PIPELINES = {"fr_demo_reviews_trf": 212, "fr_demo_ner_trf": 187}
 
@@ -33,9 +36,9 @@ def project(tmp_path_factory):
     return folder
 
 
-def run(project, workflow, *options):
+def run(project, workflow, *options, **variables):
     command = [sys.executable, "-m", "spacy", "project", "run", workflow, str(project)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", **variables}
     result = subprocess.run(
         [*command, *map(str, options)], cwd=project, env=environment, capture_output=True, text=True
     )
@@ -117,20 +120,38 @@ def test_spacy_aligns_each_piece_with_its_own_token(project, first):
         assert joined == token.text
 
 
-def test_the_four_pipelines_on_corpora_that_are_there(project, camembert, distilbert):
-    """`all` with the samples in the place of the corpora and minuscule encoders, then `sst2` again."""
-    corpora = {"sst2": "sst2-en", "flue": "cls-fr", "wikiner": "ner-fr", "conll2003": "conll-en"}
-    for corpus, sample in corpora.items():
-        shutil.copytree(project / "assets" / "sample" / sample, project / "assets" / corpus)
-    options = ["--vars.encoder_fr", camembert, "--vars.encoder_multi", distilbert]
+@pytest.fixture
+def hub(tmp_path, project, camembert, distilbert):
+    """A hub with corpora and minuscule encoders under their real names, and FLUE's archive beside
+    it, whose address, size and hash the project's copy is told."""
+    root = tmp_path / "hub"
+    add_corpora(root)
+    shutil.copytree(camembert, root / "models" / "camembert-base")
+    shutil.copytree(distilbert, root / "models" / "distilbert-base-multilingual-cased")
+    archive = root / "datasets" / "files" / "cls-acl10-unprocessed.tar.gz"
+    add_archive(archive, project / "assets/sample/cls-fr/fr")
+    with serve(root) as endpoint:
+        sources = srsly.read_yaml(project / "configs" / "sources.yml")
+        flue = sources["corpora"]["flue"]["archive"]
+        flue["url"] = f"{endpoint}/datasets/files/resolve/main/{archive.name}"
+        flue["bytes"], flue["sha256"] = archive.stat().st_size, sha256(archive)
+        srsly.write_yaml(project / "configs" / "sources.yml", sources)
+        yield {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
+
+
+def test_the_four_pipelines_from_the_hub_to_wheels(project, hub):
+    options = []
     for steps in ("sst2", "flue", "ner_fr", "ner_en"):
         options += [f"--vars.steps_{steps}", 2]
-    done = run(project, "all", *options)
+    done = run(project, "all", *options, **hub)
     assert done.count("installed and loaded offline") == 4
-    for name in ("en_sst2_trf", "fr_flue_trf", "fr_wikiner_trf", "en_conll_trf"):
+    names = {"en_sst2_trf": 60, "fr_flue_trf": 212, "fr_wikiner_trf": 40, "en_conll_trf": 40}
+    for name, examples in names.items():
         assert (project / "packages" / f"{name}-0.1.0-py3-none-any.whl").is_file()
         assert (project / "reports" / f"{name}.html").is_file()
-        assert srsly.read_json(project / "metrics" / f"{name}.json")["pipeline"] == name
+        metrics = srsly.read_json(project / "metrics" / f"{name}.json")
+        assert metrics["pipeline"] == name and metrics["examples"] == examples
+    assert metrics["encoder"] == "distilbert-base-multilingual-cased"
     # Going back to another pipeline retrains none.
     assert run(project, "sst2", *options).count("Skipping") == 6
 
