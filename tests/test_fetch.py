@@ -1,6 +1,7 @@
 """Corpora and encoders from a hub on loopback, through the real loading code."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import datasets
 import pytest
 import srsly
 
