@@ -7,9 +7,9 @@ import srsly
 import typer
 from wasabi import msg
 
-from .errors import run
-from .files import written_beside
-from .serving.annotate import load, read_docs
+from .errors import UserError, run
+from .files import check_file, written_beside
+from .serving.annotate import load, read_gold
 from .serving.metrics import headline, measure
 
 
@@ -31,6 +31,18 @@ def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     return table
 
 
+def corpus_files(report: Path) -> dict[str, str]:
+    """Return the sha256 of the raw files of a corpus, as its report has them."""
+    if not report.exists():
+        return {}
+    try:
+        return {path: read["sha256"] for path, read in srsly.read_json(report)["read"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{report}: not what `convert` writes; convert the corpus again."
+        ) from error
+
+
 def main(
     pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
     corpus: Path = typer.Argument(..., help="Folder of a converted corpus"),
@@ -39,19 +51,17 @@ def main(
     about: str = typer.Option("", help="Where the split comes from, for the record"),
 ) -> None:
     """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens."""
+    check_file(output)
+    converted = corpus_files(corpus / "report.json")
     nlp = load(pipeline)
-    gold = read_docs(corpus / f"{split}.spacy", nlp)
+    gold = read_gold(corpus / f"{split}.spacy", nlp)
     metrics, _ = measure(nlp, gold)
     config = nlp.config.interpolate()
-    report = corpus / "report.json"
     metrics = {
         "pipeline": output.stem,
         "corpus": corpus.name,
         "split": f"{split}: {about}" if about else split,
-        "corpus_files": {
-            path: read["sha256"]
-            for path, read in (srsly.read_json(report)["read"] if report.exists() else {}).items()
-        },
+        "corpus_files": converted,
         "encoder": config["components"]["transformer"]["model"]["name"],
         "seed": config["training"]["seed"],
         **metrics,

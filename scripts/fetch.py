@@ -18,7 +18,7 @@ from .downloads import Unavailable, checked, download, hub_file, impatient_hub, 
 from .errors import UserError, run
 from .files import written_beside
 
-SOURCES = Path("configs/sources.yml")
+SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 

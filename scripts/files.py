@@ -1,9 +1,11 @@
 """Output that is either whole or not there."""
 
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from .errors import UserError
 
 # Held while a folder is being filled: the system lets it go even when the process is killed.
 LOCK = ".lock"
+# Seconds in which a folder without it may be one that is just being made.
+NEW = 600
 
 
 def remove(path: Path) -> None:
@@ -26,13 +30,29 @@ def remove(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Delete what killed runs left beside `folder`; what is being written now is locked."""
-    for left in folder.parent.glob(f".{folder.name}-*.partial"):
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*.partial"):
         if (left / LOCK).exists():
             try:
                 FileLock(left / LOCK).acquire(blocking=False).lock.release()
             except Timeout:
                 continue
-            shutil.rmtree(left, ignore_errors=True)
+        elif time.time() - left.stat().st_mtime < NEW:
+            continue
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError where a path cannot be a folder, as it or one above it is a file."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path}: a file of that name is there; name a folder.")
+
+
+def check_file(path: Path) -> None:
+    """Raise UserError where a path cannot be a file, as it is a folder."""
+    if path.is_dir():
+        raise UserError(f"{path}: a folder of that name is there; name the file to write.")
+    check_folder(path.parent)
 
 
 @contextmanager
@@ -43,8 +63,7 @@ def written_beside(folder: Path) -> Iterator[Path]:
     moved and the new folder is deleted; after a kill, by the next run.
     Raises UserError where `folder` cannot be one.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: a file of that name is there; name a folder for the output.")
+    check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     prefix, suffix = f".{folder.name}-", ".partial"
@@ -60,6 +79,11 @@ def written_beside(folder: Path) -> Iterator[Path]:
                 if target.is_dir() or entry.is_dir():
                     remove(target)
                 os.replace(entry, target)
+    except OSError as error:
+        # Of a write that fails, on a full disk: the system does not say for which file.
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

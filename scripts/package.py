@@ -1,6 +1,7 @@
 """A trained pipeline to an installable wheel, tried in a clean environment."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,15 +12,16 @@ from typing import Any
 
 import srsly
 import typer
+from packaging.version import InvalidVersion, Version
 from spacy.language import Language
 from wasabi import msg
 
 from .errors import UserError, run
-from .files import written_beside
+from .files import check_folder, written_beside
 from .serving.annotate import load
-from .serving.metrics import headline
+from .serving.metrics import headline, read_metrics
 
-SOURCES = Path("configs/sources.yml")
+SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 TRIAL = Path(__file__).parent / "serving" / "trial.py"
 
 
@@ -126,13 +128,19 @@ def main(
     version: str = typer.Option("0.1.0", help="Version of the package"),
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in a clean environment."""
-    if not metrics.is_file():
-        raise UserError(f"{metrics} is missing: run `evaluate` first.")
+    check_folder(output)
+    scores = read_metrics(metrics)
+    try:
+        Version(version)
+    except InvalidVersion as error:
+        raise UserError(f"--version {version}: no version; write it as 1.2.0.") from error
     nlp = load(pipeline)
+    if not re.fullmatch(r"\w+", name):
+        raise UserError(f"--name {name}: letters, digits and _ alone, as in fr_flue_trf.")
     if not name.startswith(f"{nlp.lang}_"):
         raise UserError(f"--name {name}: must begin with the pipeline's language, {nlp.lang}_.")
     encoder = neutralise(nlp)
-    describe(nlp, srsly.read_json(metrics), name, version, encoder)
+    describe(nlp, scores, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:
         wheel = build(nlp, Path(temporary))
         answers = try_wheel(wheel, name)

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import srsly
 import typer
 from wasabi import msg
 
-from .errors import UserError, run
+from .errors import run
 from .evaluate import rows
-from .files import written_beside
+from .files import check_file, written_beside
 from .reporting.page import category_items, entity_items, render
-from .serving.annotate import annotate, load, read_docs
-from .serving.metrics import headline
+from .serving.annotate import annotate, load, read_gold
+from .serving.metrics import headline, read_metrics
 
 
 def main(
@@ -22,12 +21,11 @@ def main(
     limit: int = typer.Option(200, min=1, help="Examples shown at most, errors first"),
 ) -> None:
     """Write an HTML page: the scores, then test examples drawn by displaCy, errors first."""
-    if not metrics.is_file():
-        raise UserError(f"{metrics} is missing: run `evaluate` first.")
+    check_file(output)
+    scores = read_metrics(metrics)
     nlp = load(pipeline)
-    gold = read_docs(corpus / "test.spacy", nlp)
+    gold = read_gold(corpus / "test.spacy", nlp)
     predicted = list(annotate(nlp, [doc.text for doc in gold]))
-    scores = srsly.read_json(metrics)
     items = (entity_items if "ner" in nlp.pipe_names else category_items)(predicted, gold)
     page = render(
         title=scores["pipeline"],

@@ -2,37 +2,84 @@
 
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import srsly
 import typer
+from safetensors import SafetensorError
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
-from spacy.util import load_config
-from transformers import AutoConfig
+from spacy.util import get_lang_class, load_config
+from spacy.vocab import Vocab
+from thinc.api import Config, require_gpu
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
+from .corpora.docbins import check_task
 from .downloads import Unavailable, impatient_hub, reason_of
 from .errors import UserError, run
 from .files import written_beside
+from .serving.annotate import TASKS
+
+# What spaCy's and transformers' loading raises for files that are missing, damaged or of another kind.
+UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
 
 
 def check_encoder(name: str) -> None:
-    """Raise UserError where the encoder is neither a checkpoint folder nor to be had from the hub."""
+    """Raise UserError where the encoder is neither a whole checkpoint folder nor to be had."""
     if Path(name).exists() and not (Path(name) / "config.json").is_file():
         raise UserError(
             f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
         )
-    # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
     try:
+        # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
         with impatient_hub():
             AutoConfig.from_pretrained(name)
-    except (OSError, ValueError, Unavailable) as error:
+        AutoTokenizer.from_pretrained(name)
+        AutoModel.from_pretrained(name)
+    except (*UNREADABLE, Unavailable) as error:
         raise UserError(
-            f"encoder {name}: neither a local folder nor to be had from the hub "
-            f"({reason_of(error)}). Put its files into a folder and name that "
-            "instead."
+            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
+            "Put its config, weights and tokenizer into a folder and name that instead."
         ) from error
+
+
+def check_settings(config: Path, given: dict[str, Any]) -> Config:
+    """Return the config as it is written. Raises UserError where it is none, and for a given
+    setting that it does not have or of another type: spaCy would pass over the first."""
+    if not config.is_file():
+        raise UserError(f"{config}: no such config file; the project's are in configs/.")
+    try:
+        written = load_config(config)
+    except ValueError as error:
+        raise UserError(f"{config}: no spaCy config ({error}); compare configs/ner.cfg.") from error
+    if "settings" not in written or "nlp" not in written:
+        raise UserError(f"{config}: no [settings] or no [nlp] in it; compare configs/ner.cfg.")
+    for key, value in given.items():
+        *sections, name = key.split(".")
+        place: Any = written
+        for section in sections:
+            place = place.get(section, {}) if isinstance(place, dict) else {}
+        if name not in place:
+            raise UserError(
+                f"--{key}: no such setting in {config}; those of [settings] are "
+                f"{', '.join(written['settings'])}."
+            )
+        default = place[name]
+        numbers = (int, float) if isinstance(default, float) else int
+        if type(default) in (int, float) and not isinstance(value, numbers):
+            raise UserError(f"--{key} {value}: a number is expected, such as {default}.")
+    return written
+
+
+def check_gpu(gpu_id: int) -> None:
+    """Raise UserError where there is no such GPU, or nothing to use it with."""
+    try:
+        require_gpu(gpu_id)
+    except ValueError as error:
+        raise UserError(f"--gpu-id {gpu_id}: {error}; leave it out to use the CPU.") from error
 
 
 def main(
@@ -46,25 +93,29 @@ def main(
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
     overrides = parse_config_overrides(context.args)
+    written = check_settings(config, overrides)
+    try:
+        get_lang_class(lang)
+    except ImportError as error:
+        raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+    overrides["nlp.lang"] = lang
+    if gpu_id >= 0:
+        check_gpu(gpu_id)
+        overrides.setdefault("system.gpu_allocator", "pytorch")
     for split in ("train", "dev"):
         path = corpus / f"{split}.spacy"
         if not path.exists():
             raise UserError(
                 f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
             )
+        for task in set(TASKS) & set(written["nlp"]["pipeline"]):
+            check_task(path, task, Vocab())
         overrides[f"paths.{split}"] = str(path)
-    if not config.is_file():
-        raise UserError(f"{config}: no such config file; the project's are in configs/.")
-    overrides["nlp.lang"] = lang
-    settings = load_config(config, overrides=overrides)["settings"]
+    settings = {**written["settings"], **{k.split(".")[-1]: v for k, v in overrides.items()}}
     overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
-    if gpu_id >= 0:
-        overrides.setdefault("system.gpu_allocator", "pytorch")
     check_encoder(settings["encoder"])
-    logs = output / "logs"
-    shutil.rmtree(logs, ignore_errors=True)
-    overrides["paths.logs"] = str(logs)
     with written_beside(output) as folder:
+        overrides["paths.logs"] = str(folder / "logs")
         train(config, folder, use_gpu=gpu_id, overrides=overrides)
         # model-last is the same pipeline, older or worse: not worth the disk.
         shutil.rmtree(folder / "model-last")

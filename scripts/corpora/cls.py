@@ -3,6 +3,7 @@ Le et al. 2020): rating over 3 is positive, `<text>` alone is the text. Also FLU
 """
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -68,6 +69,13 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
         raise UserError(
             f"{file}: it declares a document type or entities, which reviews have not and which "
             "can do harm; take the declaration away."
+        ) from error
+    except (LookupError, ValueError) as error:
+        declared = re.search(rb"encoding\s*=\s*[\"']([\w.-]+)", file.head())
+        name = declared[1].decode() if declared else "none"
+        raise UserError(
+            f"{file}:1: the XML declares the encoding {name}, which cannot be read ({error}); "
+            "convert the file to UTF-8."
         ) from error
     except StopIteration as error:
         raise UserError(f"{file}: no XML element in it.") from error

@@ -1,5 +1,6 @@
 """One conversion: the files of a corpus to DocBin and a report that accounts for all of it."""
 
+import codecs
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -52,6 +53,13 @@ def check_options(name: str, format: Format, options: Options) -> None:
                 f"--{option.replace('_', '-')}: the format `{name}` has no such option; "
                 f"it takes {heeded}."
             )
+    if options.encoding is not None:
+        try:
+            codecs.lookup(options.encoding)
+        except LookupError as error:
+            raise UserError(
+                f"--encoding {options.encoding}: no such encoding; try iso-8859-1, windows-1252."
+            ) from error
 
 
 def sources_of(
@@ -67,6 +75,8 @@ def sources_of(
     root, shown = source, source
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; fetch the corpus or mend the path.")
+    if not (source.is_file() or source.is_dir()):
+        raise UserError(f"{source}: neither a file nor a folder; give the corpus as one of them.")
     if source.is_file() and is_archive(source):
         if not format.members:
             raise UserError(f"{source}: an archive; unpack it and give its folder.")
@@ -182,6 +192,7 @@ class Conversion:
                 self.ratios["test"],
                 plan.train_size,
                 plan.seed,
+                self.sources[0].file,
             )
         for source in self.sources:
             split, file = source

@@ -59,6 +59,11 @@ class Notes:
         if len(places) < self.PLACES:
             places.append(place)
 
+    def update(self, other: "Notes") -> None:
+        self.counts.update(other.counts)
+        for kind, places in other.places.items():
+            self.places[kind] = (self.places.get(kind, []) + places)[: self.PLACES]
+
     def to_json(self) -> dict[str, dict]:
         return {
             kind: {"count": count, "first": self.places[kind]}
@@ -91,10 +96,10 @@ class Log:
         self.repaired.add(kind, place)
 
     def repair_all(self, notes: Notes) -> None:
-        for kind, places in notes.places.items():
-            for place in places:
-                self.repair(kind, place)
-            self.repaired.counts[kind] += notes.counts[kind] - len(places)
+        if self.strict:
+            kind, (place, *_) = next(iter(notes.places.items()))
+            self.repair(kind, place)
+        self.repaired.update(notes)
 
 
 class Options(NamedTuple):

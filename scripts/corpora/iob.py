@@ -129,6 +129,9 @@ def layout_of(file: RawFile, options: Options) -> Layout:
     filled = [(n, x) for n, x in lines if not is_blank(x) and DOCUMENT not in x[:40]]
     tabs = sum("\t" in line for _, line in filled)
     separator = "\t" if 2 * tabs > len(filled) else " "
+    for option, column in (("token", options.token_column), ("tag", options.tag_column)):
+        if column == 0:
+            raise UserError(f"--{option}-column 0: columns count from 1, or from -1 backwards.")
     named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
     if None not in named:
         return Layout(separator, *named)
@@ -149,6 +152,9 @@ def layout_of(file: RawFile, options: Options) -> Layout:
             f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."
         )
     token, tag = named
+    for option, column in (("token", token), ("tag", tag)):
+        if column is not None and not -width <= column < width:
+            raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
     tag = tag_column(rows, width, place) if tag is None else tag
     index = width > 2 and tag % width != 0 and counts_up(sentences)
     if token is None:

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import io
 import lzma
+import os
 import re
 import tarfile
 import zlib
@@ -46,7 +47,8 @@ class RawFile:
 
     def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
         self.path = path
-        self.name = name or str(path)
+        # A name that is no UTF-8 can neither be printed nor written into the report.
+        self.name = os.fsencode(name or str(path)).decode("utf8", "replace")
         self.encoding = encoding
         self.unit = ""
         self.size = path.stat().st_size
@@ -96,6 +98,8 @@ class RawFile:
         head = self.head()
         if self.encoding is None:
             self.encoding = next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
+            if self.encoding == "utf-8" and b"\0" in head:
+                raise UserError(self.not_text(head.count(b"\n", 0, head.index(b"\0")) + 1, head))
         elif self.encoding.lower() in ("utf-8", "utf8") and head.startswith(codecs.BOM_UTF8):
             self.encoding = "utf-8-sig"
         # Of old Macintoshes: no other line ends.
@@ -134,10 +138,9 @@ class RawFile:
                 text.detach()
 
     def not_text(self, number: int, head: bytes) -> str:
-        wide = next(
-            (n for i, n in ((1, "utf-16-le"), (0, "utf-16-be")) if not any(head[i::2])),
-            "",
-        )
+        # In French and English nearly every second byte of UTF-16 is one.
+        halves = {"utf-16-le": head[1::2], "utf-16-be": head[0::2]}
+        wide = next((n for n, half in halves.items() if half.count(0) > 0.6 * len(half)), "")
         hint = f"give --encoding {wide}" if wide else "give the text file itself"
         return f"{self.place(number)}: a NUL character: this is no plain text; {hint}."
 

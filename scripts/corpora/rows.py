@@ -53,6 +53,11 @@ def delimited(
             elif names is None:
                 log.lines["header"] += 1
                 names = [name.strip().strip('"').casefold() for name in row]
+                if len(set(names)) < len(names):
+                    raise UserError(
+                        f"{file.place(number)}: a column name stands twice in the header, "
+                        f"{str(row)[:80]}; rename one."
+                    )
                 for name in set(required) - set(names):
                     raise UserError(
                         f"{file.place(number)}: the header has no column {name!r}, it is "
@@ -71,7 +76,7 @@ def delimited(
     except csv.Error as error:
         raise UserError(
             f"{file.place(number)}: broken quoting ({error}); double the quotes inside a quoted "
-            "field, or give --no-quotes if the quotes are text."
+            "field (in a table: --no-quotes where quotes are text)."
         ) from error
 
 
@@ -95,6 +100,9 @@ def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
+            if "\\u" in line:
+                # Half of a pair of escapes is no character: it raises here.
+                json.dumps(row, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             reason = str(error)
             row = None
@@ -136,7 +144,7 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                             row[name] = names[row[name]]
                     log.lines["rows"] += 1
                     yield number, row
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         if getattr(error, "errno", None):
             raise
         reason = str(error).splitlines()[0][:120]

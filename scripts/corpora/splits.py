@@ -32,12 +32,16 @@ class Carver:
         test_ratio: float,
         train_size: int | None,
         seed: int,
+        where: object,
     ) -> None:
         total = sum(strata.values())
         sizes = {"dev": round(total * dev_ratio), "test": round(total * test_ratio)}
         rest = total - sum(sizes.values())
-        if not rest:
-            raise UserError(f"nothing is left to train on: {total} examples, carved {sizes}.")
+        if rest <= 0:
+            raise UserError(
+                f"{where}: nothing is left to train on: of {total} examples {sizes['dev']} go to dev "
+                f"and {sizes['test']} to test; give smaller --dev-ratio and --test-ratio."
+            )
         sizes["train"] = rest if train_size is None else min(train_size, rest)
         self.random = random.Random(seed)
         self.left = dict(strata)

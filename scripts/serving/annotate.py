@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 
 import spacy
+from safetensors import SafetensorError
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus
+from srsly.msgpack.exceptions import UnpackException
 
+from ..corpora.docbins import check_task, read_docs
 from ..errors import UserError
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
@@ -15,31 +18,52 @@ from ..errors import UserError
 BATCH_DOCS = 1000
 
 
+TASKS = ("ner", "textcat")
+# What spaCy, srsly and safetensors raise for files that are damaged, each in its own way.
+DAMAGED = (ValueError, KeyError, TypeError, UnpackException, SafetensorError, UnpicklingError)
+
+
 def load(pipeline: str) -> Language:
     """Return the pipeline of a folder or an installed package.
 
-    Raises UserError where there is none.
+    Raises UserError where there is none, where it is damaged, or of another kind.
     """
     try:
-        return spacy.load(pipeline)
+        nlp = spacy.load(pipeline)
     except OSError as error:
         raise UserError(
             f"{pipeline}: no trained pipeline there; train or install it first."
         ) from error
+    except DAMAGED as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {reason[:120]}); train or "
+            "install it again."
+        ) from error
+    if "transformer" not in nlp.pipe_names or not set(TASKS) & set(nlp.pipe_names):
+        raise UserError(
+            f"{pipeline}: a pipeline of {', '.join(nlp.pipe_names) or 'nothing'}; it takes one of "
+            "`transformer` and `ner` or `textcat`."
+        )
+    return nlp
 
 
-def read_docs(path: Path, nlp: Language) -> list[Doc]:
-    """Return the annotated documents of a .spacy file, or of a folder of shards.
+def read_gold(path: Path, nlp: Language) -> list[Doc]:
+    """Return the annotated documents of a split that a pipeline can be measured on.
 
-    Raises UserError where there are none, or none with labels for a pipeline that gives labels.
+    Raises UserError where there are none, or none of its task or of its labels.
     """
-    if not path.exists():
-        raise UserError(f"{path} is missing: convert a corpus that has this split first.")
-    docs = [example.reference for example in Corpus(path)(nlp)]
-    if not docs:
-        raise UserError(f"{path} holds no example.")
-    if "textcat" in nlp.pipe_names and not all(doc.cats for doc in docs):
-        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    for task in TASKS:
+        if task in nlp.pipe_names:
+            check_task(path, task, nlp.vocab)
+    docs = list(read_docs(path, nlp.vocab))
+    if "textcat" in nlp.pipe_names:
+        known = nlp.get_pipe("textcat").labels
+        for label in sorted({label for doc in docs for label in doc.cats} - set(known)):
+            raise UserError(
+                f"{path} has the label {label!r}, which the pipeline does not know; it knows "
+                f"{', '.join(known)[:200]}."
+            )
     return docs
 
 

@@ -4,13 +4,16 @@ import os
 import platform
 import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import srsly
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..errors import UserError
 from .annotate import annotate
 
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
@@ -82,3 +85,20 @@ def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
         **{package: version(package) for package in PACKAGES},
     }
     return metrics, predicted
+
+
+# What `evaluate` writes, and others read.
+FIELDS = ("pipeline", "corpus", "split", "encoder", "seed", "examples", "raw_text", "speed")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Return what `evaluate` wrote. Raises UserError where it is missing or something else."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run `evaluate` first.")
+    try:
+        metrics = srsly.read_json(path)
+    except ValueError as error:
+        raise UserError(f"{path}: no JSON ({error}); run `evaluate` again.") from error
+    if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
+        raise UserError(f"{path}: not what `evaluate` writes; run it again.")
+    return metrics

@@ -121,7 +121,7 @@ def test_sst2_validation_becomes_test_and_the_unlabelled_test_is_noted(write):
         "train": "train.tsv",
         "test": "dev.tsv",
     }
-    assert skipped.counts["text without label"] == 2
+    assert skipped.counts["without label"] == 2
 
 
 REVIEWS = """<?xml version="1.0" encoding="UTF-8"?>

@@ -1,0 +1,40 @@
+"""Converted corpora read back: .spacy files, and folders of shards."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spacy.tokens import Doc, DocBin
+from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
+
+from ..errors import UserError
+
+
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Yield the annotated documents of a .spacy file, or of a folder of shards.
+
+    Raises UserError where there is none, or where a file is damaged.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is missing: convert a corpus that has this split first.")
+    empty = True
+    for shard in walk_corpus(path, ".spacy"):
+        try:
+            docbin = DocBin().from_disk(shard)
+        except ValueError as error:
+            raise UserError(
+                f"{shard}: no .spacy file, or one that is damaged; convert the corpus again."
+            ) from error
+        for doc in docbin.get_docs(vocab):
+            empty = False
+            yield doc
+    if empty:
+        raise UserError(f"{path} holds no example; convert the corpus again.")
+
+
+def check_task(path: Path, task: str, vocab: Vocab) -> None:
+    """Raise UserError where a split has nothing for a task, `ner` or `textcat`, to learn from."""
+    if task == "ner" and not any(doc.ents for doc in read_docs(path, vocab)):
+        raise UserError(f"{path} has no entities: not a corpus for named entities.")
+    if task == "textcat" and not all(doc.cats for doc in read_docs(path, vocab)):
+        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
