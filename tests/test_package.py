@@ -29,7 +29,7 @@ def wheel(distilbert, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     encoder = folder / "my-encoder"
     shutil.copytree(distilbert, encoder)
-    convert.convert(convert.FORMATS["iob"], SAMPLE / "conll-en", folder / "corpus", "fr")
+    convert.convert("iob", convert.FORMATS["iob"], SAMPLE / "conll-en", folder / "corpus", "fr")
 
     def run(module, *arguments):
         command = [sys.executable, "-m", f"scripts.{module}", *map(str, arguments)]
@@ -110,8 +110,9 @@ def test_mistakes(command, wheel, name, metrics, message):
     assert not (folder / "other").exists()
 
 
-def test_commands_without_a_pipeline(command, tmp_path):
-    for module, arguments in ((evaluate, ["c", "m.json"]), (report, ["c", __file__, "p.html"])):
+def test_commands_without_a_pipeline(command, wheel, tmp_path):
+    metrics = wheel.parent.parent / "metrics/fr_tiny_trf.json"
+    for module, arguments in ((evaluate, ["c", "m.json"]), (report, ["c", metrics, "p.html"])):
         result = command(module, tmp_path / "nowhere", *arguments)
         assert result.code == 1 and "no trained pipeline there" in result.line
 
