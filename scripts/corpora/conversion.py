@@ -84,7 +84,12 @@ def sources_of(
         unpack(source, root, lambda name: format.members(name, language))
     if root.is_dir():
         find = format.find or (lambda folder, *_: find_files(folder, ignored.add))
-        files = find(root, language, options, ignored)
+        try:
+            files = find(root, language, options, ignored)
+        except UserError as error:
+            raise UserError(str(error).replace(str(root), str(shown))) from error
+        for places in ignored.places.values():
+            places[:] = [place.replace(str(root), str(shown)) for place in places]
     elif options.category is not None:
         raise UserError("--category: it picks a folder of the corpus; give the whole corpus.")
     else:

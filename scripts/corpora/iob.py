@@ -9,13 +9,13 @@ neither an index nor the tag.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import islice
 from typing import NamedTuple
 
 from ..errors import UserError
 from .examples import Format, Log, Options, TaggedSentence
 from .raw import ZERO_WIDTH, RawFile
-from .tags import TAG, TagDecoder
+from .tags import INVISIBLE, TAG, TagDecoder
 
 DOCUMENT = "-DOCSTART-"
 # A file without any blank line is one sentence of 200,000 words: cut it at the next word outside
@@ -23,9 +23,10 @@ DOCUMENT = "-DOCSTART-"
 MAX_WORDS = 250
 SAMPLE_LINES = 1000
 INDEX = re.compile(r"(\d+)(?:[-.]\d+)?")
+BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
 PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
 # How a line may begin that is no token line, or an empty token's.
-UNUSUAL = frozenset("#-\ufeff \t")
+UNUSUAL = frozenset("#- \t" + ZERO_WIDTH)
 # The other column of CoNLL-2003 that looks like tags: syntactic chunks.
 CHUNKS = frozenset(
     [
@@ -54,7 +55,7 @@ def columns(line: str, separator: str) -> list[str]:
 
 
 def is_blank(line: str) -> bool:
-    return not line or line.isspace() or not line.strip(ZERO_WIDTH + " \t")
+    return not line or BLANK.fullmatch(line) is not None
 
 
 def is_document(row: Sequence[str]) -> bool:
@@ -70,12 +71,17 @@ class Layout(NamedTuple):
     width: int | None = None
     prefix: str = ""
     index: bool = False
+    # Spaces before the first column are layout, not an empty token.
+    indented: bool = False
 
     def row(self, line: str) -> list[str] | None:
         """Return the columns of a line; None where there are not as many as there should be."""
+        if self.indented:
+            line = line.lstrip(" ")
+        needed = max(c + 1 if c >= 0 else -c for c in (self.token, self.tag))
         for separator in (self.separator, "\t" if self.separator == " " else " "):
             row = columns(line, separator)
-            if self.width is None and len(row) > max(self.token, self.tag, -self.tag - 1, 1):
+            if self.width is None and len(row) >= max(needed, 2):
                 return row
             if len(row) == self.width:
                 return row
@@ -85,17 +91,14 @@ class Layout(NamedTuple):
         return None
 
 
-def counts_up(sentences: Sequence[list[list[str]]]) -> bool:
-    """Tell whether the first column numbers the words of each sentence, from 0 or 1 on."""
-    for rows in sentences:
-        last = None
-        for row in rows:
-            match = INDEX.fullmatch(row[0])
-            if not match or (last is None and int(match[1]) > 1):
-                return False
-            if last is not None and not last <= int(match[1]) <= last + 1:
-                return False
-            last = int(match[1])
+def counts_up(rows: Sequence[list[str]]) -> bool:
+    """Tell whether the first column numbers the words, from 0 or 1 on, of each sentence or of all."""
+    last = -1
+    for row in rows:
+        match = INDEX.fullmatch(row[0])
+        if not match or int(match[1]) not in (0, 1, last, last + 1):
+            return False
+        last = int(match[1])
     return True
 
 
@@ -104,13 +107,17 @@ def tag_column(rows: Sequence[list[str]], width: int, place: str) -> int:
     candidates = []
     for column in range(width):
         values = Counter(row[column] for row in rows)
-        tags = [(match, n) for value, n in values.items() if (match := TAG.fullmatch(value))]
+        tags = [
+            (match, n)
+            for value, n in values.items()
+            if (match := TAG.fullmatch(value.strip(INVISIBLE)))
+        ]
         labels = {match[2] for match, _ in tags if match[2]}
         share = sum(n for _, n in tags) / len(rows)
         # A few defective ones do not hide the column: they are told, each with its line.
         if share > 0.5:
             chunks = bool(labels) and labels <= CHUNKS
-            candidates.append((share == 1, not chunks, bool(labels), column))
+            candidates.append((not chunks, bool(labels), share == 1, column))
     if not candidates:
         line = " ".join(rows[0])[:40]
         raise UserError(
@@ -125,8 +132,12 @@ def layout_of(file: RawFile, options: Options) -> Layout:
 
     Raises UserError where no column holds tags, or none is left for the tokens.
     """
-    lines = [(n, x) for n, x in islice(file.lines(), SAMPLE_LINES)]
-    filled = [(n, x) for n, x in lines if not is_blank(x) and DOCUMENT not in x[:40]]
+    lines = islice(file.lines(), SAMPLE_LINES)
+    filled = [
+        (n, x) for n, x in lines if not is_blank(x) and not is_document(re.split(r"[\t ]", x))
+    ]
+    # Most likely comments; if all lines begin so, the token is #.
+    filled = [(n, x) for n, x in filled if not x.startswith("# ")] or filled
     tabs = sum("\t" in line for _, line in filled)
     separator = "\t" if 2 * tabs > len(filled) else " "
     for option, column in (("token", options.token_column), ("tag", options.tag_column)):
@@ -137,15 +148,12 @@ def layout_of(file: RawFile, options: Options) -> Layout:
         return Layout(separator, *named)
     if not filled:
         return Layout(separator, 0, 1)
-    sentences = [
-        [columns(line, separator) for _, line in group]
-        for blank, group in groupby(lines, lambda item: is_blank(item[1]) or DOCUMENT in item[1])
-        if not blank
-    ]
-    widths = Counter(len(row) for rows in sentences for row in rows)
+    bare = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
+    indented = separator == " " and len(bare) == 1 and bare != {1}
+    rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
+    widths = Counter(map(len, rows))
     width = max(widths, key=lambda w: (widths[w], w))
-    sentences = [[row for row in rows if len(row) == width] for rows in sentences]
-    rows = [row for rows in sentences for row in rows]
+    rows = [row for row in rows if len(row) == width]
     place = file.place(filled[0][0])
     if width < 2:
         raise UserError(
@@ -156,13 +164,13 @@ def layout_of(file: RawFile, options: Options) -> Layout:
         if column is not None and not -width <= column < width:
             raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
     tag = tag_column(rows, width, place) if tag is None else tag
-    index = width > 2 and tag % width != 0 and counts_up(sentences)
+    index = width > 2 and tag % width != 0 and counts_up(rows)
     if token is None:
         token = next(c for c in range(int(index), width) if c != tag % width)
     prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[token]) for row in rows)}
     prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
     strict_width = width if options.token_column is options.tag_column is None else None
-    return Layout(separator, token, tag, strict_width, prefix or "", index)
+    return Layout(separator, token, tag, strict_width, prefix or "", index, indented)
 
 
 def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> list[str] | None:
@@ -201,7 +209,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
     if layout.prefix:
         log.layout["prefix taken off the tokens"] = layout.prefix
-    separator, token, tag, width, prefix, index = layout
+    separator, token, tag, width, prefix, *_ = layout
     limit = options.max_words or MAX_WORDS
     decoder = TagDecoder(file, log, lines_per_word=1)
     rows: list[list[str]] = []
@@ -217,7 +225,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
     for number, line in file.lines():
         row = line.split(separator)
-        if len(row) != width or line[0] in UNUSUAL or (index and DOCUMENT in line):
+        if len(row) != width or line[0] in UNUSUAL or (token and DOCUMENT in line):
             row = unusual(line, layout, not rows, log, file.place(number))
             if row is None:
                 if rows:

@@ -100,8 +100,8 @@ class RawFile:
             self.encoding = next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
             if self.encoding == "utf-8" and b"\0" in head:
                 raise UserError(self.not_text(head.count(b"\n", 0, head.index(b"\0")) + 1, head))
-        elif self.encoding.lower() in ("utf-8", "utf8") and head.startswith(codecs.BOM_UTF8):
-            self.encoding = "utf-8-sig"
+        else:
+            self.encoding = self.named_encoding(head)
         # Of old Macintoshes: no other line ends.
         end = "\r" if b"\r" in head and b"\n" not in head else "\n"
         number = 0
@@ -137,6 +137,22 @@ class RawFile:
             finally:
                 text.detach()
 
+    def named_encoding(self, head: bytes) -> str:
+        """Return the encoding that the user named; with its mark, if the file begins with one.
+
+        Raises UserError where there is the mark of another.
+        """
+        name = codecs.lookup(self.encoding).name
+        marked = next((marked for mark, marked in MARKS if head.startswith(mark)), None)
+        if marked is None:
+            return name
+        if name[:6] != marked[:6] and name[:5] != marked[:5]:
+            raise UserError(
+                f"{self}: begins with the mark of {marked[:6].rstrip('-')}; leave --encoding "
+                f"{self.encoding} out."
+            )
+        return marked
+
     def not_text(self, number: int, head: bytes) -> str:
         # In French and English nearly every second byte of UTF-16 is one.
         halves = {"utf-16-le": head[1::2], "utf-16-be": head[0::2]}
@@ -150,21 +166,24 @@ class RawFile:
             ("utf-16", "utf-32")
         ):
             return f"{self.place(number)}: not {self.encoding} ({error}); try another --encoding."
-        # A decoder takes blocks: look for the line itself.
+        # A decoder takes blocks: look for the line itself, and for letters of Windows-1252 in all.
+        place = byte = None
+        windows = False
         with self.open() as stream:
-            for number, line in enumerate(stream, 1):
-                try:
-                    line.decode(self.encoding)
-                except UnicodeDecodeError as at:
-                    byte = line[at.start]
-                    # 0x80 to 0x9f are letters and quotes in Windows-1252, nothing in ISO-8859-1.
-                    windows = any(0x80 <= value < 0xA0 for value in line)
-                    guess = "windows-1252" if windows else "iso-8859-1"
-                    return (
-                        f"{self.place(number)}: not {self.encoding.upper()} (byte 0x{byte:02x}); "
-                        f"if it is old French or English text, give --encoding {guess}."
-                    )
-        return f"{self}: not {self.encoding}: it ends inside a character; get it again."
+            for at, line in enumerate(stream, 1):
+                windows = windows or any(0x80 <= value < 0xA0 for value in line)
+                if place is None:
+                    try:
+                        line.decode(self.encoding)
+                    except UnicodeDecodeError as wrong:
+                        place, byte = self.place(at), line[wrong.start]
+        if place is None:
+            return f"{self}: not {self.encoding}: it ends inside a character; get it again."
+        guess = "windows-1252" if windows else "iso-8859-1"
+        return (
+            f"{place}: not {self.encoding.upper()} (byte 0x{byte:02x}); if it is old French or "
+            f"English text, give --encoding {guess}."
+        )
 
 
 def split_of(path: Path) -> str | None:

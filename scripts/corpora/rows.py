@@ -23,6 +23,16 @@ def named(columns: str) -> Sequence[str]:
     return [name.strip().casefold() for name in columns.split(",")]
 
 
+def check_columns(names: Sequence[str], required: Sequence[str], usual: str, place: str) -> None:
+    """Raise UserError where the header, or the user, does not name a column that is needed."""
+    for name in required:
+        if name not in names:
+            raise UserError(
+                f"{place}: no column {name!r}, there are {str(list(names))[:80]}; if the file has no "
+                f"header, say what its columns are, such as --columns {usual}."
+            )
+
+
 def delimited(
     file: RawFile,
     delimiter: str,
@@ -30,6 +40,7 @@ def delimited(
     *,
     columns: str = "",
     required: Sequence[str] = (),
+    usual: str = "text,label",
     quoting: int = csv.QUOTE_MINIMAL,
 ) -> Iterator[Row]:
     """Yield (line number, row by column name) of a file; names in lower case, from the first line
@@ -45,6 +56,8 @@ def delimited(
         strict=True,
     )
     names = named(columns) if columns else None
+    if names:
+        check_columns(names, required, usual, f"--columns {columns}")
     number = 1
     try:
         for row in reader:
@@ -58,12 +71,7 @@ def delimited(
                         f"{file.place(number)}: a column name stands twice in the header, "
                         f"{str(row)[:80]}; rename one."
                     )
-                for name in set(required) - set(names):
-                    raise UserError(
-                        f"{file.place(number)}: the header has no column {name!r}, it is "
-                        f"{str(row)[:60]}; if the file has no header, say what its columns are: "
-                        f"--columns {','.join(required)}."
-                    )
+                check_columns(names, required, usual, file.place(number))
             elif len(row) != len(names):
                 raise UserError(
                     f"{file.place(number)}: {len(row)} columns, {str(row)[:40]}, where the header "
@@ -80,16 +88,18 @@ def delimited(
         ) from error
 
 
-def delimiter_of(file: RawFile, columns: Sequence[str]) -> str:
-    """Return the delimiter that splits the first line into the columns that are looked for."""
+def delimiter_of(file: RawFile, wanted: Sequence[str], columns: str = "") -> str:
+    """Return the delimiter that splits the first line into columns that are looked for, or, where
+    there is no header, into as many as the user names."""
     _, first = next(file.lines(), (1, ""))
-    first = first.casefold()
 
-    def found(delimiter: str) -> int:
-        cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
-        return sum(cell in columns for cell in cells)
+    def fit(delimiter: str) -> tuple[int, int]:
+        cells = [c.strip().strip('"') for c in next(csv.reader([first], delimiter=delimiter), [])]
+        if columns:
+            return int(len(cells) == len(named(columns))), -len(cells)
+        return sum(cell.casefold() in wanted for cell in cells), len(cells)
 
-    return max(DELIMITERS, key=lambda d: (found(d), first.count(d)))
+    return max(DELIMITERS, key=fit)
 
 
 def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
@@ -140,8 +150,9 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                     number += 1
                     row = {name.casefold(): value for name, value in row.items()}
                     for name, names in classes.items():
-                        if isinstance(row[name], int) and 0 <= row[name] < len(names):
-                            row[name] = names[row[name]]
+                        if isinstance(row[name], int) and row[name] < len(names):
+                            # -1 stands for no label.
+                            row[name] = names[row[name]] if row[name] >= 0 else None
                     log.lines["rows"] += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:

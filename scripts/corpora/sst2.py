@@ -24,7 +24,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
         "\t",
         log,
         columns=options.columns or "",
-        required=["sentence"],
+        required=["sentence"] if options.columns is None else ["sentence", "label"],
+        usual="sentence,label",
         quoting=csv.QUOTE_NONE,
     )
     for number, row in rows:

@@ -42,7 +42,9 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         raise UserError(f"{file}: a table is a .csv, .tsv, .jsonl or .parquet file; rename it.")
     wanted = [options.text_column or "", options.label_column or ""]
     wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
-    delimiter = delimiter_of(file, wanted) if suffix in (".csv", ".txt") else "\t"
+    delimiter = (
+        delimiter_of(file, wanted, options.columns or "") if suffix in (".csv", ".txt") else "\t"
+    )
     quoting = csv.QUOTE_NONE if options.no_quotes else csv.QUOTE_MINIMAL
     return delimited(file, delimiter, log, columns=options.columns or "", quoting=quoting)
 
@@ -104,15 +106,25 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
     return sorted(kept)
 
 
+def label_names(pairs: str) -> dict[str, str]:
+    """Return the names of labels from 0=negative,1=positive."""
+    names = {}
+    for pair in filter(None, pairs.split(",")):
+        label, equals, name = pair.partition("=")
+        if not equals or not name.strip():
+            raise UserError(
+                f"--label-names {pairs}: {pair!r} is no pair; write 0=negative,1=positive."
+            )
+        names[label.strip()] = name.strip()
+    return names
+
+
 def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     """Yield the texts of a file, with a label or with entities, as their column holds.
 
     Raises UserError for a missing column, several labels of one text, bad offsets.
     """
-    names = dict(
-        pair.split("=", 1) if "=" in pair else (pair, pair)
-        for pair in (options.label_names or "").split(",")
-    )
+    names = label_names(options.label_names or "")
     for number, row in rows_of(file, options, log):
         place = file.place(number)
         text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
@@ -125,11 +137,14 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
                     f"{place}: a list of labels; a text has one, or entities [start, end, label]."
                 )
             yield SpannedText(text, spans_of(label, text, place, options, log), number)
-        elif label is None or not str(label).strip():
+        elif label is None or label != label or not str(label).strip():
             log.skip("without label", place)
         elif isinstance(label, dict):
             raise UserError(f"{place}: the label is an object; write a word or a number.")
         else:
+            # Whole numbers that became floats beside missing ones.
+            if isinstance(label, float) and label.is_integer():
+                label = int(label)
             label = str(label).strip()
             label = names.get(label, label)
             yield LabelledText(text.strip(), label, label, number)

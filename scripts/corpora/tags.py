@@ -13,7 +13,8 @@ TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
 SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
 REPAIR = "I- or E- tag that continues nothing, taken as B-"
-INVISIBLE = "invisible characters beside a tag, taken off"
+BESIDE = "invisible characters beside a tag, taken off"
+INVISIBLE = ZERO_WIDTH + " \u00a0"
 
 
 class TagDecoder:
@@ -39,18 +40,18 @@ class TagDecoder:
 
     def split(self, tag: str, place: str) -> tuple[str, str]:
         """Return (prefix, label) of a tag, ("", "") for O."""
-        match = TAG.fullmatch(tag)
+        bare = tag.strip(INVISIBLE)
+        match = TAG.fullmatch(bare)
         if not match:
-            bare = tag.strip(ZERO_WIDTH + " \u00a0")
-            match = TAG.fullmatch(bare)
-            if not match:
-                raise UserError(
-                    f"{place}: {tag[:40]!r} is no tag; expected O, or B- I- E- L- S- U- and a "
-                    "label. Mend it, or name the column with --tag-column."
-                )
-            self.log.repair(INVISIBLE, place)
-            return match[1] or "", match[2] or ""
-        self.known[tag] = parts = (match[1] or "", match[2] or "")
+            raise UserError(
+                f"{place}: {tag[:40]!r} is no tag; expected O, or B- I- E- L- S- U- and a label. "
+                "Mend it, or name the column with --tag-column."
+            )
+        parts = (match[1] or "", match[2] or "")
+        if bare == tag:
+            self.known[tag] = parts
+        else:
+            self.log.repair(BESIDE, place)
         return parts
 
     def decode(self, tags: Sequence[str], number: int) -> list[tuple[int, int, str]]:
