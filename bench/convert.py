@@ -16,7 +16,6 @@ import typer
 from spacy.cli.convert import convert as spacy_convert
 from wasabi import msg
 
-from scripts.corpora import FORMATS
 from scripts.corpora.conversion import convert
 
 # As CoNLL-2003's train: 14,041 sentences of 14.5 words, 946 documents.
@@ -64,7 +63,7 @@ def speed(rounds: int = 5) -> None:
             times: dict[str, list[float]] = {"ours": [], "theirs": []}
             for _ in range(rounds + 1):
                 start = time.perf_counter()
-                convert("iob", FORMATS["iob"], path, folder / "ours", "en")
+                convert("iob", path, folder / "ours", "en")
                 times["ours"].append(time.perf_counter() - start)
                 start = time.perf_counter()
                 # A sentence a document, as ours; with -DOCSTART- lines spaCy makes whole documents.
@@ -86,10 +85,9 @@ def speed(rounds: int = 5) -> None:
 MEASURED = """
 import resource, sys, time
 from pathlib import Path
-from scripts.corpora import FORMATS
 from scripts.corpora.conversion import convert
 start = time.perf_counter()
-convert("iob", FORMATS["iob"], Path(sys.argv[1]), Path(sys.argv[2]), "en")
+convert("iob", Path(sys.argv[1]), Path(sys.argv[2]), "en")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter() - start)
 """
 

@@ -158,7 +158,7 @@ def main(
         overlaps=overlaps and overlaps.value,
         category=category,
     )
-    report = convert(format.value, FORMATS[format.value], input, output_dir, lang, plan, options)
+    report = convert(format.value, input, output_dir, lang, plan, options)
     print_report(report)
     written = ", ".join(f"{name}.spacy" for name in report["splits"])
     msg.good(f"{output_dir}: {written}, report.json")

@@ -29,7 +29,7 @@ def wheel(distilbert, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     encoder = folder / "my-encoder"
     shutil.copytree(distilbert, encoder)
-    convert.convert("iob", convert.FORMATS["iob"], SAMPLE / "conll-en", folder / "corpus", "fr")
+    convert.convert("iob", SAMPLE / "conll-en", folder / "corpus", "fr")
 
     def run(module, *arguments):
         command = [sys.executable, "-m", f"scripts.{module}", *map(str, arguments)]

@@ -27,7 +27,7 @@ def corpora(tmp_path_factory):
     """The samples, converted; one text of 600 words and an empty one among the training texts."""
     folder = tmp_path_factory.mktemp("corpus")
     for task, (format, source) in CORPORA.items():
-        convert.convert(format, convert.FORMATS[format], source, folder / task, "fr")
+        convert.convert(format, source, folder / task, "fr")
     path = folder / "textcat" / "train.spacy"
     nlp = spacy.blank("fr")
     docs = list(DocBin().from_disk(path).get_docs(nlp.vocab))[:200]
@@ -157,7 +157,10 @@ def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
     [
         (["--corpus", "nowhere"], "nowhere/train.spacy is missing"),
         (["--settings.encoder", "{empty}"], "no config.json in it"),
-        (["--settings.encoder", "no/such-encoder"], "no whole checkpoint, in a folder or on the hub (no connection"),
+        (
+            ["--settings.encoder", "no/such-encoder"],
+            "no whole checkpoint, in a folder or on the hub (no connection",
+        ),
         (["--settings.precision", "int8"], "settings.precision 'int8'"),
     ],
 )

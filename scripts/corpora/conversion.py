@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..files import remove, sha256, written_beside
+from . import FORMATS
 from .examples import SPLITS, Example, Format, LabelledText, Log, Notes, Options
 from .raw import RawFile, find_files, is_archive, unpack
 from .seen import SeenTexts, keys
@@ -287,7 +288,6 @@ class Conversion:
 
 def convert(
     name: str,
-    format: Format,
     source: Path,
     output: Path,
     language: str,
@@ -295,6 +295,7 @@ def convert(
     options: Options = Options(),
 ) -> dict[str, object]:
     """Write {train,dev,test}.spacy as present and report.json into `output`; return the report.
+    `name` is that of a format.
 
     A folder's files tell their splits by their names; a file becomes `plan.split`. Dev and test
     splits that the input does not have are carved from train, stratified by label. Nothing is
@@ -302,6 +303,7 @@ def convert(
 
     Raises UserError for input that cannot be read as this format.
     """
+    format = FORMATS[name]
     check_options(name, format, options)
     ignored = Notes()
     with ExitStack() as stack:

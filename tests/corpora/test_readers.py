@@ -15,17 +15,6 @@ def read(reader, path, **options):
     return list(reader.read(RawFile(path), Options(**options), log)), log.skipped, log.repaired
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf8"))
-        return path
-
-    return write
-
-
 CONLL = """-DOCSTART- -X- -X- O
 
 EU NNP B-NP I-ORG
