@@ -51,22 +51,23 @@ def print_report(report: dict[str, dict]) -> None:
         kinds += f"  … {len(counts)} in all" if len(counts) > 8 else ""
         rows.append((name, f"{split['examples']:,}", f"{split['tokens']:,}", kinds))
     header = ("split", "examples", "tokens", "labels or entities")
-    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "l"))
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "l"), max_col=100)
     rows = []
     for name, read in report["read"].items():
         skipped = sum(note["count"] for note in read["skipped"].values())
         written = sum(read["written"].values())
-        rows.append((name, f"{read['examples']:,}", f"{written:,}", f"{skipped:,}"))
-    msg.table(
-        rows,
-        header=("file", "read", "written", "skipped"),
-        divider=True,
-        aligns=("l", "r", "r", "r"),
-    )
+        layout = ", ".join(
+            str(value) if key in ("encoding", "tags") else f"{key.replace('_', ' ')} {value}"
+            for key, value in read["layout"].items()
+            if value
+        )
+        rows.append((name, f"{read['examples']:,}", f"{written:,}", f"{skipped:,}", layout))
+    header = ("file", "read", "written", "skipped", "found out")
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "l"), max_col=100)
     rows = [(what, f"{count:,}", kind, place) for what, count, kind, place in remarks(report)]
     if rows:
         header = ("", "times", "what", "first at")
-        msg.table(rows, header=header, divider=True, aligns=("l", "r", "l", "l"))
+        msg.table(rows, header=header, divider=True, aligns=("l", "r", "l", "l"), max_col=100)
 
 
 def main(
