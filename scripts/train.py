@@ -2,48 +2,23 @@
 
 import shutil
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import srsly
 import typer
-from safetensors import SafetensorError
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
 from thinc.api import Config, require_gpu
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
 from .corpora.docbins import check_task
-from .downloads import Unavailable, impatient_hub, reason_of
+from .encoders.checkpoint import open_checkpoint
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import TASKS
-
-# What spaCy's and transformers' loading raises for files that are missing, damaged or of another kind.
-UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
-
-
-def check_encoder(name: str) -> None:
-    """Raise UserError where the encoder is neither a whole checkpoint folder nor to be had."""
-    if Path(name).exists() and not (Path(name) / "config.json").is_file():
-        raise UserError(
-            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
-        )
-    try:
-        # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
-        with impatient_hub():
-            AutoConfig.from_pretrained(name)
-        AutoTokenizer.from_pretrained(name)
-        AutoModel.from_pretrained(name)
-    except (*UNREADABLE, Unavailable) as error:
-        raise UserError(
-            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
-            "Put its config, weights and tokenizer into a folder and name that instead."
-        ) from error
 
 
 def check_settings(config: Path, given: dict[str, Any]) -> Config:
@@ -113,7 +88,8 @@ def main(
         overrides[f"paths.{split}"] = str(path)
     settings = {**written["settings"], **{k.split(".")[-1]: v for k, v in overrides.items()}}
     overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
-    check_encoder(settings["encoder"])
+    # Opened here, as spaCy would tell in a traceback what is wrong with it.
+    open_checkpoint(settings["encoder"])
     with written_beside(output) as folder:
         overrides["paths.logs"] = str(folder / "logs")
         train(config, folder, use_gpu=gpu_id, overrides=overrides)

@@ -178,10 +178,14 @@ def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_
     with serve(tmp_path / "www") as endpoint:
         source = described(archive, f"{endpoint}/datasets/files/resolve/main/cls.tar.gz")
         fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
-        files = [
+        files = sorted(
             p.relative_to(tmp_path / "flue").as_posix() for p in (tmp_path / "flue").rglob("*.*")
+        )
+        assert files == [
+            f"cls-acl10-unprocessed/fr/{category}/{split}.review"
+            for category in ("books", "dvd", "music")
+            for split in ("test", "train")
         ]
-        assert files == ["cls-acl10-unprocessed/fr/dvd/train.review"]
         assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["cls.tar.gz"]
 
 

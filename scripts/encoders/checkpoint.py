@@ -1,0 +1,57 @@
+"""Opening a checkpoint, a folder or a name on the hub, with one clear line where it cannot be."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    logging,
+)
+
+from ..downloads import Unavailable, impatient_hub, reason_of
+from ..errors import UserError
+
+# What transformers raises for files that are missing, damaged or of another kind.
+UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
+
+
+def open_checkpoint(
+    name: str, kind: type = AutoModel, **settings
+) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Return the tokenizer and the model of a checkpoint, in evaluation mode.
+
+    `kind` is the auto class of the model with its head, `settings` are those of from_pretrained.
+    Code inside a checkpoint is never run. Raises UserError.
+    """
+    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+        raise UserError(
+            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
+        )
+    # Its warnings say in ten lines what is said here in one.
+    logging.set_verbosity_error()
+    try:
+        # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
+        with impatient_hub():
+            AutoConfig.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model, info = kind.from_pretrained(
+            name, trust_remote_code=False, output_loading_info=True, **settings
+        )
+    except (*UNREADABLE, Unavailable) as error:
+        raise UserError(
+            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
+            "Put its config, weights and tokenizer into a folder and name that instead."
+        ) from error
+    # transformers fills what is missing with random numbers; a pooler nobody here uses.
+    missing = [key for key in info["missing_keys"] if "pooler" not in key]
+    if missing:
+        raise UserError(
+            f"encoder {name}: no weights for {', '.join(missing[:3])}; it was saved without that "
+            f"part ({model.config.architectures}), name a checkpoint that has it."
+        )
+    return tokenizer, model.eval()

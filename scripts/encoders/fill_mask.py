@@ -1,0 +1,73 @@
+"""Fill the gaps of a text: `python -m scripts.encoders.fill_mask ENCODER "Paris est la [MASK]."`."""
+
+import json
+from typing import Any
+
+import torch
+import typer
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+from wasabi import msg
+
+from ..errors import UserError, run
+from .checkpoint import open_checkpoint
+
+# However a gap is written, it becomes the encoder's own mask token.
+GAPS = ("[MASK]", "<mask>")
+
+
+def fill(
+    text: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, top: int
+) -> list[list[dict[str, Any]]]:
+    """Return the `top` likeliest pieces for each gap of a text, with their probabilities.
+
+    Several gaps are filled each by itself, the others staying masked. Raises UserError for a text
+    without a gap, or one that is too long.
+    """
+    for gap in GAPS:
+        text = text.replace(gap, tokenizer.mask_token)
+    batch = tokenizer(text, return_tensors="pt")
+    places = (batch["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten()
+    if not len(places):
+        raise UserError(f"no gap in {text[:60]!r}: write {tokenizer.mask_token} where a word is.")
+    if batch["input_ids"].shape[1] > tokenizer.model_max_length:
+        raise UserError(
+            f"the text has {batch['input_ids'].shape[1]} pieces, the encoder takes "
+            f"{tokenizer.model_max_length}: give a shorter one."
+        )
+    with torch.no_grad():
+        probabilities = model(**batch).logits[0, places].softmax(-1)
+    best = probabilities.topk(min(top, probabilities.shape[-1]))
+    return [
+        [
+            {"piece": tokenizer.decode([index]).strip(), "id": index, "probability": value}
+            for value, index in zip(values, indices)
+        ]
+        for values, indices in zip(best.values.tolist(), best.indices.tolist())
+    ]
+
+
+def main(
+    encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
+    text: str = typer.Argument(..., help="A text with gaps, written [MASK] or <mask>"),
+    top: int = typer.Option(5, min=1, help="How many pieces to show for each gap"),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON, for programs"),
+) -> None:
+    """Show the likeliest pieces for each gap of a text, by the head that learnt on masked text."""
+    tokenizer, model = open_checkpoint(encoder, AutoModelForMaskedLM)
+    if tokenizer.mask_token is None:
+        raise UserError(f"encoder {encoder}: its tokenizer has no mask token.")
+    gaps = fill(text, tokenizer, model, top)
+    if as_json:
+        print(json.dumps({"text": text, "gaps": gaps}, ensure_ascii=False, indent=1))
+        return
+    for number, found in enumerate(gaps, 1):
+        rows = [
+            (item["piece"], f"{item['probability']:.4f}", "█" * round(30 * item["probability"]))
+            for item in found
+        ]
+        header = (f"gap {number}", "probability", "")
+        msg.table(rows, header=header, divider=True, aligns=("l", "r", "l"), max_col=60)
+
+
+if __name__ == "__main__":
+    run(main)
