@@ -1,5 +1,7 @@
 """Opening a checkpoint, a folder or a name on the hub, with one clear line where it cannot be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -20,6 +22,31 @@ from ..errors import UserError
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
 
 
+@contextmanager
+def opening(name: str) -> Iterator[None]:
+    """Turn what goes wrong in opening a checkpoint into one UserError."""
+    if Path(name).exists() and not (Path(name) / "tokenizer_config.json").is_file():
+        if not (Path(name) / "config.json").is_file():
+            raise UserError(
+                f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
+            )
+    # Its warnings say in ten lines what is said here in one.
+    logging.set_verbosity_error()
+    try:
+        yield
+    except (*UNREADABLE, Unavailable) as error:
+        raise UserError(
+            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
+            "Put its config, weights and tokenizer into a folder and name that instead."
+        ) from error
+
+
+def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a checkpoint. Raises UserError."""
+    with opening(name), impatient_hub():
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+
+
 def open_checkpoint(
     name: str, kind: type = AutoModel, **settings
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
@@ -28,13 +55,7 @@ def open_checkpoint(
     `kind` is the auto class of the model with its head, `settings` are those of from_pretrained.
     Code inside a checkpoint is never run. Raises UserError.
     """
-    if Path(name).exists() and not (Path(name) / "config.json").is_file():
-        raise UserError(
-            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
-        )
-    # Its warnings say in ten lines what is said here in one.
-    logging.set_verbosity_error()
-    try:
+    with opening(name):
         # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
         with impatient_hub():
             AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -42,11 +63,6 @@ def open_checkpoint(
         model, info = kind.from_pretrained(
             name, trust_remote_code=False, output_loading_info=True, **settings
         )
-    except (*UNREADABLE, Unavailable) as error:
-        raise UserError(
-            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
-            "Put its config, weights and tokenizer into a folder and name that instead."
-        ) from error
     # transformers fills what is missing with random numbers; a pooler nobody here uses.
     missing = [key for key in info["missing_keys"] if "pooler" not in key]
     if missing:

@@ -1,0 +1,64 @@
+"""Raw text for tokenizers and masked-language models: plain files, and Transcriber's .trs (ESLO)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from ..errors import UserError
+from .raw import COMPRESSION_SUFFIXES, RawFile
+
+TRANSCRIPT = ".trs"
+SUFFIXES = (".txt", TRANSCRIPT)
+
+
+def files_of(source: Path) -> list[Path]:
+    """Return a file itself, or the text files of a folder and all below it, in order.
+
+    Raises UserError where there is none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UserError(f"{source}: no such file or folder; name the raw text.")
+    paths = sorted(path for path in source.rglob("*") if path.is_file())
+    bare = {p: p.with_suffix("") if p.suffix in COMPRESSION_SUFFIXES else p for p in paths}
+    found = [path for path in paths if bare[path].suffix.lower() in SUFFIXES]
+    if not found:
+        raise UserError(f"{source}: no text in it; files are {', '.join(SUFFIXES)}, or those .gz.")
+    return found
+
+
+def turns(file: RawFile) -> Iterator[str]:
+    """Yield the stretches of speech of a transcript: the text after <Sync>, <Who>, <Event>.
+
+    Transcriber writes ISO-8859-1 and names a document type, which is not followed.
+    Raises UserError where the XML is broken or declares entities.
+    """
+    try:
+        with file.open() as stream:
+            for _, element in ElementTree.iterparse(stream):
+                speech = " ".join((element.tail or "").split())
+                if speech:
+                    yield speech
+    except ParseError as error:
+        raise UserError(f"{file}:{error.position[0]}: broken XML; get the file again.") from error
+    except DefusedXmlException as error:
+        raise UserError(f"{file}: it declares entities, which transcripts have not.") from error
+
+
+def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
+    """Yield the lines that hold text, white space as single spaces, of a file or a folder.
+
+    Raises UserError for what is no text.
+    """
+    for path in files_of(source):
+        file = RawFile(path, encoding)
+        if TRANSCRIPT in path.suffixes:
+            yield from turns(file)
+            continue
+        for _, line in file.lines():
+            line = " ".join(line.split())
+            if line:
+                yield line

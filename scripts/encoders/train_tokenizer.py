@@ -1,0 +1,156 @@
+"""Train a tokenizer on raw text: `python -m scripts.encoders.train_tokenizer TEXT OUTPUT`.
+
+WordPiece as DistilBERT and BERT have it (Schuster and Nakajima 2012), or unigram as CamemBERT
+(Kudo 2018), in a folder that transformers and spacy-transformers load.
+"""
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+
+import typer
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import DistilBertTokenizerFast, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from wasabi import msg
+
+from ..corpora.plain import read_lines
+from ..errors import UserError, run
+from ..files import check_folder, written_beside
+from .checkpoint import open_tokenizer
+
+# Of so many lines one is kept for measuring.
+HELD_OUT = 20
+Kind = Enum("Kind", {"wordpiece": "wordpiece", "unigram": "unigram"}, type=str)
+
+
+def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
+    """Return a cased WordPiece tokenizer with BERT's special tokens.
+
+    Between equally frequent pieces `tokenizers` chooses otherwise from run to run.
+    """
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=special, show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return DistilBertTokenizerFast(
+        tokenizer_object=tokenizer, do_lower_case=False, model_max_length=512
+    )
+
+
+def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
+    """Return a unigram tokenizer with CamemBERT's special tokens, its pieces with a ▁ at the start of
+    words. WhitespaceSplit before Metaspace: with Metaspace alone pieces would cover the space."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", AddedToken("<mask>", lstrip=True, special=True)]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=size, special_tokens=special, unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("<s>", "</s>")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=512,
+        # No token types: DistilBERT takes none, and CamemBERT has but one.
+        model_input_names=["input_ids", "attention_mask"],
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        mask_token=special[-1],
+    )
+
+
+TRAINERS = {Kind.wordpiece: train_wordpiece, Kind.unigram: train_unigram}
+
+
+def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+    """Return, for held-out text: pieces per word (fertility), the share of pieces that are unknown,
+    and the share of lines that come back from their ids, white space aside."""
+    words = pieces = unknown = same = count = 0
+    for line in lines:
+        ids = tokenizer(line, add_special_tokens=False, truncation=False, verbose=False)[
+            "input_ids"
+        ]
+        count += 1
+        words += len(line.split())
+        pieces += len(ids)
+        unknown += ids.count(tokenizer.unk_token_id)
+        same += "".join(tokenizer.decode(ids).split()) == "".join(line.split())
+    return {
+        "fertility": pieces / words,
+        "unknown": unknown / pieces,
+        "round_trip": same / count,
+    }
+
+
+def split(lines: Iterable[str], held_out: bool) -> Iterator[str]:
+    """Yield the lines to learn from, or those that are kept for measuring: each twentieth."""
+    return (line for n, line in enumerate(lines) if (n % HELD_OUT == HELD_OUT - 1) == held_out)
+
+
+def main(
+    text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
+    output: Path = typer.Argument(..., help="Folder for the tokenizer"),
+    kind: Kind = typer.Option("wordpiece", help="How words are cut into pieces"),
+    size: int = typer.Option(8000, min=10, help="Pieces of the vocabulary"),
+    encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
+    reference: str = typer.Option("", help="A tokenizer to compare with: a folder or a hub name"),
+) -> None:
+    """Train a tokenizer; print its fertility and unknown rate on text that it has not seen."""
+    check_folder(output)
+    other = open_tokenizer(reference) if reference else None
+    n_lines = sum(1 for _ in read_lines(text, encoding))
+    if n_lines < HELD_OUT:
+        raise UserError(
+            f"{text}: {n_lines} lines of text; a tokenizer is trained on {HELD_OUT} or more."
+        )
+    tokenizer = TRAINERS[kind](split(read_lines(text, encoding), held_out=False), size)
+    if len(tokenizer) < size:
+        raise UserError(
+            f"--size {size}: the text allows for {len(tokenizer)} pieces; give fewer, or more text."
+        )
+    measured = {str(output): tokenizer, **({reference: other} if other else {})}
+    rows = []
+    for name, measured_tokenizer in measured.items():
+        found = measure(split(read_lines(text, encoding), held_out=True), measured_tokenizer)
+        figures = (f"{found['fertility']:.3f}", f"{found['unknown']:.2%}")
+        rows.append((name, f"{len(measured_tokenizer):,}", *figures, f"{found['round_trip']:.1%}"))
+    with written_beside(output) as folder:
+        tokenizer.save_pretrained(folder)
+    header = ("on held-out text", "pieces", "pieces a word", "unknown", "lines that come back")
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r"), max_col=60)
+    msg.good(f"{output}: {len(tokenizer):,} pieces from {n_lines:,} lines")
+
+
+if __name__ == "__main__":
+    run(main)
