@@ -1,11 +1,9 @@
 """One conversion: the files of a corpus to DocBin and a report that accounts for all of it."""
 
-import codecs
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import srsly
@@ -15,8 +13,9 @@ from ..errors import UserError
 from ..files import remove, sha256, written_beside
 from . import FORMATS
 from .examples import SPLITS, Example, Format, LabelledText, Log, Notes, Options
-from .raw import RawFile, find_files, is_archive, unpack
+from .raw import RawFile
 from .seen import SeenTexts, keys
+from .sources import Source, check_options, sources_of
 from .splits import Carver
 from .writer import EMPTY, BlankPipeline, SplitWriter
 
@@ -39,74 +38,6 @@ class Plan(NamedTuple):
     drop_duplicates: bool = False
     drop_leaks: bool = False
     strict: bool = False
-
-
-class Source(NamedTuple):
-    split: str
-    file: RawFile
-
-
-def check_options(name: str, format: Format, options: Options) -> None:
-    for option, value in options._asdict().items():
-        if value is not None and option not in format.options:
-            heeded = ", ".join(f"--{taken.replace('_', '-')}" for taken in format.options)
-            raise UserError(
-                f"--{option.replace('_', '-')}: the format `{name}` has no such option; "
-                f"it takes {heeded}."
-            )
-    if options.encoding is not None:
-        try:
-            codecs.lookup(options.encoding)
-        except LookupError as error:
-            raise UserError(
-                f"--encoding {options.encoding}: no such encoding; try iso-8859-1, windows-1252."
-            ) from error
-
-
-def sources_of(
-    format: Format,
-    source: Path,
-    language: str,
-    plan: Plan,
-    options: Options,
-    ignored: Notes,
-    stack: ExitStack,
-) -> list[Source]:
-    """Return the files of a corpus, train first; those of an archive are unpacked meanwhile."""
-    root, shown = source, source
-    if not source.exists():
-        raise UserError(f"{source}: no such file or folder; fetch the corpus or mend the path.")
-    if not (source.is_file() or source.is_dir()):
-        raise UserError(f"{source}: neither a file nor a folder; give the corpus as one of them.")
-    if source.is_file() and is_archive(source):
-        if not format.members:
-            raise UserError(f"{source}: an archive; unpack it and give its folder.")
-        root = Path(stack.enter_context(TemporaryDirectory()))
-        unpack(source, root, lambda name: format.members(name, language))
-    if root.is_dir():
-        find = format.find or (lambda folder, *_: find_files(folder, ignored.add))
-        try:
-            files = find(root, language, options, ignored)
-        except UserError as error:
-            raise UserError(str(error).replace(str(root), str(shown))) from error
-        for places in ignored.places.values():
-            places[:] = [place.replace(str(root), str(shown)) for place in places]
-    elif options.category is not None:
-        raise UserError("--category: it picks a folder of the corpus; give the whole corpus.")
-    else:
-        files = {plan.split: [source]}
-    if not files:
-        raise UserError(
-            f"{source}: no corpus file found; names must hold train, dev, valid, testa or test."
-        )
-    return [
-        Source(
-            split,
-            RawFile(path, options.encoding, str(shown / path.relative_to(root))),
-        )
-        for split in sorted(files, key=SPLITS.index)
-        for path in files[split]
-    ]
 
 
 def bar(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
@@ -307,7 +238,7 @@ def convert(
     check_options(name, format, options)
     ignored = Notes()
     with ExitStack() as stack:
-        sources = sources_of(format, source, language, plan, options, ignored, stack)
+        sources = sources_of(format, source, language, plan.split, options, ignored, stack)
         conversion = Conversion(format, sources, options, plan)
         pipeline = BlankPipeline(language)
         if conversion.carves or format.labels is None:

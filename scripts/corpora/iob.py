@@ -117,7 +117,7 @@ def tag_column(rows: Sequence[list[str]], width: int, place: str) -> int:
         # A few defective ones do not hide the column: they are told, each with its line.
         if share > 0.5:
             chunks = bool(labels) and labels <= CHUNKS
-            candidates.append((not chunks, bool(labels), share == 1, column))
+            candidates.append((share > 0.9, not chunks, bool(labels), share == 1, column))
     if not candidates:
         line = " ".join(rows[0])[:40]
         raise UserError(
