@@ -20,6 +20,7 @@ LABELS = ("negative", "positive")
 # Control characters that are Windows-1252 letters read as ISO-8859-1: 0x9c is œ, 0x85 is ….
 C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 SUFFIXES = (".review", ".tsv")
+LANGUAGES = ("de", "en", "fr", "jp")
 
 
 def clean(text: str) -> str:
@@ -115,7 +116,11 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     The archive has a folder a language (de, en, fr, jp); without one of the language's name all
     below `folder` is read.
     """
-    folder = next((path for path in sorted(folder.rglob(language)) if path.is_dir()), folder)
+    folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
+    others = sorted({path.name for path in folders} & set(LANGUAGES))
+    if others and language not in others:
+        raise UserError(f"{folder}: no reviews in {language!r}; there are {', '.join(others)}.")
+    folder = next((path for path in folders if path.name == language), folder)
     files: dict[str, list[Path]] = {}
     paths = [path for path in sorted(folder.rglob("*.*")) if path.suffix in SUFFIXES]
     if options.category:

@@ -196,7 +196,9 @@ class Conversion:
     def check(self, writers: dict[str, SplitWriter], logs: dict[str, Log]) -> None:
         """Raise UserError for a corpus that nothing can be learnt from."""
         where = self.sources[0].file
-        counts: Counter = sum((writer.counts for writer in writers.values()), Counter())
+        # Of train, if there is one: that is what is learnt from.
+        some = [writers["train"]] if "train" in writers else list(writers.values())
+        counts: Counter = sum((writer.counts for writer in some), Counter())
         if not writers:
             skipped = {k: n for log in logs.values() for k, n in log.skipped.counts.items()}
             why = "; ".join(f"{n:,} {kind}" for kind, n in skipped.items()) or "the file is empty"
@@ -210,6 +212,7 @@ class Conversion:
                 f"{where}: all texts have the one label {next(iter(counts))!r}; a classifier needs "
                 "two. Is this the right column or file?"
             )
+        counts = sum((writer.counts for writer in writers.values()), Counter())
         if len(counts) > MAX_LABELS:
             raise UserError(
                 f"{where}: {len(counts):,} different labels, such as {next(iter(counts))[:40]!r}; "

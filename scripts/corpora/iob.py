@@ -3,7 +3,7 @@
 `token POS chunk tag` (Tjong Kim Sang and De Meulder 2003), `token tag`, `index token tag`,
 `fr:token tag` (WikiANN, Pan et al. 2017), separated by TABs or spaces. The columns are found in the
 first lines: the tag in the last column that holds nothing but tags, the token in the first that is
-neither an index nor the tag.
+neither an index, nor the tag, nor poor in values.
 """
 
 import re
@@ -93,6 +93,9 @@ class Layout(NamedTuple):
 
 def counts_up(rows: Sequence[list[str]]) -> bool:
     """Tell whether the first column numbers the words, from 0 or 1 on, of each sentence or of all."""
+    # A slice of a larger file, or one with gaps.
+    if len(rows) > 50 and all(INDEX.fullmatch(row[0]) for row in rows):
+        return True
     last = -1
     for row in rows:
         match = INDEX.fullmatch(row[0])
@@ -102,8 +105,8 @@ def counts_up(rows: Sequence[list[str]]) -> bool:
     return True
 
 
-def tag_column(rows: Sequence[list[str]], width: int, place: str) -> int:
-    """Return the last column of nothing but tags, chunks only if there is no other."""
+def tag_columns(rows: Sequence[list[str]], width: int, place: str) -> list[int]:
+    """Return the columns of nothing but tags, the best last: chunks only if there is no other."""
     candidates = []
     for column in range(width):
         values = Counter(row[column] for row in rows)
@@ -124,10 +127,17 @@ def tag_column(rows: Sequence[list[str]], width: int, place: str) -> int:
             f"{place}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
             "one with --tag-column, or is this another format?"
         )
-    return max(candidates)[-1]
+    return [candidate[-1] for candidate in sorted(candidates)]
 
 
-def layout_of(file: RawFile, options: Options) -> Layout:
+def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
+    """Return the first free column that is not poor in values, as parts of speech and sentence
+    numbers are: of the richest one's different values it has a fifth."""
+    different = {column: len({row[column] for row in rows}) for column in free}
+    return next(c for c in free if different[c] >= max(different.values()) / 5)
+
+
+def layout_of(file: RawFile, options: Options, log: Log) -> Layout:
     """Find the columns in the first lines, or take those that the user names (from 1; -1: last).
 
     Raises UserError where no column holds tags, or none is left for the tokens.
@@ -144,12 +154,11 @@ def layout_of(file: RawFile, options: Options) -> Layout:
         if column == 0:
             raise UserError(f"--{option}-column 0: columns count from 1, or from -1 backwards.")
     named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
-    if None not in named:
-        return Layout(separator, *named)
     if not filled:
         return Layout(separator, 0, 1)
     bare = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
-    indented = separator == " " and len(bare) == 1 and bare != {1}
+    spaced = any(line.startswith(" ") for _, line in filled)
+    indented = separator == " " and spaced and len(bare) == 1 and bare != {1}
     rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda w: (widths[w], w))
@@ -163,10 +172,13 @@ def layout_of(file: RawFile, options: Options) -> Layout:
     for option, column in (("token", token), ("tag", tag)):
         if column is not None and not -width <= column < width:
             raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
-    tag = tag_column(rows, width, place) if tag is None else tag
+    if tag is None:
+        *others, tag = tag_columns(rows, width, place)
+        if others:
+            log.layout["tags also in columns"] = [column + 1 for column in others]
     index = width > 2 and tag % width != 0 and counts_up(rows)
     if token is None:
-        token = next(c for c in range(int(index), width) if c != tag % width)
+        token = token_column(rows, [c for c in range(int(index), width) if c != tag % width])
     prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[token]) for row in rows)}
     prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
     strict_width = width if options.token_column is options.tag_column is None else None
@@ -205,7 +217,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
     Raises UserError for a line with other columns than the rest, or with a tag that is none.
     """
-    layout = layout_of(file, options)
+    layout = layout_of(file, options, log)
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
     if layout.prefix:
         log.layout["prefix taken off the tokens"] = layout.prefix

@@ -18,7 +18,12 @@ from typing import BinaryIO
 from ..errors import UserError
 
 # By their first bytes, as a name can lie.
-COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+COMPRESSIONS = (
+    (re.compile(rb"\x1f\x8b"), gzip.open),
+    # Of a block, or of the end. A text can begin with BZh.
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), bz2.open),
+    (re.compile(rb"\xfd7zXZ\x00"), lzma.open),
+)
 COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz")
 # What the decompressors raise for a broken file; OSError without errno as well.
 BROKEN = (EOFError, zlib.error, lzma.LZMAError)
@@ -73,9 +78,9 @@ class RawFile:
         Raises UserError where it is cut short or broken.
         """
         with self.path.open("rb") as self.stream:
-            head = self.stream.read(8)
+            head = self.stream.read(10)
             self.stream.seek(0)
-            opener = next((o for magic, o in COMPRESSIONS.items() if head.startswith(magic)), None)
+            opener = next((o for magic, o in COMPRESSIONS if magic.match(head)), None)
             try:
                 yield opener(self.stream) if opener else self.stream
             except (*BROKEN, OSError) as error:

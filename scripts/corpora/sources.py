@@ -56,6 +56,11 @@ def sources_of(
             raise UserError(f"{source}: an archive; unpack it and give its folder.")
         root = Path(stack.enter_context(TemporaryDirectory()))
         unpack(source, root, lambda name: format.members(name, language))
+        if not any(root.iterdir()):
+            raise UserError(
+                f"{source}: no corpus file found; names must hold train or test, in a folder "
+                f"{language!r}."
+            )
     if root.is_dir():
         find = format.find or (lambda folder, *_: find_files(folder, ignored.add))
         try:

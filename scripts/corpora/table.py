@@ -6,6 +6,7 @@ exclusive, as in spaCy.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,11 +126,18 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     Raises UserError for a missing column, several labels of one text, bad offsets.
     """
     names = label_names(options.label_names or "")
+    matched = not names
     for number, row in rows_of(file, options, log):
         place = file.place(number)
         text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
-        label = row[column(row, options.label_column or "", LABEL_COLUMNS, "--label-column", place)]
-        if not isinstance(text, str) or not text.strip():
+        name = column(row, options.label_column or "", LABEL_COLUMNS, "--label-column", place)
+        label = row[name]
+        if row.get("answer") in ("reject", "ignore"):
+            # As Prodigy writes what the annotator refused.
+            log.skip(f"answer: {row['answer']}", place)
+        elif text is not None and not isinstance(text, str):
+            log.skip("text that is no string", place)
+        elif text is None or not text.strip():
             log.skip("empty text", place)
         elif isinstance(label, (list, tuple)):
             if label and all(isinstance(item, (str, int)) for item in label):
@@ -141,13 +149,18 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
             log.skip("without label", place)
         elif isinstance(label, dict):
             raise UserError(f"{place}: the label is an object; write a word or a number.")
+        elif name in LABEL_COLUMNS[2:] and str(label).lstrip().startswith("["):
+            raise UserError(
+                f"{place}: the entities are a text, {str(label)[:40]}; write JSON lines with lists."
+            )
         else:
             # Whole numbers that became floats beside missing ones.
-            if isinstance(label, float) and label.is_integer():
-                label = int(label)
-            label = str(label).strip()
+            label = re.sub(r"^(\d+)\.0$", r"\1", str(label).strip())
+            matched = matched or label in names
             label = names.get(label, label)
             yield LabelledText(text.strip(), label, label, number)
+    if not matched:
+        raise UserError(f"{file}: no label is one of --label-names {options.label_names}.")
 
 
 FORMAT = Format(

@@ -43,9 +43,10 @@ class TagDecoder:
         bare = tag.strip(INVISIBLE)
         match = TAG.fullmatch(bare)
         if not match:
+            header = " Is line 1 a header? Take it away." if place.endswith(":1") else ""
             raise UserError(
                 f"{place}: {tag[:40]!r} is no tag; expected O, or B- I- E- L- S- U- and a label. "
-                "Mend it, or name the column with --tag-column."
+                f"Mend it, or name the column with --tag-column.{header}"
             )
         parts = (match[1] or "", match[2] or "")
         if bare == tag:

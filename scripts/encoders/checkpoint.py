@@ -25,11 +25,6 @@ UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, Unp
 @contextmanager
 def opening(name: str) -> Iterator[None]:
     """Turn what goes wrong in opening a checkpoint into one UserError."""
-    if Path(name).exists() and not (Path(name) / "tokenizer_config.json").is_file():
-        if not (Path(name) / "config.json").is_file():
-            raise UserError(
-                f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
-            )
     # Its warnings say in ten lines what is said here in one.
     logging.set_verbosity_error()
     try:
@@ -55,6 +50,10 @@ def open_checkpoint(
     `kind` is the auto class of the model with its head, `settings` are those of from_pretrained.
     Code inside a checkpoint is never run. Raises UserError.
     """
+    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+        raise UserError(
+            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
+        )
     with opening(name):
         # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
         with impatient_hub():

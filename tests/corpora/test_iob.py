@@ -432,3 +432,43 @@ def test_a_file_without_blank_lines_is_cut_outside_entities(write, limit):
 @pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n\n\n\t\n"])
 def test_the_last_sentence_needs_no_blank_line(write, end):
     check(read(iob, write("train.conll", text_of(lines_of("wt")).rstrip("\n") + end))[0])
+
+
+def test_an_empty_token_after_the_first_lines_between_spaces(write):
+    lines = ["mot O"] * 1500
+    lines[7] = "Lyon B-LOC"
+    lines[1200] = " O"
+    sentences, _ = read(iob, write("train.bio", "\n".join(lines)))
+    words = [word for s in sentences for word in s.words]
+    assert len(words) == 1500 and words[1200] == ""
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [range(5000, 5120), [i for i in range(150) if i % 5], [i * 10 for i in range(120)]],
+    ids=["from 5000", "gaps", "tens"],
+)
+def test_a_column_of_numbers_alone_is_no_column_of_tokens(write, numbers):
+    lines = [f"{i}\tmot\tO" + "\n" * (i % 30 == 29) for i in numbers]
+    lines[40] = lines[40].replace("mot", "Lyon").replace("O", "B-LOC")
+    sentences, _ = read(iob, write("train.conll", "\n".join(lines)))
+    words = [word for s in sentences for word in s.words]
+    assert words == ["mot"] * 40 + ["Lyon"] + ["mot"] * 79
+
+
+@pytest.mark.parametrize("first", ["Sentence_{n}", "N{n}"])
+def test_a_first_column_that_is_poor_in_values_is_not_the_tokens(write, first):
+    """Sentence numbers, or parts of speech."""
+    rows = [f"{first.format(n=i // 25)}\tmot{i}\tO" + "\n" * (i % 25 == 24) for i in range(200)]
+    rows[40] = rows[40].replace("\tO", "\tB-LOC")
+    sentences, log = read(iob, write("train.conll", "\n".join(rows)))
+    assert [word for s in sentences for word in s.words] == [f"mot{i}" for i in range(200)]
+    assert log.layout["token_column"] == 2
+
+
+def test_other_columns_of_tags_are_told(write):
+    """GermEval has outer and inner entities: the last column is taken."""
+    path = write("train.tsv", "Uni\tB-ORG\tO\nLens\tI-ORG\tB-LOC\n")
+    sentences, log = read(iob, path)
+    assert sentences[0].entities == [(1, 2, "LOC")]
+    assert log.layout["tags also in columns"] == [2]

@@ -403,3 +403,27 @@ def test_an_entity_that_cuts_a_token_keeps_its_exact_text(write, tmp_path, text,
         assert unaligned["count"] == 0
     elif "@" in text or "Saint" in text:
         assert unaligned == {"count": 1, "first": [f"{path}:1: {part}"]}
+
+
+def test_what_an_annotator_refused_is_skipped(write):
+    rows = '{"text": "a", "label": "x", "answer": "accept"}\n'
+    rows += '{"text": "b", "label": "y", "answer": "reject"}\n'
+    texts, log = read(table, write("train.jsonl", rows))
+    assert [text.text for text in texts] == ["a"] and counts(log.skipped) == {"answer: reject": 1}
+
+
+@pytest.mark.parametrize(
+    "content, options, message",
+    [
+        ('text,entities\na,"[[0,1,""A""]]"\n', {}, "train.csv:2: the entities are a text"),
+        ("text,label\na,0\n", {"label_names": "neg=0"}, "no label is one of --label-names"),
+    ],
+)
+def test_tables_that_would_be_read_as_something_else(write, content, options, message):
+    with pytest.raises(UserError, match=message):
+        read(table, write("train.csv", content), **options)
+
+
+def test_a_language_that_the_corpus_has_not(reviews, tmp_path):
+    with pytest.raises(UserError, match="no reviews in 'en'; there are de, fr"):
+        convert("cls", reviews, tmp_path / "out", language="en")
