@@ -9,8 +9,8 @@ import huggingface_hub
 import requests
 from tqdm import tqdm
 
-from .errors import UserError
-from .files import sha256
+from .errors import first_line
+from .files import check_folder, naming, sha256
 
 # Seconds without a byte after which a server is given up.
 TIMEOUT = 8
@@ -93,7 +93,7 @@ def reason_of(error: BaseException) -> str:
             status = cause.response.status_code
             return f"status {status}: {REASONS.get(status, cause.response.reason)}"
         cause = cause.__cause__ or cause.__context__
-    return str(error).strip().splitlines()[0].rstrip(".")
+    return first_line(error)
 
 
 def verify_hub_file(path: Path, etag: str) -> None:
@@ -125,9 +125,10 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
     """Download a file of `size` bytes and this sha256; `path` is there only when it is all right.
 
     What has arrived stays in `path`.part, and the next call goes on from there.
-    Raises Unavailable.
+    Raises Unavailable, and UserError where a file stands in the way.
     """
     part = path.with_name(path.name + ".part")
+    check_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
     if have < size:
@@ -143,7 +144,7 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
             bar = tqdm(
                 total=size, initial=have * resumed, desc=path.name, unit="B", unit_scale=True
             )
-            with bar, part.open("ab" if resumed else "wb") as target:
+            with bar, naming(part), part.open("ab" if resumed else "wb") as target:
                 try:
                     for block in response.iter_content(BLOCK):
                         target.write(block)
@@ -156,12 +157,3 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
         part.unlink()
         raise Unavailable("what came is another file: its size or sha256 is not the expected one")
     part.rename(path)
-
-
-def checked(path: Path, digest: str) -> Path:
-    """Return a file that the user may have put there. Raises UserError where it is another."""
-    if sha256(path) != digest:
-        raise UserError(
-            f"{path}: not the expected file, its sha256 is not {digest}; delete it, or get it again."
-        )
-    return path

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from wasabi import msg
 
 from .corpora.raw import unpack
-from .downloads import Unavailable, checked, download, hub_file, impatient_hub, reason_of
+from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
-from .files import written_beside
+from .files import sha256, written_beside
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
@@ -25,7 +25,7 @@ SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 def sst2_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
     """Yield the lines of GLUE's TSV; its test split has no labels (-1 on the hub)."""
-    labelled = rows[0]["label"] >= 0
+    labelled = len(rows) == 0 or rows[0]["label"] >= 0
     yield "sentence\tlabel" if labelled else "index\tsentence"
     for row in rows:
         text = row["sentence"]
@@ -34,8 +34,12 @@ def sst2_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
 
 def tag_names(rows: datasets.Dataset, labels: Any) -> Callable[[int], str]:
     """Return the function from a tag's number to its name: the data set's own, or `labels`."""
+    if labels:
+        return labels.__getitem__
     feature = getattr(rows.features["ner_tags"], "feature", None)
-    return labels.__getitem__ if labels else feature.int2str
+    if not isinstance(feature, datasets.ClassLabel):
+        raise UserError("ner_tags: numbers without names; write them as `labels` into its source.")
+    return feature.int2str
 
 
 def wikiner_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
@@ -61,11 +65,13 @@ def table_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
         yield srsly.json_dumps({"text": text, "label": labels[row["label"]]})
 
 
+TAGGED = ({"tokens", "ner_tags"},)
+# Of each format: what writes it, how its files end, and the columns it takes, one set or another.
 WRITERS = {
-    "sst2": (sst2_lines, "tsv"),
-    "wikiner": (wikiner_lines, "wikiner"),
-    "iob": (iob_lines, "conll"),
-    "table": (table_lines, "jsonl"),
+    "sst2": (sst2_lines, "tsv", ({"sentence", "label", "idx"},)),
+    "wikiner": (wikiner_lines, "wikiner", TAGGED),
+    "iob": (iob_lines, "conll", TAGGED),
+    "table": (table_lines, "jsonl", ({"review", "label"}, {"text", "label"})),
 }
 
 
@@ -107,7 +113,7 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
 
     Raises UserError with what was tried, and which files to put where instead.
     """
-    write, suffix = WRITERS[hub["format"]]
+    write, suffix, columns = WRITERS[hub["format"]]
     try:
         with impatient_hub():
             splits = load(hub, revision)
@@ -115,6 +121,8 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
         Unavailable,
         OSError,
         ValueError,
+        # Of `datasets`, for a data set that is a program.
+        RuntimeError,
         datasets.exceptions.DatasetsError,
         huggingface_hub.errors.HfHubHTTPError,
         requests.RequestException,
@@ -126,6 +134,12 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
             f"yourself, as {', '.join(f'{name}.{suffix}' for name in names)} in the format "
             f"`{hub['format']}`, and run again."
         ) from error
+    for name, rows in splits.items():
+        if not any(needed <= set(rows.column_names) for needed in columns):
+            raise UserError(
+                f"{hub['id']}, {name}: columns {', '.join(rows.column_names)}, where "
+                f"{', '.join(sorted(columns[0]))} are expected; name another data set with --id."
+            )
     with written_beside(output) as folder:
         for name, rows in splits.items():
             path = folder / f"{name}.{suffix}"
@@ -149,12 +163,13 @@ def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> Non
                 f"({archive['bytes']:,} bytes, sha256 {archive['sha256']}) into {downloads}, or its "
                 f"extracted files into {output}, and run again."
             ) from error
-    with written_beside(output) as folder:
-        unpack(
-            checked(path, archive["sha256"]),
-            folder,
-            lambda name: fnmatch.fnmatch(name, archive["members"]),
+    elif sha256(path) != archive["sha256"]:
+        raise UserError(
+            f"{path}: not the expected file, its sha256 is not {archive['sha256']}; delete it, or "
+            "get it again."
         )
+    with written_beside(output) as folder:
+        unpack(path, folder, lambda name: fnmatch.fnmatch(name, archive["members"]))
 
 
 def main(

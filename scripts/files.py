@@ -16,6 +16,8 @@ from .errors import UserError
 
 # Held while a folder is being filled: the system lets it go even when the process is killed.
 LOCK = ".lock"
+# Files of this kind are folders where they are large.
+SHARDED = ".spacy"
 # Seconds in which a folder without it may be one that is just being made.
 NEW = 600
 
@@ -56,12 +58,24 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an OSError the name that the system leaves out when a write fails, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
 def written_beside(folder: Path) -> Iterator[Path]:
     """Yield a new empty folder beside `folder`; at the end move what it holds into `folder`.
 
     Entries of the same name are replaced, others are left alone. On any exception nothing is
     moved and the new folder is deleted; after a kill, by the next run.
-    Raises UserError where `folder` cannot be one.
+    Raises UserError where `folder` cannot be one, and where a file would replace a folder other
+    than one of shards.
     """
     check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -69,21 +83,19 @@ def written_beside(folder: Path) -> Iterator[Path]:
     prefix, suffix = f".{folder.name}-", ".partial"
     beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=folder.parent))
     try:
-        with FileLock(beside / LOCK):
+        with FileLock(beside / LOCK), naming(folder):
             yield beside
             folder.mkdir(exist_ok=True)
-            for entry in sorted(beside.iterdir()):
-                if entry.name == LOCK:
-                    continue
+            entries = [entry for entry in sorted(beside.iterdir()) if entry.name != LOCK]
+            for entry in entries:
+                if entry.is_file() and entry.suffix != SHARDED:
+                    check_file(folder / entry.name)
+            for entry in entries:
                 target = folder / entry.name
-                if target.is_dir() or entry.is_dir():
-                    remove(target)
+                if target.is_dir() or (entry.is_dir() and target.exists()):
+                    # Put aside, not deleted: that takes time, in which there would be neither.
+                    os.replace(target, beside / f".replaced-{entry.name}")
                 os.replace(entry, target)
-    except OSError as error:
-        # Of a write that fails, on a full disk: the system does not say for which file.
-        if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(folder)) from error
-        raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -1,6 +1,8 @@
 """Minuscule checkpoints of each tokenizer type, made on the spot, and a command-line runner."""
 
 import io
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,5 +109,23 @@ def command(capfd, monkeypatch) -> Callable[..., Result]:
             run(module.main, **settings)
         captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def browser(tmp_path) -> Callable[[Path], str]:
+    """Open a page in Chromium or Chrome, and return what it makes of it, as HTML."""
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if found is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+
+    def call(page: Path) -> str:
+        command = [
+            found, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=360,800", "--dump-dom", page.as_uri(),
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
 
     return call

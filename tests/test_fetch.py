@@ -240,6 +240,26 @@ def test_an_archive_that_was_put_there_is_checked_as_well(archive, tmp_path):
     assert not (tmp_path / "flue").exists()
 
 
+@pytest.mark.parametrize(
+    "corpus, name, message",
+    [
+        ("conll2003", "someone/script", "Dataset scripts are no longer supported"),
+        ("sst2", "lhoestq/conll2003", "BuilderConfig 'sst2' not found"),
+        ("conll2003", "tblard/allocine", "where ner_tags, tokens are expected"),
+        ("conll2003", "Jean-Baptiste/wikiner_fr", "ner_tags: numbers without names"),
+    ],
+)
+def test_a_data_set_of_another_kind(repositories, call, tmp_path, corpus, name, message):
+    script = repositories / "datasets" / "someone/script" / "script.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text("import datasets\n")
+    with serve(repositories) as endpoint:
+        result = call(endpoint, "scripts.fetch", corpus, tmp_path / "raw", "--id", name)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
+    assert message in line and not (tmp_path / "raw").exists()
+
+
 def test_an_unknown_corpus(command, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     result = command(fetch, "nowhere", tmp_path / "raw")

@@ -147,18 +147,9 @@ def test_the_page_is_inert_and_puts_errors_first(page):
     assert "2 of 3 test examples have an error" in page
 
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
-def test_the_page_in_a_browser(page, tmp_path):
+def test_the_page_in_a_browser(browser, page, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf8")
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
-        "--window-size=360,800", "--dump-dom", path.as_uri(),
-    ]  # fmt: skip
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    dom = browser(path)
     assert "l'été" in dom and "✓" in dom
     assert dom.count("<article") == 3 and "<script" not in dom and "<img" not in dom

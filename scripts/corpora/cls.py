@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 
@@ -39,8 +39,11 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
     number = 0
     try:
         with file.open() as stream:
-            # Its parser takes what the archive has, and refuses bombs and external entities.
-            events = ElementTree.iterparse(stream, events=("start", "end"), forbid_dtd=True)
+            # Takes what the archive has, and refuses bombs and external entities.
+            parser = ElementTree.DefusedXMLParser(
+                target=TreeBuilder(), encoding=file.encoding, forbid_dtd=True
+            )
+            events = ElementTree.iterparse(stream, events=("start", "end"), parser=parser)
             _, root = next(events)
             for event, item in events:
                 if event == "start" or item.tag != "item":

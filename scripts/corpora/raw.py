@@ -48,13 +48,23 @@ SPLIT_NAMES = (
 
 
 class RawFile:
-    """One file of a corpus. `name` is what messages call it, `unit` what its places count."""
+    """One file of a corpus. `name` is what messages call it, `unit` what its places count.
+
+    Raises UserError for an encoding that there is not.
+    """
 
     def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
         self.path = path
         # A name that is no UTF-8 can neither be printed nor written into the report.
         self.name = os.fsencode(name or str(path)).decode("utf8", "replace")
         self.encoding = encoding
+        if encoding is not None:
+            try:
+                io.TextIOWrapper(io.BytesIO(), encoding)
+            except LookupError as error:
+                raise UserError(
+                    f"--encoding {encoding}: no such encoding; try iso-8859-1, windows-1252."
+                ) from error
         self.unit = ""
         self.size = path.stat().st_size
         self.stream: BinaryIO | None = None
@@ -112,12 +122,7 @@ class RawFile:
         number = 0
         rest = ""
         with self.open() as stream:
-            try:
-                text = io.TextIOWrapper(stream, self.encoding, newline="")
-            except LookupError as error:
-                raise UserError(
-                    f"--encoding {self.encoding}: no such encoding; try iso-8859-1, windows-1252."
-                ) from error
+            text = io.TextIOWrapper(stream, self.encoding, newline="")
             try:
                 # Block by block: line by line takes twice the time.
                 for block in iter(partial(text.read, BLOCK), ""):

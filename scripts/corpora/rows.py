@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from .examples import Log
 from .raw import MAX_LINE, RawFile
 
@@ -158,8 +158,7 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         if getattr(error, "errno", None):
             raise
-        reason = str(error).splitlines()[0][:120]
         raise UserError(
-            f"{file.place(number + 1)}: no Parquet file, or one that is cut short ({reason}); get "
+            f"{file.place(number + 1)}: no Parquet file, or one that is cut short ({first_line(error)[:120]}); get "
             "it again."
         ) from error

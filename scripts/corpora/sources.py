@@ -1,6 +1,5 @@
 """The files of a corpus: given, found in a folder, or unpacked from an archive."""
 
-import codecs
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,13 +23,6 @@ def check_options(name: str, format: Format, options: Options) -> None:
                 f"--{option.replace('_', '-')}: the format `{name}` has no such option; "
                 f"it takes {heeded}."
             )
-    if options.encoding is not None:
-        try:
-            codecs.lookup(options.encoding)
-        except LookupError as error:
-            raise UserError(
-                f"--encoding {options.encoding}: no such encoding; try iso-8859-1, windows-1252."
-            ) from error
 
 
 def sources_of(

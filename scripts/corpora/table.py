@@ -21,6 +21,7 @@ from .rows import Row, delimited, delimiter_of, json_lines, parquet
 # What the columns are called where the user does not say.
 TEXT_COLUMNS = ("text", "review", "sentence")
 LABEL_COLUMNS = ("label", "labels", "entities", "spans")
+JSON = (".jsonl", ".ndjson", ".json")
 SPAN_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
 
 
@@ -35,7 +36,9 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     path = Path(file.name)
     suffix = path.with_suffix("").suffix if path.suffix in COMPRESSION_SUFFIXES else path.suffix
     suffix = suffix.lower()
-    if suffix in (".jsonl", ".ndjson", ".json"):
+    if options.columns and suffix in (*JSON, ".parquet"):
+        raise UserError(f"{file}: --columns is for files without names; these rows have some.")
+    if suffix in JSON:
         return json_lines(file, log)
     if suffix == ".parquet":
         return parquet(file, log)

@@ -26,8 +26,6 @@ UNALIGNED = "entity that the pipeline's tokenizer cannot align"
 EMPTY = "\ufffd"
 OUTSIDE, BEGIN, INSIDE = 2, 3, 1
 
-Words = tuple[Sequence[str], Sequence[bool]]
-
 
 class BlankPipeline:
     """The tokenizer that a trained pipeline of the language will have."""
@@ -72,16 +70,19 @@ class BlankPipeline:
         offset = sum(map(len, words[start:index]))
         return offset in self.boundaries("".join(words[start : end + 1]))
 
-    def split(self, text: str, cuts: set[int]) -> Words:
-        """Return the tokens of a text, cut also at the given offsets, and what a space follows."""
+    def split(self, text: str, cuts: set[int]) -> tuple[list[str], list[bool], set[int]]:
+        """Return the tokens of a text, cut also at the given offsets, what a space follows, and the
+        offsets that had to be cut."""
         words: list[str] = []
         followed: list[bool] = []
+        inside: set[int] = set()
         for token in self.nlp.make_doc(text):
             end = token.idx + len(token)
-            inner = [token.idx, *sorted(c for c in cuts if token.idx < c < end), end]
-            words += [text[a:b] for a, b in zip(inner, inner[1:])]
-            followed += [False] * (len(inner) - 2) + [bool(token.whitespace_)]
-        return words, followed
+            inner = sorted(cut for cut in cuts if token.idx < cut < end)
+            inside.update(inner)
+            words += [text[a:b] for a, b in zip([token.idx, *inner], [*inner, end])]
+            followed += [False] * len(inner) + [bool(token.whitespace_)]
+        return words, followed, inside
 
 
 class Keys(dict):
@@ -201,7 +202,7 @@ class SplitWriter:
                 f"{place}: a text of {size:,} characters; spaCy takes {limit:,}, spaces included. "
                 "Cut it, or is this the right format?"
             )
-        if isinstance(example, TaggedSentence):
+        if tagged:
             empty = self.tagged(example, place)
         elif isinstance(example, LabelledText):
             cats = {label: float(label == example.label) for label in self.labels}
@@ -231,7 +232,7 @@ class SplitWriter:
 
     def spanned(self, example: SpannedText, place: str) -> None:
         cuts = {offset for start, end, _ in example.spans for offset in (start, end)}
-        words, followed = self.pipeline.split(example.text, cuts)
+        words, followed, inside = self.pipeline.split(example.text, cuts)
         starts: dict[int, int] = {}
         ends: dict[int, int] = {}
         offset = 0
@@ -241,10 +242,9 @@ class SplitWriter:
             offset += len(word) + space
         entities = [(starts[start], ends[end], label) for start, end, label in example.spans]
         self.shard.add_entities(words, followed, entities)
-        boundaries = self.pipeline.boundaries(example.text) if cuts else frozenset()
         for start, end, label in example.spans:
             self.counts[label] += 1
-            if not {start, end} <= boundaries:
+            if {start, end} & inside:
                 self.unaligned.add(UNALIGNED, f"{place}: {example.text[start:end][:60]}")
 
     def close(self) -> None:

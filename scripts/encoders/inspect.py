@@ -109,13 +109,11 @@ def similarities(states: tuple[torch.Tensor, ...], mask: torch.Tensor) -> list[f
     return [torch.cosine_similarity(a, b, dim=0).item() for a, b in means]
 
 
-def inspect(
-    text: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, language: str, other: str
+def describe(
+    text: str, pieces: list[Piece], output: Any, tokenizer: Any, model: PreTrainedModel
 ) -> dict[str, Any]:
-    """Return all that is shown, as plain values. `other`: a sentence to compare with, or ""."""
-    pieces = pieces_of(text, tokenizer, language)
-    output, mask = run_model([text], tokenizer, model)
-    found = {
+    """Return what is shown of a text and the model's output for it, as plain values."""
+    return {
         "encoder": tokenizer.name_or_path,
         "type": model.config.model_type,
         "text": text,
@@ -128,11 +126,6 @@ def inspect(
         "attentions": [len(output.attentions), *output.attentions[0].shape],
         "parameters": parameters(model),
     }
-    if other:
-        output, mask = run_model([text, other], tokenizer, model)
-        found["other"] = other
-        found["similarity"] = similarities(output.hidden_states, mask)
-    return found
 
 
 def print_inspection(found: dict[str, Any]) -> None:
@@ -209,11 +202,17 @@ def main(
         check_file(attention)
     tokenizer, model = open_checkpoint(encoder, attn_implementation="eager")
     try:
-        found = inspect(text, tokenizer, model, lang, compare)
+        pieces = pieces_of(text, tokenizer, lang)
     except ImportError as error:
         raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+    output, _ = run_model([text], tokenizer, model)
+    found = describe(text, pieces, output, tokenizer, model)
+    if compare:
+        both, mask = run_model([text, compare], tokenizer, model)
+        found["other"] = compare
+        found["similarity"] = similarities(both.hidden_states, mask)
     if attention:
-        page = attention_page(found, run_model([text], tokenizer, model)[0].attentions, lang)
+        page = attention_page(found, output.attentions, lang)
         with written_beside(attention.parent) as folder:
             (folder / attention.name).write_text(page, encoding="utf8")
     if as_json:

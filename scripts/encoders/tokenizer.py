@@ -2,7 +2,11 @@
 
 import json
 
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+# A space before it is part of it, as a masked word would have one.
+MASK = AddedToken("<mask>", lstrip=True, special=True)
 
 
 def mend_offsets(tokenizer: Tokenizer) -> bool:
@@ -18,3 +22,20 @@ def mend_offsets(tokenizer: Tokenizer) -> bool:
         [pre_tokenizers.WhitespaceSplit(), tokenizer.pre_tokenizer]
     )
     return True
+
+
+def with_unigram_names(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerFast:
+    """Return a unigram tokenizer that knows which of its pieces are special, as XLM-R and CamemBERT
+    name them."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=512,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        mask_token=MASK,
+        **settings,
+    )

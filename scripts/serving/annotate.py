@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from srsly.msgpack.exceptions import UnpackException
 
 from ..corpora.docbins import check_task, read_docs
-from ..errors import UserError
+from ..errors import UserError, first_line
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
 # into batches of max_batch_items padded pieces, which is faster than small batches in file order.
@@ -35,9 +35,8 @@ def load(pipeline: str) -> Language:
             f"{pipeline}: no trained pipeline there; train or install it first."
         ) from error
     except DAMAGED as error:
-        reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {reason[:120]}); train or "
+            f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
             "install it again."
         ) from error
     if "transformer" not in nlp.pipe_names or not set(TASKS) & set(nlp.pipe_names):
