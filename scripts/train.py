@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import srsly
 import typer
@@ -10,7 +9,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
-from thinc.api import Config, require_gpu
+from thinc.api import require_gpu
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
@@ -19,34 +18,7 @@ from .encoders.checkpoint import open_checkpoint
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import TASKS
-
-
-def check_settings(config: Path, given: dict[str, Any]) -> Config:
-    """Return the config as it is written. Raises UserError where it is none, and for a given
-    setting that it does not have or of another type: spaCy would pass over the first."""
-    if not config.is_file():
-        raise UserError(f"{config}: no such config file; the project's are in configs/.")
-    try:
-        written = load_config(config)
-    except ValueError as error:
-        raise UserError(f"{config}: no spaCy config ({error}); compare configs/ner.cfg.") from error
-    if "settings" not in written or "nlp" not in written:
-        raise UserError(f"{config}: no [settings] or no [nlp] in it; compare configs/ner.cfg.")
-    for key, value in given.items():
-        *sections, name = key.split(".")
-        place: Any = written
-        for section in sections:
-            place = place.get(section, {}) if isinstance(place, dict) else {}
-        if name not in place:
-            raise UserError(
-                f"--{key}: no such setting in {config}; those of [settings] are "
-                f"{', '.join(written['settings'])}."
-            )
-        default = place[name]
-        numbers = (int, float) if isinstance(default, float) else int
-        if type(default) in (int, float) and not isinstance(value, numbers):
-            raise UserError(f"--{key} {value}: a number is expected, such as {default}.")
-    return written
+from .settings import SETTINGS, check_settings
 
 
 def check_gpu(gpu_id: int) -> None:
@@ -68,7 +40,7 @@ def main(
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
     overrides = parse_config_overrides(context.args)
-    written = check_settings(config, overrides)
+    written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
     try:
         get_lang_class(lang)
     except ImportError as error:
@@ -86,7 +58,7 @@ def main(
         for task in set(TASKS) & set(written["nlp"]["pipeline"]):
             check_task(path, task, Vocab())
         overrides[f"paths.{split}"] = str(path)
-    settings = {**written["settings"], **{k.split(".")[-1]: v for k, v in overrides.items()}}
+    settings = load_config(config, overrides=overrides)["settings"]
     overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
     open_checkpoint(settings["encoder"])
@@ -99,9 +71,6 @@ def main(
     best = {name: value for name, value in scores.items() if isinstance(value, float)}
     msg.good(f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in best.items())}")
 
-
-# Options that are not its own are settings of the config.
-SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
 if __name__ == "__main__":
     run(main, **SETTINGS)

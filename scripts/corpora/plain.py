@@ -1,6 +1,7 @@
 """Raw text for tokenizers and masked-language models: plain files, and Transcriber's .trs (ESLO)."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
@@ -11,6 +12,8 @@ from .raw import COMPRESSION_SUFFIXES, RawFile
 
 TRANSCRIPT = ".trs"
 SUFFIXES = (".txt", TRANSCRIPT)
+# Of so many lines one is kept for measuring: the same for a tokenizer and for the pretraining.
+HELD_OUT = 20
 
 
 def files_of(source: Path) -> list[Path]:
@@ -62,3 +65,25 @@ def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
             line = " ".join(line.split())
             if line:
                 yield line
+
+
+def split(lines: Iterable[str], held_out: bool) -> Iterator[str]:
+    """Yield the lines to learn from, or those that are kept for measuring: each twentieth."""
+    return (line for n, line in enumerate(lines) if (n % HELD_OUT == HELD_OUT - 1) == held_out)
+
+
+def measure_lines(source: Path, encoding: str | None) -> tuple[int, str]:
+    """Return the number of lines of a text, and their sha256.
+
+    Raises UserError where they are too few for some to be held out.
+    """
+    count, digest = 0, hashlib.sha256()
+    for line in read_lines(source, encoding):
+        count += 1
+        digest.update(line.encode() + b"\n")
+    if count < HELD_OUT:
+        raise UserError(
+            f"{source}: {count} lines of text, and {HELD_OUT} are needed; of each {HELD_OUT} one is "
+            "held out. Give more text, or a sentence a line."
+        )
+    return count, digest.hexdigest()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 
+import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -17,6 +18,7 @@ from transformers import (
 
 from ..downloads import Unavailable, impatient_hub, reason_of
 from ..errors import UserError
+from ..files import written_beside
 
 # What transformers raises for files that are missing, damaged or of another kind.
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
@@ -43,12 +45,13 @@ def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def open_checkpoint(
-    name: str, kind: type = AutoModel, **settings
+    name: str, kind: type = AutoModel, head_may_lack: bool = False, **settings
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Return the tokenizer and the model of a checkpoint, in evaluation mode.
 
     `kind` is the auto class of the model with its head, `settings` are those of from_pretrained.
-    Code inside a checkpoint is never run. Raises UserError.
+    A head that is not in the checkpoint is an error, unless it may lack: then it is new, and to be
+    trained. Code inside a checkpoint is never run. Raises UserError.
     """
     if Path(name).exists() and not (Path(name) / "config.json").is_file():
         raise UserError(
@@ -62,11 +65,48 @@ def open_checkpoint(
         model, info = kind.from_pretrained(
             name, trust_remote_code=False, output_loading_info=True, **settings
         )
-    # transformers fills what is missing with random numbers; a pooler nobody here uses.
+    # transformers fills what is missing with random numbers: a pooler, which nobody here uses,
+    # goes, anything else is an error.
     missing = [key for key in info["missing_keys"] if "pooler" not in key]
+    if len(missing) < len(info["missing_keys"]):
+        model.base_model.pooler = None
+    if head_may_lack:
+        missing = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
     if missing:
         raise UserError(
             f"encoder {name}: no weights for {', '.join(missing[:3])}; it was saved without that "
             f"part ({model.config.architectures}), name a checkpoint that has it."
         )
     return tokenizer, model.eval()
+
+
+def has_masked_head(name: str) -> bool:
+    """Tell whether a checkpoint has a head for masked words. Raises UserError."""
+    with opening(name), impatient_hub():
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    heads = ("ForMaskedLM", "ForPreTraining")
+    return any(kind.endswith(heads) for kind in config.architectures or ())
+
+
+def save_checkpoint(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    card: str,
+    output: Path,
+    half: bool = False,
+) -> None:
+    """Write an ordinary Hugging Face folder, whole or not at all; with `half`, weights in float16.
+
+    Raises UserError where the disk is full.
+    """
+    with written_beside(output) as folder:
+        try:
+            (model.half() if half else model).save_pretrained(folder)
+        except SafetensorError as error:
+            raise UserError(f"{output}: the weights cannot be written ({error}).") from error
+        if half:
+            # Loaded, and trained, in float32, whatever the dtype of the file.
+            model.config.torch_dtype = torch.float32
+            model.config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card, encoding="utf8")

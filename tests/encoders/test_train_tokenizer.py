@@ -6,10 +6,8 @@ import pytest
 import spacy
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 
-from scripts.corpora.plain import read_lines
+from scripts.corpora.plain import read_lines, split
 from scripts.encoders import train_tokenizer
-
-from ..conftest import sample_words
 
 KINDS = ["wordpiece", "unigram"]
 TEXTS = ["L'Express paraît à Paris, aujourd'hui.", "« Né en 1891 », dit-il ! Où ?"]
@@ -21,13 +19,6 @@ euh je suis née à Orléans<Event desc="rire"/> oui
 qu- qu'est-ce que NPERS fait ?<Who nb="2"/>
 rien</Turn></Section></Episode></Trans>
 """
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    path = tmp_path_factory.mktemp("text") / "sample.txt"
-    path.write_text("\n".join(sample_words()), "utf8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +78,11 @@ def test_figures_on_held_out_text_beside_a_reference(command, text, distilbert, 
     )
     assert result.code == 0, result.err
     assert "pieces a word" in result.out and str(distilbert) in result.out
-    held_out = list(train_tokenizer.split(read_lines(text), held_out=True))
+    held_out = list(split(read_lines(text), held_out=True))
     assert len(held_out) == sum(1 for _ in read_lines(text)) // 20
     found = train_tokenizer.measure(held_out, AutoTokenizer.from_pretrained(tmp_path / "out"))
     assert found["fertility"] > 1 and f"{found['fertility']:.3f}" in result.out
-    learnt = set(train_tokenizer.split(read_lines(text), held_out=False))
+    learnt = set(split(read_lines(text), held_out=False))
     assert len(learnt) + len(held_out) <= sum(1 for _ in read_lines(text))
 
 
@@ -114,10 +105,11 @@ def test_transcripts_and_compressed_files_of_a_folder(tmp_path):
     "name, content, options, message",
     [
         ("no.txt", None, (), "no such file or folder"),
-        ("empty.txt", "", (), "0 lines of text; a tokenizer is trained on 20 or more"),
+        ("empty.txt", "", (), "0 lines of text, and 20 are needed"),
         ("one.txt", "Une seule ligne.", (), "1 lines of text"),
         ("few.txt", "Un mot.\n" * 40, ("--size", 900), "--size 900: the text allows for"),
         ("old.txt", "été\n".encode("iso-8859-1") * 40, (), "give --encoding iso-8859-1"),
+        ("some.txt", "Un mot.\n" * 40, ("--encoding", "klingon"), "--encoding klingon: no such"),
         ("bad.trs", "<Trans><Turn>", (), "bad.trs:1: broken XML"),
         ("bomb.trs", '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>', (), "it declares entities"),
         ("some.txt", "Un mot.\n" * 40, ("--reference", "nowhere/x"), "encoder nowhere/x"),

@@ -1,0 +1,63 @@
+"""Minuscule checkpoints with heads for masked words, and a raw text."""
+
+import shutil
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+    CamembertConfig,
+    CamembertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    set_seed,
+)
+
+from ..conftest import sample_words
+
+
+@pytest.fixture(scope="session")
+def masked(distilbert, camembert, tmp_path_factory):
+    """The checkpoints again, with heads for masked words."""
+    folders = {}
+    for source, config_class, model_class in (
+        (distilbert, DistilBertConfig, DistilBertForMaskedLM),
+        (camembert, CamembertConfig, CamembertForMaskedLM),
+    ):
+        folder = tmp_path_factory.mktemp("masked") / source.name
+        shutil.copytree(source, folder)
+        set_seed(0)
+        model_class(config_class.from_pretrained(source)).save_pretrained(folder)
+        folders[source.name.removeprefix("tiny-")] = folder
+    return folders
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "sample.txt"
+    path.write_text("\n".join(sample_words()), "utf8")
+    return path
+
+
+@pytest.fixture
+def unigram():
+    """A unigram tokenizer as XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "▁dort", "a", "t", "▁кот", ","]
+    tokenizer = Tokenizer(models.Unigram([(p, -float(i)) for i, p in enumerate(pieces)], unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        unk_token="<unk>", mask_token="<mask>", model_max_length=16,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(fast), hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, pad_token_id=1,
+    )  # fmt: skip
+    return BertModel(config).eval(), fast

@@ -1,0 +1,180 @@
+"""Masked-language-model pretraining, really run on minuscule encoders."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+from scripts.encoders import pretrain
+from scripts.encoders.blocks import Blocks, pack
+
+from ..conftest import ROOT, sample_words
+
+SMALL = (
+    "--model.num_hidden_layers", 1, "--model.hidden_size", 32, "--model.num_attention_heads", 2,
+    "--model.intermediate_size", 64, "--data.block_size", 32, "--data.eval_blocks", 20,
+    "--training.per_device_train_batch_size", 8,
+)  # fmt: skip
+
+
+def test_lines_are_packed_without_loss_or_padding(distilbert, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(distilbert)
+    lines = sample_words()[:60]
+    path = tmp_path / "train.blocks"
+    count = pack(lines, tokenizer, path, 32)
+    blocks = Blocks(path, 32, tokenizer.all_special_ids)
+    assert len(blocks) == count > 10
+    wanted = [
+        index
+        for line in lines
+        for index in [
+            *tokenizer(line, add_special_tokens=False)["input_ids"],
+            tokenizer.sep_token_id,
+        ]
+    ]
+    rows = [blocks[index]["input_ids"].tolist() for index in range(count)]
+    assert all(row[0] == tokenizer.cls_token_id and len(row) == 32 for row in rows)
+    found = [index for row in rows for index in row[1:]]
+    assert found == wanted[: len(found)] and len(wanted) - len(found) < 31
+    mask = blocks[0]["special_tokens_mask"].tolist()
+    assert [index in tokenizer.all_special_ids for index in rows[0]] == [bool(m) for m in mask]
+    assert pack(lines, tokenizer, path, 32, most=3) == 3
+
+
+def test_entropy_is_of_the_pieces_alone(tmp_path):
+    numpy.array([[0, 5, 6, 1], [0, 5, 6, 1]], numpy.int32).tofile(tmp_path / "x")
+    assert Blocks(tmp_path / "x", 4, [0, 1, 90]).entropy() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "camembert", "bert"])
+def test_from_scratch(command, request, text, tmp_path, kind):
+    tokenizer = request.getfixturevalue("camembert" if kind == "camembert" else "distilbert")
+    out = tmp_path / "out"
+    result = command(
+        pretrain, text, out, "--tokenizer", tokenizer, "--model.type", kind, *SMALL,
+        "--training.max_steps", 40, "--training.eval_steps", 20, "--training.learning_rate", 5e-3,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert "unigram entropy of the pieces" in result.out
+    figures = json.loads((out / "pretraining.json").read_text("utf8"))
+    assert [point["step"] for point in figures["held_out"]] == [0, 20, 40]
+    losses = [point["loss"] for point in figures["held_out"]]
+    # From knowing nothing, each piece as likely as another, towards what is frequent.
+    assert losses[0] == pytest.approx(math.log(figures["vocabulary"]), abs=0.3)
+    assert losses[2] < losses[1] < losses[0] and losses[2] == figures["loss"]
+    assert figures["perplexity"] == pytest.approx(math.exp(figures["loss"]))
+    model = AutoModelForMaskedLM.from_pretrained(out).eval()
+    assert model.config.model_type == kind and model.config.vocab_size == figures["vocabulary"]
+    pieces = AutoTokenizer.from_pretrained(out)
+    # 512 pieces, as it says: the positions hold out.
+    batch = pieces("un " * 900, truncation=True, return_tensors="pt")
+    assert batch["input_ids"].shape[1] == 512
+    with torch.no_grad():
+        assert model(**batch).logits.isfinite().all()
+    AutoModel.from_pretrained(out)
+    (log,) = (out / "logs").iterdir()
+    curves = EventAccumulator(str(log))
+    curves.Reload()
+    assert [e.step for e in curves.Scalars("eval/perplexity")] == [0, 20, 40]
+    assert curves.Scalars("eval/loss")[-1].value == pytest.approx(figures["loss"], rel=1e-5)
+    assert "Held-out loss" in (out / "README.md").read_text("utf8")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_going_on_with_an_encoder(command, masked, text, tmp_path):
+    source = masked["distilbert"]
+    result = command(
+        pretrain, text, tmp_path / "out", "--encoder", source, *SMALL, "--training.max_steps", 2,
+        "--training.warmup_ratio", 0.0, "--training.gradient_accumulation_steps", 2,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    before = AutoModelForMaskedLM.from_pretrained(source).state_dict()
+    after = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").state_dict()
+    # Its own shape, and weights that moved a little.
+    assert {name: value.shape for name, value in after.items()} == {
+        name: value.shape for name, value in before.items()
+    }
+    moved = [(after[name] - before[name]).abs().max().item() for name in before]
+    assert 0 < max(moved) < 0.01
+
+
+def test_an_encoder_without_a_head_gets_a_new_one(command, distilbert, text, tmp_path):
+    result = command(
+        pretrain, text, tmp_path / "out", "--encoder", distilbert, *SMALL, "--training.max_steps", 1
+    )
+    assert result.code == 0, result.err
+    AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+
+
+def run(*arguments, launcher=()) -> subprocess.Popen:
+    command = [sys.executable, "-m", *launcher, "scripts.encoders.pretrain", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+
+
+def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
+    options = (
+        text, "--tokenizer", distilbert, *SMALL, "--training.max_steps", 60,
+        "--training.eval_steps", 60, "--training.save_steps", 10,
+    )  # fmt: skip
+    process = run(options[0], tmp_path / "killed", *options[1:])
+    work = tmp_path / "killed.unfinished"
+    while not list(work.glob("checkpoint-2*/trainer_state.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    # A checkpoint that the kill cut short is passed over.
+    (work / "checkpoint-90").mkdir()
+    (work / "checkpoint-90" / "trainer_state.json").write_text("{")
+    other = run(options[0], tmp_path / "killed", *options[1:], "--training.seed", 1)
+    _, error = other.communicate()
+    assert other.returncode == 1 and "was broken off there; delete it" in error
+    again, whole = (run(options[0], tmp_path / name, *options[1:]) for name in ("killed", "whole"))
+    out, _ = again.communicate()
+    whole.communicate()
+    assert again.returncode == whole.returncode == 0
+    assert "going on from" in out and "checkpoint-90" not in out
+    assert not work.exists()
+    # The blocks come in the same order; the masks on them may be others.
+    resumed, through = (
+        json.loads((tmp_path / name / "pretraining.json").read_text("utf8"))
+        for name in ("killed", "whole")
+    )
+    assert resumed["loss"] == pytest.approx(through["loss"], abs=0.02)
+    assert resumed["held_out"][0] == through["held_out"][0]
+    assert resumed["held_out"][-1]["step"] == 60
+
+
+def test_two_processes_as_on_two_gpus(distilbert, text, tmp_path):
+    process = run(
+        text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 4,
+        launcher=("torch.distributed.run", "--nproc_per_node", "2", "-m"),
+    )  # fmt: skip
+    out, error = process.communicate()
+    assert process.returncode == 0, error[-2000:]
+    # One of them talks and writes.
+    assert out.count("unigram entropy of the pieces") == 1 and out.count("held-out loss") == 1
+    assert weights(tmp_path / "out")

@@ -1,0 +1,90 @@
+"""Kills, full disks and odd names, in processes of their own."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from scripts import convert
+from scripts.corpora import writer
+
+from ..conftest import ROOT
+from .cases import IOB, tree
+
+
+def corpus(tmp_path: Path, repeats: int) -> Path:
+    path = tmp_path / "in.wikiner"
+    path.write_text(f"Lens|N|B-LOC {'bon|A|O ' * 99}\n" * repeats)
+    return path
+
+
+CONVERT = [sys.executable, "-m", "scripts.convert", "wikiner"]
+OPTIONS = ["--lang", "fr", "--dev-ratio", "0", "--test-ratio", "0"]
+
+
+def test_what_a_killed_conversion_leaves_goes_with_the_next(command, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "train.spacy").write_bytes(b"before")
+    arguments = [*CONVERT, corpus(tmp_path, 50_000), out, *OPTIONS]
+    process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".out-*.partial/train-00000.spacy")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert tree(out) == {"train.spacy": b"before"}
+    assert len(list(tmp_path.glob(".out-*.partial"))) == 1
+    assert command(convert, "wikiner", corpus(tmp_path, 2), out, *OPTIONS).code == 0
+    assert sorted(tree(out)) == ["report.json", "train.spacy"]
+    assert not list(tmp_path.glob(".out-*"))
+
+
+def test_a_name_that_is_not_utf_8(tmp_path):
+    """In a process of its own: JSON writers have crashed over such strings."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"\xff.iob"))
+    path.write_bytes(IOB)
+    command = [sys.executable, "-m", "scripts.convert", "iob", path, tmp_path / "out"]
+    result = subprocess.run([*command, "--lang", "fr"], cwd=ROOT, capture_output=True)
+    assert result.returncode in (0, 1)
+    assert b"Traceback" not in result.stdout + result.stderr
+    assert result.returncode == 0 or result.stderr.count("✘".encode()) == 1
+    assert not list(tmp_path.glob(".out-*"))
+
+
+def test_a_file_that_outgrows_what_the_system_allows(tmp_path):
+    """A real error of the system in the middle of writing, as on a full disk."""
+    numbers = random.Random(0)
+    path = tmp_path / "in.wikiner"
+    path.write_text("".join(f"{numbers.random()}|N|B-LOC\n" for _ in range(5000)))
+    before = tree(tmp_path)
+    limit = (resource.RLIMIT_FSIZE, (20_000, 20_000))
+    result = subprocess.run(
+        [*CONVERT, path, tmp_path / "out", *OPTIONS], cwd=ROOT, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(*limit),
+    )  # fmt: skip
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
+    assert "File too large" in line and str(tmp_path) in line
+    assert "Traceback" not in result.stdout + result.stderr
+    assert tree(tmp_path) == before
+
+
+def test_other_things_in_the_output_stay_and_a_stale_split_goes(command, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    (out / "sub" / "a.txt").write_text("mine")
+    (out / "notes.txt").write_text("mine")
+    with monkeypatch.context() as small:
+        small.setattr(writer, "SHARD_TOKENS", 100)
+        assert command(convert, "wikiner", corpus(tmp_path, 5), out, *OPTIONS).code == 0
+    assert len(list((out / "train.spacy").iterdir())) == 5
+    options = ("--lang", "fr", "--split", "test")
+    assert command(convert, "wikiner", corpus(tmp_path, 5), out, *options).code == 0
+    found = tree(out)
+    assert found["notes.txt"] == found["sub/a.txt"] == b"mine"
+    assert sorted(found) == ["notes.txt", "report.json", "sub", "sub/a.txt", "test.spacy"]
