@@ -9,7 +9,7 @@ from wasabi import msg
 
 from .errors import UserError, run
 from .files import check_file, written_beside
-from .serving.annotate import load, read_gold
+from .serving.annotate import encoder_name, load, read_gold
 from .serving.metrics import headline, measure
 
 
@@ -56,14 +56,13 @@ def main(
     nlp = load(pipeline)
     gold = read_gold(corpus / f"{split}.spacy", nlp)
     metrics, _ = measure(nlp, gold)
-    config = nlp.config.interpolate()
     metrics = {
         "pipeline": output.stem,
         "corpus": corpus.name,
         "split": f"{split}: {about}" if about else split,
         "corpus_files": converted,
-        "encoder": config["components"]["transformer"]["model"]["name"],
-        "seed": config["training"]["seed"],
+        "encoder": encoder_name(nlp),
+        "seed": nlp.config.interpolate()["training"]["seed"],
         **metrics,
     }
     with written_beside(output.parent) as folder:
@@ -74,6 +73,8 @@ def main(
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
     )
+    if "head" in metrics:
+        msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold):,} examples, "

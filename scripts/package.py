@@ -18,10 +18,13 @@ from wasabi import msg
 
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving.annotate import load
+from .serving import borrowed
+from .serving.annotate import borrowed_head, encoder_name, load
 from .serving.metrics import headline, read_metrics
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
+# What the file that goes with a ready-made head imports beside spaCy.
+BORROWED_NEEDS = ["transformers>=4.49,<5", "torch>=2.6"]
 TRIAL = Path(__file__).parent / "serving" / "trial.py"
 
 
@@ -38,7 +41,9 @@ def neutralise(nlp: Language) -> str:
 
     spaCy and transformers record the paths of the corpora and of the encoder's folder.
     """
-    encoder = Path(nlp.config.interpolate()["components"]["transformer"]["model"]["name"])
+    if borrowed_head(nlp) is not None:
+        return encoder_name(nlp)
+    encoder = Path(encoder_name(nlp))
     # A hub id (almanach/camembert-base) stays, a folder becomes its last part.
     name = encoder.name if encoder.exists() or encoder.is_absolute() else encoder.as_posix()
     model = nlp.get_pipe("transformer").model
@@ -60,8 +65,12 @@ def describe(nlp: Language, metrics: dict[str, Any], name: str, version: str, en
     task = "Named entities" if "ner" in nlp.pipe_names else "Text classification"
     nlp.meta["name"] = name.split("_", 1)[1]
     nlp.meta["version"] = version
+    made = "fine-tuned on"
+    if borrowed_head(nlp) is not None:
+        made = "as it was published, tried on"
+        nlp.meta["requirements"] = BORROWED_NEEDS
     nlp.meta["description"] = (
-        f"{task} ({nlp.lang}): {encoder}, fine-tuned on {metrics['corpus']}; "
+        f"{task} ({nlp.lang}): {encoder}, {made} {metrics['corpus']}; "
         f"{headline(scores)} on {metrics['examples']} examples of its test split, raw text."
     )
     nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
@@ -75,6 +84,8 @@ def build(nlp: Language, folder: Path) -> Path:
     nlp.to_disk(folder / "pipeline")
     (folder / "build").mkdir()
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    if borrowed_head(nlp) is not None:
+        command += ["--code", borrowed.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )

@@ -11,6 +11,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     logging,
@@ -80,12 +81,16 @@ def open_checkpoint(
     return tokenizer, model.eval()
 
 
+def open_config(name: str) -> PretrainedConfig:
+    """Return the configuration of a checkpoint. Raises UserError."""
+    with opening(name), impatient_hub():
+        return AutoConfig.from_pretrained(name, trust_remote_code=False)
+
+
 def has_masked_head(name: str) -> bool:
     """Tell whether a checkpoint has a head for masked words. Raises UserError."""
-    with opening(name), impatient_hub():
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     heads = ("ForMaskedLM", "ForPreTraining")
-    return any(kind.endswith(heads) for kind in config.architectures or ())
+    return any(kind.endswith(heads) for kind in open_config(name).architectures or ())
 
 
 def save_checkpoint(

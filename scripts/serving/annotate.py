@@ -9,9 +9,11 @@ from safetensors import SafetensorError
 from spacy.language import Language
 from spacy.tokens import Doc
 from srsly.msgpack.exceptions import UnpackException
+from transformers import PreTrainedModel
 
 from ..corpora.docbins import check_task, read_docs
 from ..errors import UserError, first_line
+from .borrowed import BorrowedHead
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
 # into batches of max_batch_items padded pieces, which is faster than small batches in file order.
@@ -39,12 +41,33 @@ def load(pipeline: str) -> Language:
             f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
             "install it again."
         ) from error
-    if "transformer" not in nlp.pipe_names or not set(TASKS) & set(nlp.pipe_names):
+    if encoder_of(nlp) is None or not set(TASKS) & set(nlp.pipe_names):
         raise UserError(
             f"{pipeline}: a pipeline of {', '.join(nlp.pipe_names) or 'nothing'}; it takes one of "
             "`transformer` and `ner` or `textcat`."
         )
     return nlp
+
+
+def borrowed_head(nlp: Language) -> BorrowedHead | None:
+    """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one."""
+    return next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, BorrowedHead)), None)
+
+
+def encoder_of(nlp: Language) -> PreTrainedModel | None:
+    """Return the Hugging Face model in a pipeline, if there is one."""
+    if "transformer" in nlp.pipe_names:
+        return nlp.get_pipe("transformer").model.transformer
+    head = borrowed_head(nlp)
+    return head and head.model
+
+
+def encoder_name(nlp: Language) -> str:
+    """Return what a pipeline's encoder was made from: a name on the hub, or a folder."""
+    head = borrowed_head(nlp)
+    if head is not None:
+        return head.source
+    return nlp.config.interpolate()["components"]["transformer"]["model"]["name"]
 
 
 def read_gold(path: Path, nlp: Language) -> list[Doc]:
@@ -72,5 +95,6 @@ def annotate(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
     A Doc keeps its own tokens. The vectors take 27 kB a document (`doc._.trf_data`).
     """
     for doc in nlp.pipe(texts, batch_size=BATCH_DOCS):
-        doc._.trf_data = None
+        if Doc.has_extension("trf_data"):
+            doc._.trf_data = None
         yield doc

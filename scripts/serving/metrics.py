@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..errors import UserError
-from .annotate import annotate
+from .annotate import annotate, borrowed_head, encoder_of
 
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
 
@@ -60,15 +60,20 @@ def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
     """
     # One document beforehand: the first call of a process pays for what later ones share.
     list(annotate(nlp, [gold[0].text]))
+    head = borrowed_head(nlp)
+    if head is not None:
+        head.counts.clear()
     start = time.perf_counter()
     predicted = list(annotate(nlp, (doc.text for doc in gold)))
     seconds = time.perf_counter() - start
     words = sum(map(len, gold))
     metrics = {"raw_text": score(nlp, predicted, gold)}
+    if head is not None:
+        metrics["head"] = dict(head.counts)
     if "ner" in nlp.pipe_names:
         on_gold_tokens = list(annotate(nlp, [bare(doc) for doc in gold]))
         metrics["gold_tokens"] = score(nlp, on_gold_tokens, gold)
-    encoder = nlp.get_pipe("transformer").model.transformer
+    encoder = encoder_of(nlp)
     metrics["speed"] = {
         "words_per_second": round(words / seconds),
         "method": "gold words / wall time of one nlp.pipe pass over the raw test texts",

@@ -8,11 +8,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
-    PreTrainedTokenizerFast,
     CamembertConfig,
     CamembertForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    PreTrainedTokenizerFast,
     set_seed,
 )
 

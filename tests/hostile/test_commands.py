@@ -12,7 +12,6 @@ import safetensors
 import spacy
 from spacy.tokens import DocBin, Span
 from spacy.training.initialize import init_nlp
-from tokenizers import Tokenizer, models
 
 from scripts import evaluate, package, report, train
 from scripts.encoders import e5, pretrain, trim

@@ -1,0 +1,81 @@
+"""A ready-made Hugging Face head as a spaCy pipeline: `python -m scripts.borrow CHECKPOINT OUTPUT`."""
+
+from pathlib import Path
+
+import spacy
+import typer
+from transformers import PretrainedConfig
+from wasabi import msg
+
+from .encoders.checkpoint import open_checkpoint, open_config
+from .errors import UserError, run
+from .files import check_folder, written_beside
+from .serving.borrowed import BorrowedCategories, BorrowedEntities
+
+# How the class of a checkpoint ends -> the pipe that its head becomes.
+PIPES = {
+    "ForTokenClassification": ("ner", BorrowedEntities),
+    "ForSequenceClassification": ("textcat", BorrowedCategories),
+}
+
+
+def head_of(config: PretrainedConfig, checkpoint: str) -> tuple[str, type]:
+    """Return the pipe that a checkpoint's head becomes. Raises UserError for other heads."""
+    for architecture in config.architectures or ():
+        for ending, found in PIPES.items():
+            if architecture.endswith(ending):
+                return found
+    raise UserError(
+        f"{checkpoint}: {', '.join(config.architectures or ['no class'])}, where one that ends in "
+        f"{' or '.join(PIPES)} is expected."
+    )
+
+
+def read_labels(pairs: str) -> dict[str, str]:
+    """Return other names for labels, of "LABEL_0=negative,LABEL_1=positive". Raises UserError."""
+    split = [pair.split("=", 1) for pair in pairs.split(",") if pair]
+    if not all(len(pair) == 2 for pair in split):
+        raise UserError(f"--labels {pairs}: write OLD=new,OLD=new.")
+    return {old.strip(): new.strip() for old, new in split}
+
+
+def main(
+    checkpoint: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
+    output: Path = typer.Argument(..., help="Folder; the pipeline is its model-best"),
+    lang: str = typer.Option(..., help="Language of spaCy's tokenizer: fr, en, xx…"),
+    labels: str = typer.Option(
+        "", help="Other names for its labels: LABEL_0=negative,LABEL_1=positive"
+    ),
+) -> None:
+    """Make a spaCy pipeline of a checkpoint for token or text classification, weights and all.
+
+    `evaluate`, `report` and `package` take it as any other.
+    """
+    check_folder(output)
+    renamed = read_labels(labels)
+    try:
+        nlp = spacy.blank(lang)
+    except ImportError as error:
+        raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+    name, head = head_of(open_config(checkpoint), checkpoint)
+    tokenizer, model = open_checkpoint(checkpoint, head.auto)
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"{checkpoint}: a tokenizer without tokenizer.json tells no places in a text."
+        )
+    # A folder's name, where the path is this machine's own.
+    source = Path(checkpoint).resolve().name if Path(checkpoint).exists() else checkpoint
+    pipe = nlp.add_pipe(f"borrowed_{name}", name=name, config={"source": source, "labels": renamed})
+    pipe.borrow(tokenizer, model)
+    unknown = set(renamed) - set(pipe.own_labels())
+    if unknown:
+        raise UserError(
+            f"--labels: no label {', '.join(sorted(unknown))}; it has {', '.join(pipe.own_labels())}."
+        )
+    with written_beside(output) as folder:
+        nlp.to_disk(folder / "model-best")
+    msg.good(f"{output / 'model-best'}: {name} with {', '.join(pipe.labels)}, from {source}")
+
+
+if __name__ == "__main__":
+    run(main)

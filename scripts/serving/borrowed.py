@@ -1,0 +1,188 @@
+"""spaCy components on ready-made Hugging Face heads, which keep their weights when they are saved.
+
+A package of such a pipeline carries this file beside the weights, and needs spaCy, transformers and
+torch alone: nothing else of the project may be imported here. spacy-huggingface-pipelines wraps the
+same transformers.pipeline; it saves no weights, and passes over spans, and whole texts, that it
+cannot use.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import srsly
+import transformers
+from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.pipeline.textcat import textcat_score
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span
+from spacy.util import minibatch
+from thinc.api import get_torch_default_device
+
+# Texts that the model gets at a time, and pieces that the windows of a longer text share.
+BATCH, OVERLAP = 32, 96
+
+
+class BorrowedHead(Pipe):
+    """A Hugging Face model with its head, and the tokenizer that belongs to it.
+
+    labels: other names for its labels. counts: what happened to the texts since it was loaded.
+    """
+
+    auto: type
+    task: str
+
+    def __init__(self, name: str, source: str, labels: dict[str, str], scorer: Callable) -> None:
+        self.name, self.source, self.renamed, self.scorer = name, source, labels, scorer
+        self.counts: Counter = Counter()
+        self.model: Any = None
+        self.tokenizer: Any = None
+
+    def borrow(self, tokenizer: Any, model: Any) -> None:
+        """Take a tokenizer and a model with its head."""
+        if tokenizer.model_max_length > 10**6:
+            # Not said by the tokenizer. RoBERTa's family has positions that it does not use.
+            tokenizer.model_max_length = min(model.config.max_position_embeddings, 514) - 2
+        self.tokenizer = tokenizer
+        self.model = model.eval().to(get_torch_default_device())
+        self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
+        self.predict = transformers.pipeline(
+            self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
+            **self.settings(),
+        )  # fmt: skip
+
+    def settings(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it can set, under their new names."""
+        return tuple(sorted({self.renamed.get(name, name) for name in self.own_labels()}))
+
+    def own_labels(self) -> Iterable[str]:
+        return self.model.config.id2label.values()
+
+    def __call__(self, doc: Doc) -> Doc:
+        return next(self.pipe([doc]))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 1000) -> Iterator[Doc]:
+        """Annotate documents, those of like length together; they come in their order."""
+        for docs in minibatch(stream, batch_size):
+            order = sorted(docs, key=lambda doc: len(doc.text))
+            found_in = self.predict([doc.text for doc in order], batch_size=BATCH)
+            for doc, found in zip(order, found_in):
+                self.counts["texts"] += 1
+                self.annotate(doc, found)
+            yield from docs
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write an ordinary Hugging Face folder."""
+        self.model.save_pretrained(path)
+        self.tokenizer.save_pretrained(path)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "BorrowedHead":
+        """Read what `to_disk` wrote; no hub is asked, and no code of a checkpoint run."""
+        settings = {"local_files_only": True, "trust_remote_code": False}
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **settings)
+        self.borrow(tokenizer, self.auto.from_pretrained(str(path), **settings))
+        return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            self.to_disk(folder)
+            files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        return srsly.msgpack_dumps(files)
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "BorrowedHead":
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in srsly.msgpack_loads(data).items():
+                (Path(folder) / Path(name).name).write_bytes(content)
+            return self.from_disk(folder)
+
+
+class BorrowedEntities(BorrowedHead):
+    """Sets doc.ents. An entity that begins or ends within a token is widened to all of it; one that
+    then falls on another is skipped. Both are counted."""
+
+    auto = transformers.AutoModelForTokenClassification
+    task = "token-classification"
+
+    def settings(self) -> dict[str, Any]:
+        # WordPiece tells where words begin, so that their pieces can agree on a tag. In other
+        # vocabularies transformers takes white space for it, which makes one word of L'Express.
+        prefix = getattr(self.tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
+        return {
+            "aggregation_strategy": "average" if prefix else "simple",
+            "stride": min(OVERLAP, self.tokenizer.model_max_length // 4),
+        }
+
+    def own_labels(self) -> Iterable[str]:
+        # B-PER and I-PER are one.
+        return {tag.split("-", 1)[-1] for tag in super().own_labels() if tag != "O"}
+
+    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
+        spans: list[Span] = []
+        for entity in found:
+            # Some tokenizers count the space before a word in.
+            text = doc.text[entity["start"] : entity["end"]]
+            start = entity["start"] + len(text) - len(text.lstrip())
+            end = start + len(text.strip())
+            label = entity["entity_group"]
+            label = self.renamed.get(label, label)
+            span = doc.char_span(start, end, label=label, alignment_mode="expand")
+            self.counts["entities"] += 1
+            if span is None or (spans and span.start < spans[-1].end):
+                self.counts["skipped"] += 1
+                continue
+            self.counts["widened"] += (span.start_char, span.end_char) != (start, end)
+            spans.append(span)
+        doc.ents = spans
+
+
+class BorrowedCategories(BorrowedHead):
+    """Sets doc.cats, the probability of each label; labels of one new name are added up.
+
+    A text that is too long for the model is read up to its limit, and counted.
+    """
+
+    auto = transformers.AutoModelForSequenceClassification
+    task = "text-classification"
+
+    def settings(self) -> dict[str, Any]:
+        return {"top_k": None, "truncation": True}
+
+    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
+        limit = self.tokenizer.model_max_length
+        # No piece is shorter than a character.
+        if len(doc.text) > limit:
+            pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
+            self.counts["truncated"] += len(pieces) > limit
+        doc.cats = dict.fromkeys(self.labels, 0.0)
+        for item in found:
+            doc.cats[self.renamed.get(item["label"], item["label"])] += item["score"]
+
+
+@Language.factory(
+    "borrowed_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={"source": "", "labels": {}},
+    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
+)
+def make_entities(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
+    return BorrowedEntities(name, source, labels, get_ner_prf)
+
+
+@Language.factory(
+    "borrowed_textcat",
+    assigns=["doc.cats"],
+    default_config={"source": "", "labels": {}},
+    default_score_weights={"cats_score": 1.0},
+)
+def make_categories(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
+    return BorrowedCategories(name, source, labels, textcat_score)

@@ -1,0 +1,234 @@
+"""Ready-made Hugging Face heads as spaCy pipelines: filled, scored, drawn, packaged with weights."""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import torch
+from spacy.tokens import Doc
+from transformers import AutoModelForTokenClassification, pipeline
+
+from scripts import borrow, convert, evaluate, report
+from scripts.serving.borrowed import BorrowedEntities
+
+from .conftest import ROOT, SAMPLE
+from .heads import tag_checkpoint, text_checkpoint
+from .hub import serve
+
+ENCODERS = ["distilbert", "camembert"]
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
+    convert.convert("cls", SAMPLE / "cls-fr", folder / "reviews", "fr")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def heads(distilbert, camembert, corpora, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heads")
+    tag_checkpoint(distilbert, corpora / "ner", folder / "distilbert")
+    tag_checkpoint(camembert, corpora / "ner", folder / "camembert")
+    text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
+    return folder
+
+
+def borrowed(command, checkpoint, output, *options):
+    result = command(borrow, checkpoint, output, "--lang", "fr", *options)
+    assert result.code == 0, result.err
+    return spacy.load(output / "model-best")
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_entities_are_those_of_the_library(command, heads, corpora, tmp_path, name):
+    nlp = borrowed(command, heads / name, tmp_path / "out")
+    head = nlp.get_pipe("ner")
+    strategy = "average" if name == "distilbert" else "simple"
+    reference = pipeline("token-classification", str(heads / name), aggregation_strategy=strategy)
+    texts = [doc.text for doc in list(convert_docs(corpora / "ner" / "test.spacy"))[:100]]
+    docs = list(nlp.pipe(texts))
+    assert [doc.text for doc in docs] == texts
+    n_found = n_kept = 0
+    for doc in docs:
+        found = [
+            (text.strip(), item["entity_group"], item["start"] + len(text) - len(text.lstrip()))
+            for item in reference(doc.text)
+            for text in [doc.text[item["start"] : item["end"]]]
+        ]
+        n_found += len(found)
+        n_kept += len(doc.ents)
+        for entity in doc.ents:
+            # Its own place, or one within it where it was widened to whole tokens.
+            assert any(
+                label == entity.label_ and entity.start_char <= start and text in entity.text
+                for text, label, start in found
+            )
+    counts = head.counts
+    assert counts["texts"] == 100 and counts["entities"] == n_found > 100
+    assert n_found - counts["skipped"] == n_kept
+    assert n_kept > 0.4 * n_found
+
+
+def convert_docs(path):
+    from scripts.corpora.docbins import read_docs
+
+    return read_docs(path, spacy.blank("fr").vocab)
+
+
+@pytest.mark.parametrize(
+    "found, entities, counts",
+    [
+        ([(0, 5, "PER")], ["Marie"], {"entities": 1, "widened": 0}),
+        # Within a token, with the space before it, two in one token, none at all.
+        ([(1, 3, "PER")], ["Marie"], {"entities": 1, "widened": 1}),
+        ([(7, 13, "LOC")], ["Paris"], {"entities": 1, "widened": 0}),
+        ([(8, 10, "LOC"), (10, 13, "PER")], ["Paris"], {"entities": 2, "skipped": 1, "widened": 1}),
+        ([], [], {}),
+    ],
+)
+def test_entities_that_do_not_align_are_counted(found, entities, counts):
+    head = BorrowedEntities("ner", "x", {}, lambda examples: {})
+    doc = Doc(spacy.blank("fr").vocab, ["Marie", "à", "Paris"])
+    found = [{"start": start, "end": end, "entity_group": label} for start, end, label in found]
+    head.annotate(doc, found)
+    assert [entity.text for entity in doc.ents] == entities
+    assert head.counts == counts
+
+
+def test_long_texts_are_read_to_their_end(command, heads, tmp_path):
+    nlp = borrowed(command, heads / "distilbert", tmp_path / "out")
+    sentence = "Marie Curie vit à Paris. "
+    short, doc = nlp(sentence), nlp(sentence * 200)
+    assert short.ents
+    assert doc.ents[-1].start_char > len(doc.text) - len(sentence)
+
+
+def test_categories_renamed_and_added_up(command, heads, tmp_path):
+    plain = borrowed(command, heads / "texts", tmp_path / "plain")
+    texts = ["Un bon film.", "", "mot " * 900, "😀"]
+    reference = pipeline("text-classification", str(heads / "texts"), top_k=None, truncation=True)
+    for doc, wanted in zip(plain.pipe(texts), reference(texts)):
+        assert doc.cats == pytest.approx(
+            {item["label"]: item["score"] for item in wanted}, abs=1e-5
+        )
+    assert plain.get_pipe("textcat").counts == {"texts": 4, "truncated": 1}
+    names = "NEG=negative,NEUTRAL=negative,POS=positive"
+    nlp = borrowed(command, heads / "texts", tmp_path / "out", "--labels", names)
+    cats, own = nlp(texts[0]).cats, plain(texts[0]).cats
+    assert cats == pytest.approx({"negative": own["NEG"] + own["NEUTRAL"], "positive": own["POS"]})
+
+
+def test_bytes_hold_the_weights(command, heads, tmp_path):
+    nlp = borrowed(command, heads / "distilbert", tmp_path / "out")
+    copy = spacy.blank("fr")
+    copy.add_pipe("borrowed_ner", name="ner")
+    copy.from_bytes(nlp.to_bytes())
+    text = "Marie Curie vit à Paris."
+    assert [str(e) for e in copy(text).ents] == [str(e) for e in nlp(text).ents]
+
+
+def run(*arguments, **environment):
+    result = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_from_the_hub_to_a_wheel(heads, corpora, tmp_path):
+    """Scored, drawn, packaged and tried by the same commands as what was trained here."""
+    shutil.copytree(heads / "camembert", tmp_path / "hub/models/Jean-Baptiste/camembert-ner")
+    with serve(tmp_path / "hub") as endpoint:
+        run(
+            "scripts.borrow", "Jean-Baptiste/camembert-ner", tmp_path / "out", "--lang", "fr",
+            HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path / "cache"),
+        )  # fmt: skip
+    shutil.rmtree(tmp_path / "cache")
+    model, metrics = tmp_path / "out" / "model-best", tmp_path / "metrics" / "fr_camembert_ner.json"
+    printed = run("scripts.evaluate", model, corpora / "ner", metrics)
+    assert "187 texts" in printed and "widened" in printed
+    scores = srsly.read_json(metrics)
+    assert scores["encoder"] == "Jean-Baptiste/camembert-ner"
+    assert scores["head"]["entities"] > 100 and scores["raw_text"]["ents_f"] > 0.1
+    page = tmp_path / "page.html"
+    run("scripts.report", model, corpora / "ner", metrics, page)
+    assert 'class="entities"' in page.read_text("utf8")
+    printed = run(
+        "scripts.package", model, metrics, tmp_path / "packages", "--name", "fr_camembert_ner"
+    )
+    assert "installed and loaded offline in a clean environment" in printed
+    assert "('Marie Curie" in printed or "LOC" in printed or "PER" in printed
+    wheel = tmp_path / "packages" / "fr_camembert_ner-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        meta = srsly.json_loads(archive.read("fr_camembert_ner/meta.json"))
+        (weights,) = [name for name in names if name.endswith(".safetensors")]
+        assert archive.getinfo(weights).file_size > 100_000
+        here = [str(tmp_path), str(ROOT)]
+        assert not [n for n in names for path in here if path.encode() in archive.read(n)]
+    assert "as it was published" in meta["description"]
+    assert any(needed.startswith("transformers") for needed in meta["requirements"])
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.system, ("touch pwned",))
+
+
+def spoiled(heads: Path, folder: Path, what: str) -> None:
+    shutil.copytree(heads / "distilbert", folder)
+    config = srsly.read_json(folder / "config.json")
+    if what == "masked":
+        config["architectures"] = ["DistilBertForMaskedLM"]
+    elif what == "code":
+        config |= {"model_type": "new", "auto_map": {"AutoConfig": "code.Config"}}
+        (folder / "code.py").write_text("open('pwned', 'w')\nclass Config: pass\n")
+    elif what == "evil.bin":
+        (folder / "model.safetensors").unlink()
+        with (folder / "pytorch_model.bin").open("wb") as stream:
+            pickle.dump({"distilbert.x": Evil()}, stream)
+    elif what == "no weights":
+        (folder / "model.safetensors").unlink()
+    srsly.write_json(folder / "config.json", config)
+
+
+@pytest.mark.parametrize(
+    "what, options, message",
+    [
+        ("masked", (), "DistilBertForMaskedLM, where one that ends in ForTokenClassification"),
+        ("code", (), "encoder checkpoint: no whole checkpoint"),
+        ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
+        ("no weights", (), "encoder checkpoint: no whole checkpoint"),
+        ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
+        ("", ("--labels", "X=y"), "--labels: no label X; it has"),
+        ("", ("--lang", "zz"), "spaCy has no such language"),
+    ],
+)
+def test_mistakes(command, heads, tmp_path, monkeypatch, what, options, message):
+    monkeypatch.chdir(tmp_path)
+    spoiled(heads, tmp_path / "checkpoint", what)
+    result = command(borrow, "checkpoint", "out", "--lang", "fr", *options)
+    assert result.code == 1 and message in result.line
+    assert "Traceback" not in result.out + result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_weights_in_the_old_format_are_read_as_tensors_only(command, heads, tmp_path):
+    shutil.copytree(heads / "distilbert", tmp_path / "old")
+    model = AutoModelForTokenClassification.from_pretrained(heads / "distilbert")
+    (tmp_path / "old" / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "old" / "pytorch_model.bin")
+    text = "Marie Curie vit à Paris."
+    old = borrowed(command, tmp_path / "old", tmp_path / "out")
+    new = borrowed(command, heads / "distilbert", tmp_path / "new")
+    assert [str(e) for e in old(text).ents] == [str(e) for e in new(text).ents] != []
