@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import huggingface_hub
+import huggingface_hub.constants
+import huggingface_hub.errors
 import requests
 from tqdm import tqdm
 
@@ -121,8 +122,9 @@ def hub_file(repository: str, kind: str, name: str, revision: str) -> Path:
     return path
 
 
-def download(url: str, path: Path, size: int, digest: str) -> None:
-    """Download a file of `size` bytes and this sha256; `path` is there only when it is all right.
+def download(url: str, path: Path, size: int | None, digest: str) -> None:
+    """Download a file of this sha256, and of `size` bytes if that is known; `path` is there only
+    when it is all right.
 
     What has arrived stays in `path`.part, and the next call goes on from there.
     Raises Unavailable, and UserError where a file stands in the way.
@@ -131,7 +133,7 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
     check_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
-    if have < size:
+    if size is None or have < size:
         headers = {"Range": f"bytes={have}-"} if have else {}
         with ImpatientSession(set()).get(url, headers=headers, stream=True) as response:
             if not response.ok:
@@ -139,6 +141,8 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
                 raise Unavailable(f"status {response.status_code}: {reason}")
             resumed = response.status_code == 206
             announced = int(response.headers.get("Content-Length", -1)) + have * resumed
+            if size is None and announced >= 0:
+                size = announced
             if announced not in (-1 + have * resumed, size):
                 raise Unavailable(f"it has {announced:,} bytes where {size:,} are expected")
             bar = tqdm(
@@ -151,9 +155,9 @@ def download(url: str, path: Path, size: int, digest: str) -> None:
                         bar.update(len(block))
                 except requests.RequestException as error:
                     raise Unavailable(
-                        f"it broke off after {target.tell():,} of {size:,} bytes; run again to go on"
+                        f"it broke off after {target.tell():,} of {size or 0:,} bytes; run again to go on"
                     ) from error
-    if part.stat().st_size != size or sha256(part) != digest:
+    if size not in (None, part.stat().st_size) or sha256(part) != digest:
         part.unlink()
         raise Unavailable("what came is another file: its size or sha256 is not the expected one")
     part.rename(path)

@@ -1,6 +1,8 @@
 """Get a corpus into assets/: from the hub with `datasets`, or an archive by its URL and sha256."""
 
 import fnmatch
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from .corpora.raw import unpack
+from .corpora.raw import is_archive, unpack
 from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
 from .files import sha256, written_beside
@@ -149,18 +151,21 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
 
 
 def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> None:
-    """Download a tar archive, compare its sha256, and extract the members of use.
+    """Download a tar archive, compare its sha256, and extract the members of use; another file is
+    taken as it is.
 
     Raises UserError with what was tried, and which file to put where instead.
     """
     path = downloads / archive["url"].rsplit("/", 1)[-1]
+    size = archive.get("bytes")
     if not path.exists():
         try:
-            download(archive["url"], path, archive["bytes"], archive["sha256"])
+            download(archive["url"], path, size, archive["sha256"])
         except Unavailable as error:
+            known = f"{size:,} bytes, " if size else ""
             raise UserError(
                 f"{archive['url']} cannot be had ({error}). Put {path.name} "
-                f"({archive['bytes']:,} bytes, sha256 {archive['sha256']}) into {downloads}, or its "
+                f"({known}sha256 {archive['sha256']}) into {downloads}, or its "
                 f"extracted files into {output}, and run again."
             ) from error
     elif sha256(path) != archive["sha256"]:
@@ -169,7 +174,10 @@ def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> Non
             "get it again."
         )
     with written_beside(output) as folder:
-        unpack(path, folder, lambda name: fnmatch.fnmatch(name, archive["members"]))
+        if is_archive(path):
+            unpack(path, folder, lambda name: fnmatch.fnmatch(name, archive["members"]))
+        else:
+            shutil.copy(path, folder)
 
 
 def main(
@@ -178,6 +186,8 @@ def main(
     id: str = typer.Option("", help="Another data set of the hub, of the same columns"),
     config: str = typer.Option("", help="Its configuration"),
     revision: str = typer.Option("", help="Its revision: a branch, tag or commit (default: main)"),
+    url: str = typer.Option("", help="Another address of an archive, or a text; with --sha256"),
+    digest: str = typer.Option("", "--sha256", help="The sha256 of what is there"),
     downloads: Path = typer.Option(Path("assets/downloads"), help="Where archives are kept"),
 ) -> None:
     """Get a corpus. What is already in OUTPUT is used as it is."""
@@ -195,7 +205,18 @@ def main(
         hub["config"] = config or hub.get("config")
         fetch_hub(hub, revision or "main", output)
     else:
-        fetch_archive(source["archive"], downloads, output)
+        archive = source["archive"]
+        if url:
+            if not re.fullmatch("[0-9a-f]{64}", digest):
+                raise UserError("--url: give the --sha256 of the file as well, 64 digits of it.")
+            archive |= {"url": url, "sha256": digest, "bytes": None}
+        if "url" not in archive:
+            raise UserError(
+                f"{source['title']} is given out at {source['url']} ({source['license']}), file by "
+                f"file. Put its files into {output} and run again, or name an archive of them with "
+                "--url and --sha256."
+            )
+        fetch_archive(archive, downloads, output)
     msg.good(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")
 
 

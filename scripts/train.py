@@ -10,6 +10,7 @@ from spacy.cli.train import train
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
+from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
@@ -27,6 +28,16 @@ def check_gpu(gpu_id: int) -> None:
         require_gpu(gpu_id)
     except ValueError as error:
         raise UserError(f"--gpu-id {gpu_id}: {error}; leave it out to use the CPU.") from error
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
+    """Raise UserError for SentencePiece's tokenizers without their own file, which spaCy stores."""
+    if getattr(tokenizer, "vocab_file", "") is None:
+        raise UserError(
+            f"encoder {encoder}: {type(tokenizer).__name__} without {tokenizer.vocab_files_names['vocab_file']};"
+            ' put that file beside tokenizer.json, or "tokenizer_class": "PreTrainedTokenizerFast" into '
+            "tokenizer_config.json."
+        )
 
 
 def main(
@@ -61,7 +72,8 @@ def main(
     settings = load_config(config, overrides=overrides)["settings"]
     overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
-    open_checkpoint(settings["encoder"])
+    tokenizer, _ = open_checkpoint(settings["encoder"])
+    check_vocabulary(tokenizer, settings["encoder"])
     with written_beside(output) as folder:
         overrides["paths.logs"] = str(folder / "logs")
         train(config, folder, use_gpu=gpu_id, overrides=overrides)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from spacy.vocab import Vocab
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -11,7 +12,6 @@ from transformers import (
 )
 
 from scripts.corpora.docbins import read_docs
-from spacy.vocab import Vocab
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
 

@@ -160,11 +160,13 @@ def serve(root: Path, failure: Failure | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def recorded(root: Path, failure: Failure | None = None) -> Iterator[tuple[str, list[str]]]:
+def recorded(
+    root: Path, failure: Failure | None = None, kind: type[Hub] = Hub
+) -> Iterator[tuple[str, list[str]]]:
     """Serve the repositories under `root`; yield the address and the requests as they come."""
     stopped = threading.Event()
     values = {"root": root, "failure": failure, "requests": [], "stopped": stopped}
-    handler = type("Handler", (Hub,), values)
+    handler = type("Handler", (kind,), values)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

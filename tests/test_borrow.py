@@ -15,7 +15,7 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, pipeline
 
-from scripts import borrow, convert, evaluate, report
+from scripts import borrow, convert
 from scripts.serving.borrowed import BorrowedEntities
 
 from .conftest import ROOT, SAMPLE

@@ -260,8 +260,27 @@ def test_a_data_set_of_another_kind(repositories, call, tmp_path, corpus, name, 
     assert message in line and not (tmp_path / "raw").exists()
 
 
+def test_a_corpus_without_an_archive_of_its_own(command, archive, tmp_path, monkeypatch):
+    """ESLO: told where it is, and taken from any address with its sha256."""
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "eslo"
+    options = ("--downloads", tmp_path / "downloads")
+    told = command(fetch, "eslo", out, *options).line
+    assert "http://eslo.huma-num.fr" in told and f"Put its files into {out}" in told
+    text = archive.with_name("eslo.txt")
+    text.write_text("euh oui\n" * 30, "utf8")
+    with serve(tmp_path / "www") as endpoint:
+        url = f"{endpoint}/datasets/files/resolve/main/eslo.txt"
+        assert "give the --sha256" in command(fetch, "eslo", out, "--url", url, *options).line
+        wrong = command(fetch, "eslo", out, "--url", url, "--sha256", "0" * 64, *options)
+        assert "another file" in wrong.line and not out.exists()
+        options = ("--url", url, "--sha256", sha256(text), *options)
+        assert command(fetch, "eslo", out, *options).code == 0
+    assert (out / "eslo.txt").read_bytes() == text.read_bytes()
+
+
 def test_an_unknown_corpus(command, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     result = command(fetch, "nowhere", tmp_path / "raw")
     assert result.code == 1
-    assert "there are: sst2, flue, wikiner, conll2003, wikineural, allocine." in result.line
+    assert "there are: sst2, flue, wikiner, conll2003, wikineural, allocine, eslo." in result.line

@@ -2,9 +2,11 @@
 
 import json
 
-from tokenizers import AddedToken, Tokenizer, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+# What a tokenizer was made of, which one of another backend is not.
+ORIGIN = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_decoder", "vocab"}
 # A space before it is part of it, as a masked word would have one.
 MASK = AddedToken("<mask>", lstrip=True, special=True)
 
@@ -39,3 +41,16 @@ def with_unigram_names(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerF
         mask_token=MASK,
         **settings,
     )
+
+
+def rebuilt(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with the names and settings of another, on a backend of its own.
+
+    One of a unigram vocabulary is no CamembertTokenizerFast any more: that would ask for
+    SentencePiece's file, which holds the old vocabulary or is not there.
+    """
+    unigram = isinstance(backend.model, models.Unigram)
+    kind = PreTrainedTokenizerFast if unigram else type(tokenizer)
+    settings = {key: value for key, value in tokenizer.init_kwargs.items() if key not in ORIGIN}
+    settings["model_input_names"] = tokenizer.model_input_names
+    return kind(tokenizer_object=backend, **settings)

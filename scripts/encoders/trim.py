@@ -30,7 +30,7 @@ from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, run
 from ..files import check_folder
 from .checkpoint import has_masked_head, open_checkpoint, save_checkpoint
-from .tokenizer import mend_offsets
+from .tokenizer import mend_offsets, rebuilt
 
 # How a word of the (lower-case) frequency list is met in text, how often beside it, and from
 # which frequency on it is tried. "(" stands for whatever makes a word start without a space
@@ -47,8 +47,6 @@ FORMS = (
 # vocabularies, ## goes on with one in WordPiece.
 CHARACTER = re.compile("(▁|##)?[\u0000-\u052f\u1e00-\u2bff\U0001f000-\U0001faff]?")
 NO_LETTERS = re.compile(r"(▁|##)?[\d\u0021-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f€]+")
-# What a tokenizer was made of, which a cut one is not.
-ORIGIN = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_decoder", "vocab"}
 
 
 def count_words(tokenizer: Tokenizer, languages: Sequence[str]) -> Counter:
@@ -119,7 +117,9 @@ def renumber(processor: dict[str, Any] | None, new_id: dict[int, int]) -> None:
             processor[role] = [token, new_id[old]]
 
 
-def trim_tokenizer(tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]) -> Any:
+def trim_tokenizer(
+    tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
+) -> PreTrainedTokenizerFast:
     """Return a tokenizer of the pieces with the ids `kept`. Raises UserError for other kinds than
     WordPiece and unigram."""
     new_id = {old: new for new, old in enumerate(kept)}
@@ -142,11 +142,7 @@ def trim_tokenizer(tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]) -> A
     renumber(data["post_processor"], new_id)
     if data["padding"]:
         data["padding"]["pad_id"] = new_id[data["padding"]["pad_id"]]
-    # SentencePiece's own classes would look for its file, which holds the whole vocabulary.
-    kind = PreTrainedTokenizerFast if model["type"] == "Unigram" else type(tokenizer)
-    settings = {key: value for key, value in tokenizer.init_kwargs.items() if key not in ORIGIN}
-    settings["model_input_names"] = tokenizer.model_input_names
-    return kind(tokenizer_object=Tokenizer.from_str(json.dumps(data)), **settings)
+    return rebuilt(tokenizer, Tokenizer.from_str(json.dumps(data)))
 
 
 def trim(

@@ -1,0 +1,73 @@
+"""Send a Hugging Face folder to the hub: `python -m scripts.push FOLDER USER/NAME`."""
+
+import os
+from pathlib import Path
+
+import huggingface_hub.constants
+import huggingface_hub.errors
+import huggingface_hub.utils
+import requests
+import typer
+from wasabi import msg
+
+from .downloads import Unavailable, impatient_hub, reason_of
+from .errors import UserError, run
+
+NEEDED = ("config.json", "README.md", "tokenizer_config.json")
+
+
+def check(folder: Path) -> None:
+    """Raise UserError for a folder that is no checkpoint with a card."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; `export` and `pretrain` write some.")
+    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    if not any(folder.glob("*.safetensors")):
+        missing.append("model.safetensors")
+    if missing:
+        raise UserError(f"{folder}: no {', '.join(missing)} in it; `export` writes them.")
+
+
+def main(
+    folder: Path = typer.Argument(..., help="What `export`, `pretrain` or `trim` wrote"),
+    repository: str = typer.Argument(
+        ..., help="Where to: your name, or your organisation's, / a name"
+    ),
+    token: str = typer.Option("", help="Your token with write access (default: $HF_TOKEN)"),
+    public: bool = typer.Option(False, "--public", help="A new repository is public; else private"),
+) -> None:
+    """Create a repository on the hub, unless it is there, and upload a checkpoint with its card."""
+    check(folder)
+    token = token or os.environ.get("HF_TOKEN", "")
+    if not token:
+        raise UserError(
+            "no token: make one with write access on the hub, and put it into HF_TOKEN."
+        )
+    try:
+        huggingface_hub.utils.validate_repo_id(repository)
+    except huggingface_hub.errors.HFValidationError as error:
+        raise UserError(f"{repository}: no name of a repository; write USER/NAME.") from error
+    if "/" not in repository:
+        raise UserError(f"{repository}: whose? Write USER/{repository}.")
+    api = huggingface_hub.HfApi(token=token)
+    try:
+        # Told soon where there is no hub; an upload may take its time.
+        with impatient_hub():
+            api.create_repo(repository, private=not public, exist_ok=True)
+        done = api.upload_folder(
+            folder_path=folder, repo_id=repository, commit_message=f"Upload {folder.name}"
+        )
+    except (
+        Unavailable,
+        huggingface_hub.errors.HfHubHTTPError,
+        requests.RequestException,
+        ValueError,
+    ) as error:
+        raise UserError(
+            f"{repository} cannot be written to {huggingface_hub.constants.ENDPOINT} "
+            f"({reason_of(error)}); nothing was changed there, or run again."
+        ) from error
+    msg.good(f"{folder} is at {done}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,161 @@
+"""Encoders given back: to a Hugging Face folder, and to a hub on loopback."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import spacy
+import torch
+from transformers import AutoModel, AutoModelForTokenClassification, AutoTokenizer
+
+from scripts import borrow, convert, evaluate, export, push, train
+
+from .conftest import ROOT, SAMPLE
+from .heads import tag_checkpoint
+from .hub import recorded, serve
+from .hub_upload import TOKEN, UploadHub
+
+TEXT = "Marie Curie vit à Paris, aujourd'hui."
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpora")
+    convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
+    convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
+    return folder
+
+
+def trained(command, encoder, corpus, task, folder):
+    result = command(
+        train, ROOT / "configs" / f"{task}.cfg", folder / "trained", "--corpus", corpus / task,
+        "--lang", "fr", "--settings.encoder", encoder, "--settings.max_steps", 3,
+        "--settings.eval_frequency", 3, "--settings.dev_limit", 5, "--settings.learn_rate", 1e-3,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    pipeline = folder / "trained" / "model-best"
+    assert command(evaluate, pipeline, corpus / task, folder / "m.json").code == 0
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    "name, task", [("camembert", "ner"), ("distilbert", "ner"), ("distilbert", "textcat")]
+)
+def test_the_same_hidden_states(command, request, corpora, tmp_path, monkeypatch, name, task):
+    monkeypatch.chdir(ROOT)
+    original = request.getfixturevalue(name)
+    pipeline = trained(command, original, corpora, task, tmp_path)
+    out = tmp_path / "out"
+    result = command(export, pipeline, tmp_path / "m.json", out, "--license", "mit")
+    assert result.code == 0, result.err
+    assert "no head of" in result.out
+    tokenizer, model = AutoTokenizer.from_pretrained(out), AutoModel.from_pretrained(out).eval()
+    batch = tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        given = model(**batch).last_hidden_state
+        before = AutoModel.from_pretrained(original).eval()(**batch).last_hidden_state
+    nlp = spacy.load(pipeline)
+    wanted = nlp(TEXT)._.trf_data.model_output.last_hidden_state
+    assert torch.allclose(given, torch.tensor(wanted), atol=1e-5)
+    # It is the one that was trained, not the one that it was trained from.
+    assert not torch.allclose(given, before, atol=1e-4)
+    card = (out / "README.md").read_text("utf8")
+    for part in (
+        "license: mit",
+        "language: fr",
+        "model-index",
+        "## Scores",
+        "- max_steps: 3",
+        "seed",
+    ):
+        assert part in card
+    assert str(tmp_path) not in card and str(original.parent) not in card
+    # And an encoder folder like any other.
+    assert command(
+        train, "configs/ner.cfg", tmp_path / "again", "--corpus", corpora / "ner", "--lang", "fr",
+        "--settings.encoder", out, "--settings.max_steps", 1, "--settings.dev_limit", 2,
+    ).code == 0  # fmt: skip
+
+
+def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, corpora, tmp_path):
+    tag_checkpoint(distilbert, corpora / "ner", tmp_path / "head", steps=1)
+    assert command(borrow, tmp_path / "head", tmp_path / "b", "--lang", "fr").code == 0
+    pipeline = tmp_path / "b" / "model-best"
+    assert command(evaluate, pipeline, corpora / "ner", tmp_path / "m.json").code == 0
+    assert command(export, pipeline, tmp_path / "m.json", tmp_path / "out").code == 0
+    batch = AutoTokenizer.from_pretrained(tmp_path / "out")(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        one, other = (
+            AutoModelForTokenClassification.from_pretrained(tmp_path / name).eval()(**batch).logits
+            for name in ("head", "out")
+        )
+    assert torch.equal(one, other)
+
+
+def run(endpoint, folder, *arguments, token=TOKEN):
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    environment["HF_TOKEN"] = token
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def with_card(encoder, folder):
+    shutil.copytree(encoder, folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nTiny.\n")
+    return folder
+
+
+def test_to_the_hub_and_back(distilbert, tmp_path):
+    folder = with_card(distilbert, tmp_path / "mine")
+    (tmp_path / "hub").mkdir()
+    with recorded(tmp_path / "hub", kind=UploadHub) as (endpoint, requests):
+        for _ in range(2):
+            result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
+            assert result.returncode == 0, result.stderr
+            assert "/me/tiny/tree/main" in result.stdout
+        assert (tmp_path / "hub" / "private").read_text() == "True"
+        assert "POST /api/repos/create" in requests and any("PUT" in line for line in requests)
+        there = tmp_path / "hub" / "models" / "me/tiny"
+        for path in folder.iterdir():
+            assert (there / path.name).read_bytes() == path.read_bytes()
+        back = run(endpoint, tmp_path, "scripts.encoders.inspect", "me/tiny", TEXT)
+    assert back.returncode == 0, back.stderr
+    assert "last hidden state" in back.stdout
+
+
+@pytest.mark.parametrize(
+    "repository, token, missing, message",
+    [
+        ("me/tiny", "", "", "no token: make one"),
+        ("me/tiny", "hf_another", "", "status 401: it asks for a login"),
+        ("tiny", TOKEN, "", "tiny: whose? Write USER/tiny"),
+        ("a b/c", TOKEN, "", "no name of a repository"),
+        ("me/tiny", TOKEN, "README.md", "no README.md in it"),
+        ("me/tiny", TOKEN, "model.safetensors", "no model.safetensors in it"),
+    ],
+)
+def test_what_cannot_be_pushed(distilbert, tmp_path, repository, token, missing, message):
+    folder = with_card(distilbert, tmp_path / "mine")
+    if missing:
+        (folder / missing).unlink()
+    (tmp_path / "hub").mkdir()
+    with recorded(tmp_path / "hub", kind=UploadHub) as (endpoint, _):
+        result = run(endpoint, tmp_path, "scripts.push", folder, repository, token=token)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
+    assert message in line and not (tmp_path / "hub" / "models").exists()
+
+
+def test_no_hub_to_push_to(distilbert, tmp_path):
+    folder = with_card(distilbert, tmp_path / "mine")
+    result = run("http://127.0.0.1:9", tmp_path, "scripts.push", folder, "me/tiny")
+    assert result.returncode == 1 and "no connection to 127.0.0.1:9" in result.stderr
+    with serve(tmp_path) as endpoint:
+        # A hub that takes nothing.
+        result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
