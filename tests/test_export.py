@@ -10,7 +10,7 @@ import spacy
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification, AutoTokenizer
 
-from scripts import borrow, convert, evaluate, export, push, train
+from scripts import borrow, convert, evaluate, export, train
 
 from .conftest import ROOT, SAMPLE
 from .heads import tag_checkpoint

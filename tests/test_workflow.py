@@ -120,6 +120,27 @@ def test_spacy_aligns_each_piece_with_its_own_token(project, first):
         assert joined == token.text
 
 
+def test_an_encoder_from_raw_text_is_an_encoder_like_any_other(project):
+    small = ("--vars.raw_steps", 4, "--vars.raw_layers", 1, "--vars.raw_width", 32)
+    printed = run(project, "encoder", *small)
+    assert "unigram entropy of the pieces" in printed and "gap 1" in printed
+    encoder = project / "training" / "encoders" / "raw"
+    model, tokenizer = AutoModel.from_pretrained(encoder), AutoTokenizer.from_pretrained(encoder)
+    assert model.config.vocab_size == len(tokenizer) == 2000
+    # Up to date: nothing is trained again, the gap alone is filled.
+    again = run(project, "encoder", *small)
+    assert again.count("Skipping") == 2 and "gap 1" in again
+    corpus, out = project / "corpus" / "raw-ner", project / "training" / "on-raw"
+    for command in (
+        ("scripts.convert", "wikiner", "assets/sample/ner-fr", corpus, "--lang", "fr"),
+        ("scripts.train", "configs/ner.cfg", out, "--corpus", corpus, "--lang", "fr",
+         "--settings.encoder", encoder, "--settings.max_steps", 2, "--settings.dev_limit", 5),
+    ):  # fmt: skip
+        subprocess.run([sys.executable, "-m", *map(str, command)], cwd=project, check=True)
+    doc = spacy.load(out / "model-best")("il y a un marché à Orléans le samedi")
+    assert doc._.trf_data.model_output.last_hidden_state.shape[-1] == 32
+
+
 @pytest.fixture
 def hub(tmp_path, project, camembert, distilbert):
     """A hub with corpora and minuscule encoders under their real names, and FLUE's archive beside
@@ -161,7 +182,7 @@ def test_run_lists_each_step_with_a_line():
         [sys.executable, "-m", "spacy", "project", "run"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
-    for name in ("demo", "sst2", "flue", "ner-fr", "ner-en", "all"):
+    for name in ("demo", "encoder", "sst2", "flue", "ner-fr", "ner-en", "all"):
         assert f"\n{name} " in result.stdout
 
 

@@ -44,6 +44,7 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreT
     """Return an encoder with a head for masked words, of random weights.
 
     shape: type, num_hidden_layers, hidden_size, num_attention_heads, intermediate_size, dropout,
+    initializer_range, position_embedding_type,
     max_length. Raises UserError for a shape that there is not.
     """
     shape = dict(shape)
@@ -54,6 +55,8 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreT
         # Names that DistilBERT does not share with the others.
         shape["hidden_dim"] = shape.pop("intermediate_size")
         shape |= {"dropout": dropout, "attention_dropout": dropout}
+        # It has absolute positions alone.
+        shape.pop("position_embedding_type")
     else:
         shape |= {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     if kind == "camembert":
