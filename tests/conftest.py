@@ -21,6 +21,8 @@ from transformers import (
     set_seed,
 )
 
+from scripts import convert
+
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "assets" / "sample"
 
@@ -81,6 +83,15 @@ def camembert(tmp_path_factory) -> Path:
         pad_token_id=fast.pad_token_id,
     )
     CamembertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_corpora(tmp_path_factory) -> Path:
+    """The sample corpora converted: folders `ner` and `textcat`."""
+    folder = tmp_path_factory.mktemp("corpora")
+    convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
+    convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
     return folder
 
 

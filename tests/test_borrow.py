@@ -15,10 +15,11 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, pipeline
 
-from scripts import borrow, convert
+from scripts import borrow
+from scripts.corpora.docbins import read_docs
 from scripts.serving.borrowed import BorrowedEntities
 
-from .conftest import ROOT, SAMPLE
+from .conftest import ROOT
 from .heads import tag_checkpoint, text_checkpoint
 from .hub import serve
 
@@ -26,18 +27,10 @@ ENCODERS = ["distilbert", "camembert"]
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpora")
-    convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
-    convert.convert("cls", SAMPLE / "cls-fr", folder / "reviews", "fr")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def heads(distilbert, camembert, corpora, tmp_path_factory):
+def heads(distilbert, camembert, sample_corpora, tmp_path_factory):
     folder = tmp_path_factory.mktemp("heads")
-    tag_checkpoint(distilbert, corpora / "ner", folder / "distilbert")
-    tag_checkpoint(camembert, corpora / "ner", folder / "camembert")
+    tag_checkpoint(distilbert, sample_corpora / "ner", folder / "distilbert")
+    tag_checkpoint(camembert, sample_corpora / "ner", folder / "camembert")
     text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
     return folder
 
@@ -49,12 +42,14 @@ def borrowed(command, checkpoint, output, *options):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_entities_are_those_of_the_library(command, heads, corpora, tmp_path, name):
+def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_path, name):
     nlp = borrowed(command, heads / name, tmp_path / "out")
     head = nlp.get_pipe("ner")
     strategy = "average" if name == "distilbert" else "simple"
     reference = pipeline("token-classification", str(heads / name), aggregation_strategy=strategy)
-    texts = [doc.text for doc in list(convert_docs(corpora / "ner" / "test.spacy"))[:100]]
+    texts = [
+        doc.text for doc in list(read_docs(sample_corpora / "ner" / "test.spacy", nlp.vocab))[:100]
+    ]
     docs = list(nlp.pipe(texts))
     assert [doc.text for doc in docs] == texts
     n_found = n_kept = 0
@@ -76,12 +71,6 @@ def test_entities_are_those_of_the_library(command, heads, corpora, tmp_path, na
     assert counts["texts"] == 100 and counts["entities"] == n_found > 100
     assert n_found - counts["skipped"] == n_kept
     assert n_kept > 0.4 * n_found
-
-
-def convert_docs(path):
-    from scripts.corpora.docbins import read_docs
-
-    return read_docs(path, spacy.blank("fr").vocab)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +134,7 @@ def run(*arguments, **environment):
     return result.stdout
 
 
-def test_from_the_hub_to_a_wheel(heads, corpora, tmp_path):
+def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
     """Scored, drawn, packaged and tried by the same commands as what was trained here."""
     shutil.copytree(heads / "camembert", tmp_path / "hub/models/Jean-Baptiste/camembert-ner")
     with serve(tmp_path / "hub") as endpoint:
@@ -155,13 +144,13 @@ def test_from_the_hub_to_a_wheel(heads, corpora, tmp_path):
         )  # fmt: skip
     shutil.rmtree(tmp_path / "cache")
     model, metrics = tmp_path / "out" / "model-best", tmp_path / "metrics" / "fr_camembert_ner.json"
-    printed = run("scripts.evaluate", model, corpora / "ner", metrics)
+    printed = run("scripts.evaluate", model, sample_corpora / "ner", metrics)
     assert "187 texts" in printed and "widened" in printed
     scores = srsly.read_json(metrics)
     assert scores["encoder"] == "Jean-Baptiste/camembert-ner"
     assert scores["head"]["entities"] > 100 and scores["raw_text"]["ents_f"] > 0.1
     page = tmp_path / "page.html"
-    run("scripts.report", model, corpora / "ner", metrics, page)
+    run("scripts.report", model, sample_corpora / "ner", metrics, page)
     assert 'class="entities"' in page.read_text("utf8")
     printed = run(
         "scripts.package", model, metrics, tmp_path / "packages", "--name", "fr_camembert_ner"

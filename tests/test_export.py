@@ -10,22 +10,14 @@ import spacy
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification, AutoTokenizer
 
-from scripts import borrow, convert, evaluate, export, train
+from scripts import borrow, evaluate, export, train
 
-from .conftest import ROOT, SAMPLE
+from .conftest import ROOT
 from .heads import tag_checkpoint
 from .hub import recorded, serve
 from .hub_upload import TOKEN, UploadHub
 
 TEXT = "Marie Curie vit à Paris, aujourd'hui."
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpora")
-    convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
-    convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
-    return folder
 
 
 def trained(command, encoder, corpus, task, folder):
@@ -43,10 +35,12 @@ def trained(command, encoder, corpus, task, folder):
 @pytest.mark.parametrize(
     "name, task", [("camembert", "ner"), ("distilbert", "ner"), ("distilbert", "textcat")]
 )
-def test_the_same_hidden_states(command, request, corpora, tmp_path, monkeypatch, name, task):
+def test_the_same_hidden_states(
+    command, request, sample_corpora, tmp_path, monkeypatch, name, task
+):
     monkeypatch.chdir(ROOT)
     original = request.getfixturevalue(name)
-    pipeline = trained(command, original, corpora, task, tmp_path)
+    pipeline = trained(command, original, sample_corpora, task, tmp_path)
     out = tmp_path / "out"
     result = command(export, pipeline, tmp_path / "m.json", out, "--license", "mit")
     assert result.code == 0, result.err
@@ -74,16 +68,16 @@ def test_the_same_hidden_states(command, request, corpora, tmp_path, monkeypatch
     assert str(tmp_path) not in card and str(original.parent) not in card
     # And an encoder folder like any other.
     assert command(
-        train, "configs/ner.cfg", tmp_path / "again", "--corpus", corpora / "ner", "--lang", "fr",
+        train, "configs/ner.cfg", tmp_path / "again", "--corpus", sample_corpora / "ner", "--lang", "fr",
         "--settings.encoder", out, "--settings.max_steps", 1, "--settings.dev_limit", 2,
     ).code == 0  # fmt: skip
 
 
-def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, corpora, tmp_path):
-    tag_checkpoint(distilbert, corpora / "ner", tmp_path / "head", steps=1)
+def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, sample_corpora, tmp_path):
+    tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
     assert command(borrow, tmp_path / "head", tmp_path / "b", "--lang", "fr").code == 0
     pipeline = tmp_path / "b" / "model-best"
-    assert command(evaluate, pipeline, corpora / "ner", tmp_path / "m.json").code == 0
+    assert command(evaluate, pipeline, sample_corpora / "ner", tmp_path / "m.json").code == 0
     assert command(export, pipeline, tmp_path / "m.json", tmp_path / "out").code == 0
     batch = AutoTokenizer.from_pretrained(tmp_path / "out")(TEXT, return_tensors="pt")
     with torch.no_grad():

@@ -4,7 +4,6 @@ Masked-language modelling (Devlin et al. 2019) with transformers' Trainer, from 
 encoder that is there. On several GPUs: `torchrun --nproc_per_node 2 -m scripts.encoders.pretrain …`.
 """
 
-import math
 import shutil
 import warnings
 from pathlib import Path
@@ -17,15 +16,10 @@ from spacy.util import load_config
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
-    DataCollatorForLanguageModeling,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    Trainer,
-    TrainingArguments,
-    default_data_collator,
     set_seed,
 )
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from wasabi import msg
 
 from ..corpora.plain import measure_lines, read_lines, split
@@ -34,10 +28,11 @@ from ..files import check_folder, written_beside
 from ..settings import SETTINGS, check_settings
 from .blocks import Blocks, pack
 from .checkpoint import open_checkpoint, open_tokenizer
-from .hardware import has_bfloat16, has_gpu
+from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, training_arguments
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
-TYPES = ("distilbert", "camembert", "bert")
+TYPES = ("bert", "camembert", "distilbert")
+SECTIONS = ("model", "data", "training", "further")
 
 
 def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -76,67 +71,6 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreT
         return AutoModelForMaskedLM.from_config(config)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(f"[model]: no such shape ({first_line(error)}).") from error
-
-
-def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
-    """Return the fields of [training] as Trainer takes them. Raises UserError."""
-    cpu = not has_gpu()
-    try:
-        return TrainingArguments(
-            **{**fields, "bf16": fields.get("bf16", False) and has_bfloat16()},
-            output_dir=str(work),
-            logging_dir=str(work / "logs"),
-            report_to=["tensorboard"],
-            use_cpu=cpu,
-            dataloader_pin_memory=not cpu,
-            eval_on_start=True,
-        )
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"[training]: {first_line(error)}; see transformers.TrainingArguments."
-        ) from error
-
-
-class Progress(ProgressCallback):
-    """A bar, and a line for each evaluation."""
-
-    loss: float | None = None
-
-    def on_prediction_step(self, args, state, control, **kwargs) -> None:
-        """No bar within the bar."""
-
-    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
-        self.loss = logs.get("loss", self.loss)
-
-    def on_evaluate(self, args, state, control, metrics=None, **kwargs) -> None:
-        super().on_evaluate(args, state, control, **kwargs)
-        if state.is_world_process_zero and metrics:
-            bar = self.training_bar
-            trained = "     –" if self.loss is None else f"{self.loss:6.3f}"
-            (bar.write if bar else print)(
-                f"{state.global_step:7,}   loss in training {trained}   held out "
-                f"{metrics['eval_loss']:6.3f}   perplexity {metrics['eval_perplexity']:10,.1f}"
-            )
-
-
-class MaskedTrainer(Trainer):
-    def log(self, logs: dict[str, float], *arguments) -> None:
-        if "eval_loss" in logs:
-            # Above e^50 nothing can be told apart any more.
-            logs["eval_perplexity"] = math.exp(min(logs["eval_loss"], 50))
-        super().log(logs, *arguments)
-
-
-def last_checkpoint(work: Path) -> str | None:
-    """Return the last whole checkpoint of a broken-off training; Trainer writes its state last."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in reversed(found):
-        try:
-            srsly.read_json(path / "trainer_state.json")
-            return str(path)
-        except ValueError:
-            shutil.rmtree(path)
-    return None
 
 
 def begin(work: Path, about: dict[str, Any]) -> None:
@@ -180,6 +114,28 @@ Licence: not stated; that of the text{base} applies.
 """
 
 
+def choose_model(
+    tokenizer: str, encoder: str, shape: dict[str, Any]
+) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, str]:
+    """Return a tokenizer and a model, new or to go on with, and what it is in words.
+
+    Raises UserError where pieces are missing without which nothing can be masked or packed.
+    """
+    if encoder:
+        pieces, model = open_checkpoint(encoder, AutoModelForMaskedLM, head_may_lack=True)
+    else:
+        pieces = open_tokenizer(tokenizer)
+        pieces.model_max_length = shape["max_length"]
+    for role in ("mask", "pad", "cls", "sep"):
+        if getattr(pieces, f"{role}_token") is None:
+            raise UserError(f"{tokenizer or encoder}: its tokenizer has no {role} token.")
+    if encoder:
+        return pieces, model, f"{encoder}, pretrained further"
+    model = new_model(shape, pieces)
+    what = f"{type(model).__name__} of {model.num_parameters():,} parameters, from scratch"
+    return pieces, model, what
+
+
 def main(
     context: typer.Context,
     text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
@@ -198,39 +154,27 @@ def main(
     # Of transformers, about torch: of no use to who runs this.
     warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
     overrides = parse_config_overrides(context.args)
-    check_settings(config, overrides, ("model", "data", "training"), "configs/pretraining.cfg")
-    settings = load_config(config, overrides=overrides)
+    check_settings(config, overrides, SECTIONS, "configs/pretraining.cfg")
+    settings = {name: dict(load_config(config, overrides=overrides)[name]) for name in SECTIONS}
     if bool(tokenizer) == bool(encoder):
         raise UserError("give --tokenizer to begin from scratch, or --encoder to go on with one.")
+    if encoder:
+        for name, value in settings["further"].items():
+            if f"training.{name}" not in overrides:
+                settings["training"][name] = value
     check_folder(output)
     n_lines, digest = measure_lines(text, encoding)
     work = output.with_name(f"{output.name}.unfinished")
     arguments = training_arguments(settings["training"], work)
     set_seed(arguments.seed)
-    if encoder:
-        pieces, model = open_checkpoint(encoder, AutoModelForMaskedLM, head_may_lack=True)
-        what = f"{encoder}, pretrained further"
-    else:
-        pieces = open_tokenizer(tokenizer)
-        pieces.model_max_length = settings["model"]["max_length"]
-    for role in ("mask", "pad", "cls", "sep"):
-        if getattr(pieces, f"{role}_token") is None:
-            raise UserError(f"{tokenizer or encoder}: its tokenizer has no {role} token.")
-    if not encoder:
-        model = new_model(settings["model"], pieces)
-        what = f"{type(model).__name__} of {model.num_parameters():,} parameters, from scratch"
+    pieces, model, what = choose_model(tokenizer, encoder, settings["model"])
     size = settings["data"]["block_size"]
     if not 3 <= size <= pieces.model_max_length:
         raise UserError(f"--data.block_size {size}: from 3 to {pieces.model_max_length} pieces.")
-    try:
-        mask = DataCollatorForLanguageModeling(
-            pieces, mlm_probability=settings["data"]["mlm_probability"]
-        )
-    except ValueError as error:
-        raise UserError(f"[data]: {first_line(error)}.") from error
+    mask = masking(pieces, settings["data"]["mlm_probability"])
     about = {
         "encoder": encoder, "tokenizer": tokenizer, "lines": n_lines, "text_sha256": digest,
-        "vocabulary": len(pieces), **{name: dict(settings[name]) for name in ("model", "data", "training")},
+        "vocabulary": len(pieces), **settings,
     }  # fmt: skip
     with arguments.main_process_first(desc="blocks"):
         if arguments.process_index == 0:
@@ -241,54 +185,33 @@ def main(
                 if last_checkpoint(work) is None:
                     shutil.rmtree(work)
                 raise
-    blocks = {
-        name: Blocks(work / f"{name}.blocks", size, pieces.all_special_ids)
-        for name in ("train", "dev")
-    }
-    # Masked once: each evaluation asks the same.
-    set_seed(arguments.seed)
-    asked = mask([blocks["dev"][index] for index in range(len(blocks["dev"]))])
-    trainer = MaskedTrainer(
-        model,
-        arguments,
-        data_collator=lambda rows: (default_data_collator if "labels" in rows[0] else mask)(rows),
-        train_dataset=blocks["train"],
-        eval_dataset=[dict(zip(asked, row)) for row in zip(*asked.values())],
-        processing_class=pieces,
+    train, dev = (
+        Blocks(work / f"{name}.blocks", size, pieces.all_special_ids) for name in ("train", "dev")
     )
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)
-    trainer.add_callback(Progress)
-    first = trainer.is_world_process_zero()
-    entropy = blocks["train"].entropy()
+    trainer = MaskedTrainer(model, arguments, pieces, mask, train, dev)
+    entropy = train.entropy()
     checkpoint = last_checkpoint(work)
-    if first:
+    if trainer.is_world_process_zero():
+        msg.info(f"{what}: {len(train):,} blocks of {size} pieces, {len(dev):,} held out")
         msg.info(
-            f"{what}: {len(blocks['train']):,} blocks of {size} pieces, {len(blocks['dev']):,} held out"
-        )
-        msg.info(
-            f"unigram entropy of the pieces: {entropy:.3f} (perplexity {math.exp(entropy):,.1f})"
+            f"unigram entropy of the pieces: {entropy:.3f} (perplexity {perplexity(entropy):,.1f})"
         )
         if checkpoint:
             msg.info(f"going on from {checkpoint}")
     trainer.train(resume_from_checkpoint=checkpoint)
-    history = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
-    if history[-1]["step"] != trainer.state.global_step:
-        trainer.evaluate()
-        history.append(trainer.state.log_history[-1])
-    if not first:
+    curve = trainer.losses()
+    if not trainer.is_world_process_zero():
         return
-    loss = history[-1]["eval_loss"]
-    figures = {"loss": loss, "perplexity": math.exp(min(loss, 50)), "entropy": entropy}
+    loss = curve[-1]["loss"]
+    figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": entropy}
     card = CARD.format(
-        what=what, steps=trainer.state.global_step, lines=n_lines, train=len(blocks["train"]),
+        what=what, steps=trainer.state.global_step, lines=n_lines, train=len(train),
         block=size, digest=digest, base=f" and of {encoder}" if encoder else "", **figures,
     )  # fmt: skip
     with written_beside(output) as folder:
         trainer.model.save_pretrained(folder)
         pieces.save_pretrained(folder)
         shutil.copytree(work / "logs", folder / "logs")
-        curve = [{"step": entry["step"], "loss": entry["eval_loss"]} for entry in history]
         srsly.write_json(folder / "pretraining.json", {**about, **figures, "held_out": curve})
         (folder / "README.md").write_text(card, encoding="utf8")
     shutil.rmtree(work)

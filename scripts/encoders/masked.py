@@ -1,0 +1,136 @@
+"""transformers' Trainer for masked words: arguments, evaluation with the same masks, checkpoints."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import srsly
+from transformers import (
+    DataCollatorForLanguageModeling,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainingArguments,
+    default_data_collator,
+    set_seed,
+)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from ..errors import UserError, first_line
+from .blocks import Blocks
+from .hardware import has_bfloat16, has_gpu
+
+# Above e^50 nothing can be told apart any more.
+HIGHEST_LOSS = 50
+
+
+def perplexity(loss: float) -> float:
+    """Return e to the power of a loss in nats."""
+    return math.exp(min(loss, HIGHEST_LOSS))
+
+
+def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
+    """Return the fields of [training] as Trainer takes them. Raises UserError."""
+    cpu = not has_gpu()
+    try:
+        return TrainingArguments(
+            **{**fields, "bf16": fields.get("bf16", False) and has_bfloat16()},
+            output_dir=str(work),
+            logging_dir=str(work / "logs"),
+            report_to=["tensorboard"],
+            use_cpu=cpu,
+            dataloader_pin_memory=not cpu,
+            eval_on_start=True,
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"[training]: {first_line(error)}; see transformers.TrainingArguments."
+        ) from error
+
+
+def masking(tokenizer: PreTrainedTokenizerBase, share: float) -> DataCollatorForLanguageModeling:
+    """Return what masks a share of the pieces of a batch. Raises UserError for what is no share."""
+    try:
+        return DataCollatorForLanguageModeling(tokenizer, mlm_probability=share)
+    except ValueError as error:
+        raise UserError(f"[data]: {first_line(error)}.") from error
+
+
+class Progress(ProgressCallback):
+    """A bar, and a line for each evaluation."""
+
+    loss: float | None = None
+
+    def on_prediction_step(self, args, state, control, **kwargs) -> None:
+        """No bar within the bar."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        self.loss = logs.get("loss", self.loss)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs) -> None:
+        super().on_evaluate(args, state, control, **kwargs)
+        if state.is_world_process_zero and metrics:
+            bar = self.training_bar
+            trained = "     –" if self.loss is None else f"{self.loss:6.3f}"
+            (bar.write if bar else print)(
+                f"{state.global_step:7,}   loss in training {trained}   held out "
+                f"{metrics['eval_loss']:6.3f}   perplexity {metrics['eval_perplexity']:10,.1f}"
+            )
+
+
+class MaskedTrainer(Trainer):
+    """Learns on blocks that are masked anew each time, and is asked the same each time."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        arguments: TrainingArguments,
+        tokenizer: PreTrainedTokenizerBase,
+        mask: DataCollatorForLanguageModeling,
+        train: Blocks,
+        dev: Blocks,
+    ) -> None:
+        set_seed(arguments.seed)
+        asked = mask([dev[index] for index in range(len(dev))])
+        super().__init__(
+            model,
+            arguments,
+            data_collator=lambda rows: (default_data_collator if "labels" in rows[0] else mask)(
+                rows
+            ),
+            train_dataset=train,
+            eval_dataset=[dict(zip(asked, row)) for row in zip(*asked.values())],
+            processing_class=tokenizer,
+        )
+        for callback in (PrinterCallback, ProgressCallback):
+            self.remove_callback(callback)
+        self.add_callback(Progress)
+
+    def log(self, logs: dict[str, float], *arguments) -> None:
+        if "eval_loss" in logs:
+            logs["eval_perplexity"] = perplexity(logs["eval_loss"])
+        super().log(logs, *arguments)
+
+    def losses(self) -> list[dict[str, float]]:
+        """Return step and held-out loss of each evaluation, the last being that of the result."""
+        history = [entry for entry in self.state.log_history if "eval_loss" in entry]
+        if history[-1]["step"] != self.state.global_step:
+            self.evaluate()
+            history.append(self.state.log_history[-1])
+        return [{"step": entry["step"], "loss": entry["eval_loss"]} for entry in history]
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """Return the last whole checkpoint of a broken-off training; Trainer writes its state last.
+
+    One that a kill cut short is deleted.
+    """
+    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for path in reversed(found):
+        try:
+            srsly.read_json(path / "trainer_state.json")
+            return str(path)
+        except ValueError:
+            shutil.rmtree(path)
+    return None
