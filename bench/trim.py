@@ -12,6 +12,8 @@ import typer
 from transformers import DistilBertConfig, DistilBertForTokenClassification
 from wasabi import msg
 
+from scripts.errors import run
+
 PIECES = 119_547
 
 
@@ -33,10 +35,10 @@ def trainer(pieces: int, texts: int, length: int):
 
 
 def main(
-    pieces: int = typer.Option(40000, help="Size of the cut vocabulary"),
-    rounds: int = typer.Option(5, help="Rounds of one step each"),
-    texts: int = typer.Option(8, help="Texts of a batch"),
-    length: int = typer.Option(64, help="Pieces of a text"),
+    pieces: int = typer.Option(40000, min=10, help="Size of the cut vocabulary"),
+    rounds: int = typer.Option(5, min=1, help="Rounds of one step each"),
+    texts: int = typer.Option(8, min=1, help="Texts of a batch"),
+    length: int = typer.Option(64, min=1, max=512, help="Pieces of a text"),
 ) -> None:
     """Time training steps before and after a cut; print medians and their ratio."""
     steps, sizes = zip(*(trainer(size, texts, length) for size in (PIECES, pieces)))
@@ -54,4 +56,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -8,7 +8,7 @@ from transformers import PretrainedConfig
 from wasabi import msg
 
 from .encoders.checkpoint import open_checkpoint, open_config
-from .errors import UserError, run
+from .errors import UserError, first_line, run
 from .files import check_folder, written_beside
 from .serving.borrowed import BorrowedCategories, BorrowedEntities
 
@@ -56,7 +56,7 @@ def main(
     try:
         nlp = spacy.blank(lang)
     except ImportError as error:
-        raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+        raise UserError(f"--lang {lang!r}: {first_line(error)}.") from error
     name, head = head_of(open_config(checkpoint), checkpoint)
     tokenizer, model = open_checkpoint(checkpoint, head.auto)
     if not tokenizer.is_fast:

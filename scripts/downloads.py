@@ -16,6 +16,7 @@ from .files import check_folder, naming, sha256
 # Seconds without a byte after which a server is given up.
 TIMEOUT = 8
 BLOCK = 1 << 16
+PART = ".part"
 BROKE_OFF = "broke off in the middle; run again to go on"
 # What arrived is kept in pieces of this size; the library's own would lose 10 MB.
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = BLOCK
@@ -122,6 +123,33 @@ def hub_file(repository: str, kind: str, name: str, revision: str) -> Path:
     return path
 
 
+def receive(response: requests.Response, part: Path, have: int, size: int | None) -> int | None:
+    """Write an answer to `part`, after the first `have` bytes where the server goes on from there;
+    return the size of the whole, where it is known. Raises Unavailable."""
+    if not response.ok:
+        reason = REASONS.get(response.status_code, response.reason)
+        raise Unavailable(f"status {response.status_code}: {reason}")
+    resumed = response.status_code == 206
+    if "Content-Length" in response.headers:
+        announced = int(response.headers["Content-Length"]) + have * resumed
+        if size not in (None, announced):
+            raise Unavailable(f"it has {announced:,} bytes where {size:,} are expected")
+        size = announced
+    name = part.name.removesuffix(PART)
+    bar = tqdm(total=size, initial=have * resumed, desc=name, unit="B", unit_scale=True)
+    with bar, naming(part), part.open("ab" if resumed else "wb") as target:
+        try:
+            for block in response.iter_content(BLOCK):
+                target.write(block)
+                bar.update(len(block))
+        except requests.RequestException as error:
+            of = f" of {size:,}" if size else ""
+            raise Unavailable(
+                f"it broke off after {target.tell():,}{of} bytes; run again to go on"
+            ) from error
+    return size
+
+
 def download(url: str, path: Path, size: int | None, digest: str) -> None:
     """Download a file of this sha256, and of `size` bytes if that is known; `path` is there only
     when it is all right.
@@ -129,34 +157,16 @@ def download(url: str, path: Path, size: int | None, digest: str) -> None:
     What has arrived stays in `path`.part, and the next call goes on from there.
     Raises Unavailable, and UserError where a file stands in the way.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART)
     check_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
     if size is None or have < size:
         headers = {"Range": f"bytes={have}-"} if have else {}
         with ImpatientSession(set()).get(url, headers=headers, stream=True) as response:
-            if not response.ok:
-                reason = REASONS.get(response.status_code, response.reason)
-                raise Unavailable(f"status {response.status_code}: {reason}")
-            resumed = response.status_code == 206
-            announced = int(response.headers.get("Content-Length", -1)) + have * resumed
-            if size is None and announced >= 0:
-                size = announced
-            if announced not in (-1 + have * resumed, size):
-                raise Unavailable(f"it has {announced:,} bytes where {size:,} are expected")
-            bar = tqdm(
-                total=size, initial=have * resumed, desc=path.name, unit="B", unit_scale=True
-            )
-            with bar, naming(part), part.open("ab" if resumed else "wb") as target:
-                try:
-                    for block in response.iter_content(BLOCK):
-                        target.write(block)
-                        bar.update(len(block))
-                except requests.RequestException as error:
-                    raise Unavailable(
-                        f"it broke off after {target.tell():,} of {size or 0:,} bytes; run again to go on"
-                    ) from error
+            # 416: all of it is there, and was cut off before it got its name.
+            if not (have and response.status_code == 416):
+                size = receive(response, part, have, size)
     if size not in (None, part.stat().st_size) or sha256(part) != digest:
         part.unlink()
         raise Unavailable("what came is another file: its size or sha256 is not the expected one")

@@ -100,8 +100,8 @@ def main(
     tokens, which no head of transformers does.
     """
     check_folder(output)
-    scores = read_metrics(metrics)
     nlp = load(pipeline)
+    scores = read_metrics(metrics, nlp)
     encoder = neutralise(nlp)
     head = borrowed_head(nlp)
     model = encoder_of(nlp)

@@ -3,9 +3,11 @@
 import fnmatch
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import datasets
 import huggingface_hub
@@ -18,7 +20,7 @@ from wasabi import msg
 from .corpora.raw import is_archive, unpack
 from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
-from .files import sha256, written_beside
+from .files import LOCK, sha256, written_beside
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
@@ -156,7 +158,7 @@ def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> Non
 
     Raises UserError with what was tried, and which file to put where instead.
     """
-    path = downloads / archive["url"].rsplit("/", 1)[-1]
+    path = downloads / urlsplit(archive["url"]).path.rsplit("/", 1)[-1]
     size = archive.get("bytes")
     if not path.exists():
         try:
@@ -176,8 +178,14 @@ def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> Non
     with written_beside(output) as folder:
         if is_archive(path):
             unpack(path, folder, lambda name: fnmatch.fnmatch(name, archive["members"]))
+        elif zipfile.is_zipfile(path):
+            raise UserError(f"{path}: a zip archive; unpack it into {output} yourself.")
         else:
             shutil.copy(path, folder)
+        if not any(file.is_file() for file in folder.rglob("*") if file.name != LOCK):
+            raise UserError(
+                f"{path}: nothing in it is named {archive['members']}; another archive?"
+            )
 
 
 def main(
@@ -199,6 +207,12 @@ def main(
     if output.is_dir() and any(output.iterdir()):
         msg.info(f"{output} is there already, and used as it is; delete it to get it again")
         return
+    if "hub" in source and url:
+        raise UserError(f"--url: {corpus} is a data set of the hub; name another with --id.")
+    if "archive" in source and (id or config or revision):
+        raise UserError(
+            f"{corpus} is an archive, not a data set of the hub; name another with --url."
+        )
     if "hub" in source:
         hub = source["hub"]
         hub["id"] = id or hub["id"]
@@ -207,6 +221,9 @@ def main(
     else:
         archive = source["archive"]
         if url:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path[-1:] in "/":
+                raise UserError(f"--url {url}: no address of a file; write http://… to its name.")
             if not re.fullmatch("[0-9a-f]{64}", digest):
                 raise UserError("--url: give the --sha256 of the file as well, 64 digits of it.")
             archive |= {"url": url, "sha256": digest, "bytes": None}

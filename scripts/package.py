@@ -140,12 +140,12 @@ def main(
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in a clean environment."""
     check_folder(output)
-    scores = read_metrics(metrics)
     try:
         Version(version)
     except InvalidVersion as error:
         raise UserError(f"--version {version}: no version; write it as 1.2.0.") from error
     nlp = load(pipeline)
+    scores = read_metrics(metrics, nlp)
     if not re.fullmatch(r"\w+", name):
         raise UserError(f"--name {name}: letters, digits and _ alone, as in fr_flue_trf.")
     if not name.startswith(f"{nlp.lang}_"):

@@ -33,7 +33,9 @@ def main(
         ..., help="Where to: your name, or your organisation's, / a name"
     ),
     token: str = typer.Option("", help="Your token with write access (default: $HF_TOKEN)"),
-    public: bool = typer.Option(False, "--public", help="A new repository is public; else private"),
+    public: bool = typer.Option(
+        False, "--public", help="Make the repository public if it is new; else private"
+    ),
 ) -> None:
     """Create a repository on the hub, unless it is there, and upload a checkpoint with its card."""
     check(folder)
@@ -54,17 +56,24 @@ def main(
         with impatient_hub():
             api.create_repo(repository, private=not public, exist_ok=True)
         done = api.upload_folder(
-            folder_path=folder, repo_id=repository, commit_message=f"Upload {folder.name}"
+            folder_path=folder,
+            repo_id=repository,
+            commit_message=f"Upload {folder.name}",
+            # TensorBoard's files tell of the machine; hidden files are for nobody else.
+            ignore_patterns=["logs/*", ".*", "*/.*"],
         )
     except (
         Unavailable,
         huggingface_hub.errors.HfHubHTTPError,
         requests.RequestException,
         ValueError,
+        OSError,
+        # Of an upload that was tried several times.
+        RuntimeError,
     ) as error:
         raise UserError(
             f"{repository} cannot be written to {huggingface_hub.constants.ENDPOINT} "
-            f"({reason_of(error)}); nothing was changed there, or run again."
+            f"({reason_of(error)}). What is there is as it was, or a new empty repository; run again."
         ) from error
     msg.good(f"{folder} is at {done}")
 

@@ -22,8 +22,8 @@ def main(
 ) -> None:
     """Write an HTML page: the scores, then test examples drawn by displaCy, errors first."""
     check_file(output)
-    scores = read_metrics(metrics)
     nlp = load(pipeline)
+    scores = read_metrics(metrics, nlp)
     gold = read_gold(corpus / "test.spacy", nlp)
     predicted = list(annotate(nlp, [doc.text for doc in gold]))
     items = (entity_items if "ner" in nlp.pipe_names else category_items)(predicted, gold)

@@ -1,15 +1,28 @@
 """Config files whose values can be given on the command line: --section.name value."""
 
+import configparser
 from pathlib import Path
 from typing import Any
 
+from click import NoSuchOption
+from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from thinc.api import Config
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 # For typer: options that are not a command's own are settings of its config.
 SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
+
+
+def parse_settings(arguments: list[str]) -> dict[str, Any]:
+    """Return the settings of a command line, --section.name value. Raises UserError."""
+    try:
+        return parse_config_overrides(arguments)
+    except NoSuchOption as error:
+        raise UserError(
+            f"{error.option_name}: no such option; see --help. A setting is --section.name value."
+        ) from error
 
 
 def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], like: str) -> Config:
@@ -22,8 +35,8 @@ def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], l
         raise UserError(f"{path}: no such config file; the project's are in configs/.")
     try:
         written = load_config(path)
-    except ValueError as error:
-        raise UserError(f"{path}: no config ({error}); compare {like}.") from error
+    except (ValueError, configparser.Error) as error:
+        raise UserError(f"{path}: no config ({first_line(error)}); compare {like}.") from error
     if not set(needed) <= set(written):
         sections = " or no ".join(f"[{name}]" for name in needed)
         raise UserError(f"{path}: no {sections} in it; compare {like}.")
@@ -32,14 +45,16 @@ def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], l
         place: Any = written
         for section in sections:
             place = place.get(section, {}) if isinstance(place, dict) else {}
-        if name not in place:
+        if not isinstance(place, dict) or name not in place:
             first = sections[0] if sections and sections[0] in written else needed[0]
             raise UserError(
                 f"--{key}: no such setting in {path}; those of [{first}] are "
                 f"{', '.join(written[first])}."
             )
         default = place[name]
-        numbers = (int, float) if isinstance(default, float) else int
-        if type(default) in (int, float) and not isinstance(value, numbers):
-            raise UserError(f"--{key} {value}: a number is expected, such as {default}.")
+        kinds = {float: (int, float), int: (int,), bool: (bool,)}.get(type(default))
+        # A bool is an int in Python, and no number here.
+        if kinds and (not isinstance(value, kinds) or isinstance(value, bool) != (bool in kinds)):
+            kind = "true or false" if bool in kinds else "a number"
+            raise UserError(f"--{key} {value}: {kind} is expected, such as {default}.")
     return written

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import srsly
 import typer
-from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
@@ -19,7 +18,7 @@ from .encoders.checkpoint import open_checkpoint
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import TASKS
-from .settings import SETTINGS, check_settings
+from .settings import SETTINGS, check_settings, parse_settings
 
 
 def check_gpu(gpu_id: int) -> None:
@@ -50,7 +49,7 @@ def main(
 ) -> None:
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
-    overrides = parse_config_overrides(context.args)
+    overrides = parse_settings(context.args)
     written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
     try:
         get_lang_class(lang)

@@ -83,6 +83,9 @@ class Hub(BaseHTTPRequestHandler):
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and self.command == "GET":
             start = int(asked[1])
+            if start >= len(body):
+                self.answer(416)
+                return
             span = f"bytes {start}-{len(body) - 1}/{len(body)}"
             self.answer(206, body[start:], {**headers, "Content-Range": span})
         else:

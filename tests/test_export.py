@@ -88,6 +88,14 @@ def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, sample_cor
     assert torch.equal(one, other)
 
 
+def test_metrics_of_another_pipeline_are_refused(command, distilbert, sample_corpora, tmp_path):
+    trained(command, distilbert, sample_corpora, "textcat", tmp_path / "other")
+    pipeline = trained(command, distilbert, sample_corpora, "ner", tmp_path)
+    result = command(export, pipeline, tmp_path / "other" / "m.json", tmp_path / "out")
+    assert result.code == 1 and "m.json: of another pipeline" in result.line
+    assert not (tmp_path / "out").exists()
+
+
 def run(endpoint, folder, *arguments, token=TOKEN):
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
     environment.pop("HF_HUB_OFFLINE", None)
@@ -143,6 +151,21 @@ def test_what_cannot_be_pushed(distilbert, tmp_path, repository, token, missing,
     assert result.returncode == 1 and "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
     assert message in line and not (tmp_path / "hub" / "models").exists()
+
+
+class FullHub(UploadHub):
+    def do_PUT(self) -> None:
+        self.body()
+        self.answer(403)
+
+
+def test_an_upload_that_fails_is_told_in_a_line(distilbert, tmp_path):
+    folder = with_card(distilbert, tmp_path / "mine")
+    (tmp_path / "hub").mkdir()
+    with recorded(tmp_path / "hub", kind=FullHub) as (endpoint, _):
+        result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "me/tiny cannot be written to" in result.stderr
 
 
 def test_no_hub_to_push_to(distilbert, tmp_path):

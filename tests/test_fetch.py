@@ -14,6 +14,7 @@ import pytest
 import srsly
 
 from scripts import fetch
+from scripts.downloads import download
 from scripts.errors import UserError
 from scripts.files import sha256
 
@@ -277,6 +278,24 @@ def test_a_corpus_without_an_archive_of_its_own(command, archive, tmp_path, monk
         options = ("--url", url, "--sha256", sha256(text), *options)
         assert command(fetch, "eslo", out, *options).code == 0
     assert (out / "eslo.txt").read_bytes() == text.read_bytes()
+    (tmp_path / "a.zip").write_bytes(b"")
+    for options, message in (
+        (("eslo", tmp_path / "x", "--url", "abc"), "--url abc: no address of a file"),
+        (("eslo", tmp_path / "x", "--url", "http://a/"), "no address of a file"),
+        (("eslo", tmp_path / "x", "--id", "a/b"), "eslo is an archive"),
+        (("sst2", tmp_path / "x", "--url", url), "--url: sst2 is a data set of the hub"),
+    ):
+        assert message in command(fetch, *options).line
+
+
+def test_what_was_whole_but_for_its_name(archive, tmp_path):
+    """Killed between the last byte and the renaming, of a file whose size is not known."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "cls.tar.gz.part").write_bytes(archive.read_bytes())
+    with serve(tmp_path / "www") as endpoint:
+        url = f"{endpoint}/datasets/files/resolve/main/cls.tar.gz"
+        download(url, tmp_path / "d" / "cls.tar.gz", None, sha256(archive))
+    assert (tmp_path / "d" / "cls.tar.gz").read_bytes() == archive.read_bytes()
 
 
 def test_an_unknown_corpus(command, monkeypatch, tmp_path):

@@ -10,6 +10,10 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
@@ -22,7 +26,19 @@ from ..errors import UserError
 from ..files import written_beside
 
 # What transformers raises for files that are missing, damaged or of another kind.
-UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, UnpicklingError)
+UNREADABLE = (
+    OSError, ValueError, TypeError, RuntimeError, KeyError, AttributeError, ZeroDivisionError,
+    SafetensorError, UnpicklingError, Unavailable,
+)  # fmt: skip
+# Endings of classes with a head -> what opens them.
+HEADS = {
+    "ForMaskedLM": AutoModelForMaskedLM,
+    "ForPreTraining": AutoModelForMaskedLM,
+    "ForTokenClassification": AutoModelForTokenClassification,
+    "ForSequenceClassification": AutoModelForSequenceClassification,
+    "ForQuestionAnswering": AutoModelForQuestionAnswering,
+    "Model": AutoModel,
+}
 
 
 @contextmanager
@@ -32,7 +48,10 @@ def opening(name: str) -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
-    except (*UNREADABLE, Unavailable) as error:
+    except Exception as error:
+        # tokenizers raises a plain Exception for files that it cannot read.
+        if not isinstance(error, UNREADABLE) and type(error) is not Exception:
+            raise
         raise UserError(
             f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
             "Put its config, weights and tokenizer into a folder and name that instead."
@@ -87,10 +106,37 @@ def open_config(name: str) -> PretrainedConfig:
         return AutoConfig.from_pretrained(name, trust_remote_code=False)
 
 
-def has_masked_head(name: str) -> bool:
-    """Tell whether a checkpoint has a head for masked words. Raises UserError."""
-    heads = ("ForMaskedLM", "ForPreTraining")
-    return any(kind.endswith(heads) for kind in open_config(name).architectures or ())
+def class_of(name: str) -> type:
+    """Return the auto class that opens a checkpoint with the head that it has. Raises UserError."""
+    classes = open_config(name).architectures or ["Model"]
+    for kind in classes if isinstance(classes, list) else ():
+        for ending, found in HEADS.items():
+            if str(kind).endswith(ending):
+                return found
+    raise UserError(
+        f"encoder {name}: {classes}: not an encoder, or with a head that is not known here."
+    )
+
+
+def longest(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
+    """Return how many pieces an encoder takes, special ones included."""
+    positions = getattr(model.config, "max_position_embeddings", 0)
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    if table is not None and table.padding_idx is not None:
+        # RoBERTa's family counts from the one after its padding.
+        positions -= table.padding_idx + 1
+    return (
+        min(tokenizer.model_max_length, positions) if positions > 0 else tokenizer.model_max_length
+    )
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """Turn what goes wrong in writing weights, as on a full disk, into one UserError."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise UserError(f"{output}: the weights cannot be written ({error}).") from error
 
 
 def save_checkpoint(
@@ -105,10 +151,8 @@ def save_checkpoint(
     Raises UserError where the disk is full.
     """
     with written_beside(output) as folder:
-        try:
+        with writing(output):
             (model.half() if half else model).save_pretrained(folder)
-        except SafetensorError as error:
-            raise UserError(f"{output}: the weights cannot be written ({error}).") from error
         if half:
             # Loaded, and trained, in float32, whatever the dtype of the file.
             model.config.torch_dtype = torch.float32

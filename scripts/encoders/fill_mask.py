@@ -9,7 +9,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 from wasabi import msg
 
 from ..errors import UserError, run
-from .checkpoint import open_checkpoint
+from .checkpoint import longest, open_checkpoint
 
 # However a gap is written, it becomes the encoder's own mask token.
 GAPS = ("[MASK]", "<mask>")
@@ -29,10 +29,10 @@ def fill(
     places = (batch["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten()
     if not len(places):
         raise UserError(f"no gap in {text[:60]!r}: write {tokenizer.mask_token} where a word is.")
-    if batch["input_ids"].shape[1] > tokenizer.model_max_length:
+    length, limit = batch["input_ids"].shape[1], longest(tokenizer, model)
+    if length > limit:
         raise UserError(
-            f"the text has {batch['input_ids'].shape[1]} pieces, the encoder takes "
-            f"{tokenizer.model_max_length}: give a shorter one."
+            f"the text has {length} pieces, the encoder takes {limit}: give a shorter one."
         )
     with torch.no_grad():
         probabilities = model(**batch).logits[0, places].softmax(-1)

@@ -16,5 +16,6 @@ def has_gpu() -> bool:
 def has_bfloat16() -> bool:
     """Tell whether the device that Trainer uses computes in bfloat16."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        # Older GPUs only act as if, and slowly.
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return not has_gpu() and processor_has_bfloat16()

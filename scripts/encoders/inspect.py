@@ -19,7 +19,7 @@ from wasabi import msg
 
 from ..errors import UserError, run
 from ..files import check_file, written_beside
-from .checkpoint import open_checkpoint
+from .checkpoint import longest, open_checkpoint
 
 # Attention is drawn as a table of so many pieces at most; it has layers × heads of them.
 MOST_DRAWN = 64
@@ -88,11 +88,10 @@ def run_model(
     """
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     length = batch["input_ids"].shape[1]
-    positions = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
-    if length > min(positions, tokenizer.model_max_length):
+    limit = longest(tokenizer, model)
+    if length > limit:
         raise UserError(
-            f"the text has {length} pieces, the encoder takes {tokenizer.model_max_length}: give a "
-            "shorter one."
+            f"the text has {length} pieces, the encoder takes {limit}: give a shorter one."
         )
     with torch.no_grad():
         output = model(**batch, output_hidden_states=True, output_attentions=True)

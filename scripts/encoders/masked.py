@@ -41,6 +41,8 @@ def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
             report_to=["tensorboard"],
             use_cpu=cpu,
             dataloader_pin_memory=not cpu,
+            # Which pieces are special is for the masks, not for the model.
+            remove_unused_columns=False,
             eval_on_start=True,
         )
     except (ValueError, TypeError) as error:
@@ -51,10 +53,9 @@ def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
 
 def masking(tokenizer: PreTrainedTokenizerBase, share: float) -> DataCollatorForLanguageModeling:
     """Return what masks a share of the pieces of a batch. Raises UserError for what is no share."""
-    try:
-        return DataCollatorForLanguageModeling(tokenizer, mlm_probability=share)
-    except ValueError as error:
-        raise UserError(f"[data]: {first_line(error)}.") from error
+    if not 0 < share < 1:
+        raise UserError(f"--data.mlm_probability {share}: a share is expected, such as 0.15.")
+    return DataCollatorForLanguageModeling(tokenizer, mlm_probability=share)
 
 
 class Progress(ProgressCallback):
@@ -114,23 +115,37 @@ class MaskedTrainer(Trainer):
 
     def losses(self) -> list[dict[str, float]]:
         """Return step and held-out loss of each evaluation, the last being that of the result."""
-        history = [entry for entry in self.state.log_history if "eval_loss" in entry]
-        if history[-1]["step"] != self.state.global_step:
+        asked = {entry["step"] for entry in self.state.log_history if "eval_loss" in entry}
+        if self.state.global_step not in asked:
             self.evaluate()
-            history.append(self.state.log_history[-1])
-        return [{"step": entry["step"], "loss": entry["eval_loss"]} for entry in history]
+        # A training that was broken off is asked twice where it goes on.
+        losses = {
+            entry["step"]: entry["eval_loss"]
+            for entry in self.state.log_history
+            if "eval_loss" in entry
+        }
+        return [{"step": step, "loss": losses[step]} for step in sorted(losses)]
 
 
-def last_checkpoint(work: Path) -> str | None:
-    """Return the last whole checkpoint of a broken-off training; Trainer writes its state last.
-
-    One that a kill cut short is deleted.
-    """
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in reversed(found):
+def last_checkpoint(work: Path) -> Path | None:
+    """Return the last whole checkpoint of a broken-off training; Trainer writes its state last."""
+    for path in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
         try:
             srsly.read_json(path / "trainer_state.json")
-            return str(path)
+            return path
         except ValueError:
-            shutil.rmtree(path)
+            continue
     return None
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the number of updates before a checkpoint, by its name."""
+    return int(checkpoint.name.split("-")[1])
+
+
+def sweep(work: Path) -> None:
+    """Delete checkpoints that a kill cut short: all after the last whole one."""
+    last = last_checkpoint(work)
+    for path in work.glob("checkpoint-*"):
+        if last is None or step_of(path) > step_of(last):
+            shutil.rmtree(path)

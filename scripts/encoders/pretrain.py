@@ -4,20 +4,22 @@ Masked-language modelling (Devlin et al. 2019) with transformers' Trainer, from 
 encoder that is there. On several GPUs: `torchrun --nproc_per_node 2 -m scripts.encoders.pretrain …`.
 """
 
+import hashlib
+import json
+import math
 import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
-import srsly
 import typer
-from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    TrainerState,
     set_seed,
 )
 from wasabi import msg
@@ -25,27 +27,59 @@ from wasabi import msg
 from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, first_line, run
 from ..files import check_folder, written_beside
-from ..settings import SETTINGS, check_settings
+from ..settings import SETTINGS, check_settings, parse_settings
 from .blocks import Blocks, pack
-from .checkpoint import open_checkpoint, open_tokenizer
-from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, training_arguments
+from .checkpoint import longest, open_checkpoint, open_tokenizer, writing
+from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, sweep, training_arguments
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
 TYPES = ("bert", "camembert", "distilbert")
+POSITIONS = ("absolute", "relative_key", "relative_key_query")
 SECTIONS = ("model", "data", "training", "further")
+# Fields of [training] with which nothing can be done at 0.
+POSITIVE = (
+    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"
+)  # fmt: skip
+
+
+def read_settings(config: Path, overrides: dict[str, Any], going_on: bool) -> dict[str, Any]:
+    """Return the sections of a config, with what was given; [further] is in [training] already
+    where an encoder goes on. Raises UserError for what is missing, unknown or out of range."""
+    check_settings(config, overrides, SECTIONS, "configs/pretraining.cfg")
+    settings = {name: dict(load_config(config, overrides=overrides)[name]) for name in SECTIONS}
+    shipped = load_config(CONFIG)
+    for section in ("model", "data"):
+        missing = set(shipped[section]) - set(settings[section])
+        if missing:
+            raise UserError(
+                f"{config}: no {', '.join(sorted(missing))} in [{section}]; compare {CONFIG}."
+            )
+        for name, value in settings[section].items():
+            if type(value) is int and value < 1:
+                raise UserError(f"--{section}.{name} {value}: 1 or more.")
+    for name in POSITIVE:
+        if settings["training"].get(name, 1) < 1:
+            raise UserError(f"--training.{name} {settings['training'][name]}: 1 or more.")
+    if going_on:
+        for name, value in settings["further"].items():
+            if f"training.{name}" not in overrides:
+                settings["training"][name] = value
+    return settings
 
 
 def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """Return an encoder with a head for masked words, of random weights.
 
-    shape: type, num_hidden_layers, hidden_size, num_attention_heads, intermediate_size, dropout,
-    initializer_range, position_embedding_type,
-    max_length. Raises UserError for a shape that there is not.
+    shape: what [model] holds. Raises UserError where no encoder has that shape.
     """
     shape = dict(shape)
     kind, length, dropout = (shape.pop(name) for name in ("type", "max_length", "dropout"))
     if kind not in TYPES:
         raise UserError(f"--model.type {kind}: there are {', '.join(TYPES)}.")
+    if shape["position_embedding_type"] not in POSITIONS:
+        raise UserError(f"--model.position_embedding_type: there are {', '.join(POSITIONS)}.")
+    if not 0 <= dropout < 1:
+        raise UserError(f"--model.dropout {dropout}: a share is expected, such as 0.1.")
     if kind == "distilbert":
         # Names that DistilBERT does not share with the others.
         shape["hidden_dim"] = shape.pop("intermediate_size")
@@ -69,20 +103,30 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreT
             **shape,
         )
         return AutoModelForMaskedLM.from_config(config)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise UserError(f"[model]: no such shape ({first_line(error)}).") from error
 
 
 def begin(work: Path, about: dict[str, Any]) -> None:
-    """Make the folder of what is not finished; raise UserError where it is another training's."""
+    """Make the folder of what is not finished, or see that it can be gone on with.
+
+    Raises UserError where it is another training's, or nothing of the kind.
+    """
     record = work / "begun.json"
-    if record.exists() and srsly.read_json(record) != about:
+    if work.exists() and not record.is_file():
+        raise UserError(f"{work}: something else is there; move it away.")
+    if last_checkpoint(work) is None:
+        # Nothing was learnt yet.
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        # Not srsly, which rounds numbers.
+        record.write_text(json.dumps(about, indent=1), encoding="utf8")
+    elif json.loads(record.read_text(encoding="utf8")) != about:
         raise UserError(
             f"{work}: a pretraining with other settings, text or tokenizer was broken off there; "
             "delete it, or go on with what it was begun with."
         )
-    work.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(record, about)
+    sweep(work)
 
 
 def pack_text(
@@ -103,7 +147,7 @@ def pack_text(
 CARD = """---
 library_name: transformers
 pipeline_tag: fill-mask
----
+{front}---
 {what}, for {steps:,} updates on {lines:,} lines of text ({train:,} blocks of {block} pieces; sha256
 of the lines {digest}).
 
@@ -112,6 +156,11 @@ and no context, has {entropy:.3f}. `pretraining.json` has all settings and the l
 
 Licence: not stated; that of the text{base} applies.
 """
+
+
+def neutral(name: str) -> str:
+    """Return a name on the hub as it is, and of a folder the last part: others have it elsewhere."""
+    return Path(name).resolve().name if name and Path(name).exists() else name
 
 
 def choose_model(
@@ -130,7 +179,7 @@ def choose_model(
         if getattr(pieces, f"{role}_token") is None:
             raise UserError(f"{tokenizer or encoder}: its tokenizer has no {role} token.")
     if encoder:
-        return pieces, model, f"{encoder}, pretrained further"
+        return pieces, model, f"{neutral(encoder)}, pretrained further"
     model = new_model(shape, pieces)
     what = f"{type(model).__name__} of {model.num_parameters():,} parameters, from scratch"
     return pieces, model, what
@@ -144,7 +193,9 @@ def main(
         "", help="From scratch: a folder of `train_tokenizer`, or a name"
     ),
     encoder: str = typer.Option("", help="To go on with: an encoder, a folder or a hub name"),
-    config: Path = typer.Option(CONFIG, help="The settings"),
+    config: Path = typer.Option(
+        CONFIG, help="The settings", show_default="configs/pretraining.cfg"
+    ),
     encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
 ) -> None:
     """Pretrain an encoder on masked words, from scratch (--tokenizer) or going on (--encoder).
@@ -153,28 +204,24 @@ def main(
     """
     # Of transformers, about torch: of no use to who runs this.
     warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
-    overrides = parse_config_overrides(context.args)
-    check_settings(config, overrides, SECTIONS, "configs/pretraining.cfg")
-    settings = {name: dict(load_config(config, overrides=overrides)[name]) for name in SECTIONS}
+    settings = read_settings(config, parse_settings(context.args), bool(encoder))
     if bool(tokenizer) == bool(encoder):
         raise UserError("give --tokenizer to begin from scratch, or --encoder to go on with one.")
-    if encoder:
-        for name, value in settings["further"].items():
-            if f"training.{name}" not in overrides:
-                settings["training"][name] = value
+    output = output.resolve()
     check_folder(output)
     n_lines, digest = measure_lines(text, encoding)
     work = output.with_name(f"{output.name}.unfinished")
     arguments = training_arguments(settings["training"], work)
     set_seed(arguments.seed)
     pieces, model, what = choose_model(tokenizer, encoder, settings["model"])
-    size = settings["data"]["block_size"]
-    if not 3 <= size <= pieces.model_max_length:
-        raise UserError(f"--data.block_size {size}: from 3 to {pieces.model_max_length} pieces.")
+    size, limit = settings["data"]["block_size"], longest(pieces, model)
+    if not 3 <= size <= limit:
+        raise UserError(f"--data.block_size {size}: from 3 to {limit} pieces.")
     mask = masking(pieces, settings["data"]["mlm_probability"])
+    vocabulary = hashlib.sha256(json.dumps(sorted(pieces.get_vocab().items())).encode())
     about = {
-        "encoder": encoder, "tokenizer": tokenizer, "lines": n_lines, "text_sha256": digest,
-        "vocabulary": len(pieces), **settings,
+        "encoder": neutral(encoder), "tokenizer": neutral(tokenizer), "lines": n_lines,
+        "text_sha256": digest, "pieces": len(pieces), "pieces_sha256": vocabulary.hexdigest(), **settings,
     }  # fmt: skip
     with arguments.main_process_first(desc="blocks"):
         if arguments.process_index == 0:
@@ -188,9 +235,14 @@ def main(
     train, dev = (
         Blocks(work / f"{name}.blocks", size, pieces.all_special_ids) for name in ("train", "dev")
     )
+    checkpoint, finished = last_checkpoint(work), False
+    if checkpoint:
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        finished = 0 < arguments.max_steps <= state.global_step
+        if finished:
+            model = AutoModelForMaskedLM.from_pretrained(checkpoint)
     trainer = MaskedTrainer(model, arguments, pieces, mask, train, dev)
     entropy = train.entropy()
-    checkpoint = last_checkpoint(work)
     if trainer.is_world_process_zero():
         msg.info(f"{what}: {len(train):,} blocks of {size} pieces, {len(dev):,} held out")
         msg.info(
@@ -198,21 +250,33 @@ def main(
         )
         if checkpoint:
             msg.info(f"going on from {checkpoint}")
-    trainer.train(resume_from_checkpoint=checkpoint)
+    if finished:
+        trainer.state = state
+    else:
+        with writing(work):
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     curve = trainer.losses()
     if not trainer.is_world_process_zero():
         return
     loss = curve[-1]["loss"]
+    if not math.isfinite(loss):
+        raise UserError(
+            f"held-out loss is {loss}: the training went astray; delete {work} and lower "
+            "--training.learning_rate."
+        )
     figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": entropy}
     card = CARD.format(
-        what=what, steps=trainer.state.global_step, lines=n_lines, train=len(train),
-        block=size, digest=digest, base=f" and of {encoder}" if encoder else "", **figures,
+        what=what, steps=trainer.state.global_step, lines=n_lines, train=len(train), block=size, digest=digest,
+        front=f"base_model: {neutral(encoder)}\n" if encoder else "",
+        base=f" and of {neutral(encoder)}" if encoder else "", **figures,
     )  # fmt: skip
     with written_beside(output) as folder:
-        trainer.model.save_pretrained(folder)
+        with writing(output):
+            trainer.model.save_pretrained(folder)
         pieces.save_pretrained(folder)
         shutil.copytree(work / "logs", folder / "logs")
-        srsly.write_json(folder / "pretraining.json", {**about, **figures, "held_out": curve})
+        record = json.dumps({**about, **figures, "held_out": curve}, indent=1)
+        (folder / "pretraining.json").write_text(record, encoding="utf8")
         (folder / "README.md").write_text(card, encoding="utf8")
     shutil.rmtree(work)
     msg.good(

@@ -18,8 +18,6 @@ import wordfreq
 from spacy.util import minibatch
 from tokenizers import Tokenizer
 from transformers import (
-    AutoModel,
-    AutoModelForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -29,7 +27,7 @@ from wasabi import msg
 from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, run
 from ..files import check_folder
-from .checkpoint import has_masked_head, open_checkpoint, save_checkpoint
+from .checkpoint import class_of, open_checkpoint, save_checkpoint
 from .tokenizer import mend_offsets, rebuilt
 
 # How a word of the (lower-case) frequency list is met in text, how often beside it, and from
@@ -180,6 +178,11 @@ def lost(counts: Counter, kept: Sequence[int]) -> float:
     return 1 - sum(counts[index] for index in kept) / counts.total()
 
 
+def weights_size(folder: Path) -> int:
+    """Return the bytes of the weights in a folder, 0 where there are none."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
 CARD = """---
 base_model: {encoder}
 ---
@@ -207,11 +210,11 @@ def main(
     if not language and text is None:
         raise UserError("say what to keep: --language fr, or --text with a raw text.")
     check_folder(output)
-    for source in (text, measure):
-        if source is not None:
-            measure_lines(source, encoding)
-    kind = AutoModelForMaskedLM if has_masked_head(encoder) else AutoModel
-    tokenizer, model = open_checkpoint(encoder, kind)
+    if text is not None:
+        measure_lines(text, encoding)
+    if measure is not None and not any(read_lines(measure, encoding)):
+        raise UserError(f"{measure}: no line of text in it.")
+    tokenizer, model = open_checkpoint(encoder, class_of(encoder))
     if not tokenizer.is_fast:
         raise UserError(f"{encoder}: a tokenizer without tokenizer.json cannot be cut.")
     backend = tokenizer.backend_tokenizer
@@ -243,12 +246,14 @@ def main(
     )  # fmt: skip
     card = continued(encoder, card)
     save_checkpoint(model, cut, card, output, half)
-    size = 2e-6 if half else 4e-6
     rows = [
         (name, f"{old:,}", f"{new:,}", f"{new / old:.1%}")
         for name, old, new in zip(("pieces", "parameters", "of them embeddings"), before, after)
     ]
-    rows.append(("MB", f"{before[1] * size:,.0f}", f"{after[1] * size:,.0f}", ""))
+    # What a name on the hub has on its disk is not known here: as in float32.
+    old = weights_size(Path(encoder)) or 4 * before[1]
+    new = weights_size(output)
+    rows.append(("MB of weights", f"{old / 1e6:,.0f}", f"{new / 1e6:,.0f}", f"{new / old:.1%}"))
     msg.table(rows, header=("", "before", "after", ""), divider=True, aligns=("l", "r", "r", "r"))
     if held_out:
         msg.info(f"{lost(held_out, kept):.3%} of the pieces of held-out text are lost")
@@ -260,7 +265,7 @@ def continued(encoder: str, card: str) -> str:
     old = Path(encoder) / "README.md"
     if not old.is_file():
         return card
-    return f"{old.read_text(encoding='utf8').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
+    return f"{old.read_text(encoding='utf8', errors='replace').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from srsly.msgpack.exceptions import UnpackException
 from transformers import PreTrainedModel
+from wasabi import msg
 
 from ..corpora.docbins import check_task, read_docs
 from ..errors import UserError, first_line
@@ -50,8 +51,11 @@ def load(pipeline: str) -> Language:
 
 
 def borrowed_head(nlp: Language) -> BorrowedHead | None:
-    """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one."""
-    return next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, BorrowedHead)), None)
+    """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one.
+
+    Not by its class: a package brings its own copy of that.
+    """
+    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "borrow")), None)
 
 
 def encoder_of(nlp: Language) -> PreTrainedModel | None:
@@ -79,6 +83,13 @@ def read_gold(path: Path, nlp: Language) -> list[Doc]:
         if task in nlp.pipe_names:
             check_task(path, task, nlp.vocab)
     docs = list(read_docs(path, nlp.vocab))
+    if "ner" in nlp.pipe_names:
+        labels = {entity.label_ for doc in docs for entity in doc.ents}
+        unknown = labels - set(nlp.get_pipe("ner").labels)
+        if unknown:
+            msg.warn(
+                f"{path}: entities that the pipeline does not know: {', '.join(sorted(unknown))}"
+            )
     if "textcat" in nlp.pipe_names:
         known = nlp.get_pipe("textcat").labels
         for label in sorted({label for doc in docs for label in doc.cats} - set(known)):

@@ -19,11 +19,18 @@ from spacy.pipeline import Pipe
 from spacy.pipeline.textcat import textcat_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
-from spacy.util import minibatch
+from spacy.util import filter_spans, minibatch
 from thinc.api import get_torch_default_device
 
 # Texts that the model gets at a time, and pieces that the windows of a longer text share.
 BATCH, OVERLAP = 32, 96
+IOB = {"E": "I", "L": "I", "S": "B", "U": "B"}
+
+
+def in_iob(tag: str) -> str:
+    """Return a tag of BIOES or BILOU as one of IOB, which transformers makes entities of."""
+    prefix, mark, label = tag.partition("-")
+    return IOB[prefix] + mark + label if mark and prefix in IOB else tag
 
 
 class BorrowedHead(Pipe):
@@ -43,11 +50,15 @@ class BorrowedHead(Pipe):
 
     def borrow(self, tokenizer: Any, model: Any) -> None:
         """Take a tokenizer and a model with its head."""
-        if tokenizer.model_max_length > 10**6:
-            # Not said by the tokenizer. RoBERTa's family has positions that it does not use.
-            tokenizer.model_max_length = min(model.config.max_position_embeddings, 514) - 2
+        # What the tokenizer says may be more than there are positions, or nothing. RoBERTa's family
+        # has two that it does not use.
+        positions = getattr(model.config, "max_position_embeddings", 0) - 2
+        if positions > 0:
+            tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
+        names = self.model.config.id2label
+        self.model.config.id2label = {index: in_iob(names[index]) for index in names}
         self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
         self.predict = transformers.pipeline(
             self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
@@ -107,8 +118,8 @@ class BorrowedHead(Pipe):
 
 
 class BorrowedEntities(BorrowedHead):
-    """Sets doc.ents. An entity that begins or ends within a token is widened to all of it; one that
-    then falls on another is skipped. Both are counted."""
+    """Sets doc.ents. An entity that begins or ends within a token is widened to all of it; of those
+    that then share a token the longest stays, the others are skipped. Both are counted."""
 
     auto = transformers.AutoModelForTokenClassification
     task = "token-classification"
@@ -128,6 +139,7 @@ class BorrowedEntities(BorrowedHead):
 
     def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
         spans: list[Span] = []
+        places: dict[Span, tuple[int, int]] = {}
         for entity in found:
             # Some tokenizers count the space before a word in.
             text = doc.text[entity["start"] : entity["end"]]
@@ -136,17 +148,19 @@ class BorrowedEntities(BorrowedHead):
             label = entity["entity_group"]
             label = self.renamed.get(label, label)
             span = doc.char_span(start, end, label=label, alignment_mode="expand")
-            self.counts["entities"] += 1
-            if span is None or (spans and span.start < spans[-1].end):
-                self.counts["skipped"] += 1
-                continue
-            self.counts["widened"] += (span.start_char, span.end_char) != (start, end)
-            spans.append(span)
-        doc.ents = spans
+            if start < end and span is not None:
+                spans.append(span)
+                places[span] = start, end
+        doc.ents = filter_spans(spans)
+        self.counts["entities"] += len(found)
+        self.counts["skipped"] += len(found) - len(doc.ents)
+        for span in doc.ents:
+            self.counts["widened"] += (span.start_char, span.end_char) != places[span]
 
 
 class BorrowedCategories(BorrowedHead):
-    """Sets doc.cats, the probability of each label; labels of one new name are added up.
+    """Sets doc.cats, the probability of each label. Of labels of one new name it is the sum, or the
+    highest where labels do not exclude each other.
 
     A text that is too long for the model is read up to its limit, and counted.
     """
@@ -163,26 +177,35 @@ class BorrowedCategories(BorrowedHead):
         if len(doc.text) > limit:
             pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
             self.counts["truncated"] += len(pieces) > limit
+        several = self.model.config.problem_type == "multi_label_classification"
+        combine = max if several else sum
         doc.cats = dict.fromkeys(self.labels, 0.0)
         for item in found:
-            doc.cats[self.renamed.get(item["label"], item["label"])] += item["score"]
+            label = self.renamed.get(item["label"], item["label"])
+            doc.cats[label] = combine((doc.cats[label], item["score"]))
 
 
-@Language.factory(
-    "borrowed_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config={"source": "", "labels": {}},
-    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
-)
 def make_entities(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
     return BorrowedEntities(name, source, labels, get_ner_prf)
 
 
-@Language.factory(
-    "borrowed_textcat",
-    assigns=["doc.cats"],
-    default_config={"source": "", "labels": {}},
-    default_score_weights={"cats_score": 1.0},
-)
 def make_categories(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
     return BorrowedCategories(name, source, labels, textcat_score)
+
+
+# Each package has a copy of this file; spaCy takes a name once.
+if not Language.has_factory("borrowed_ner"):
+    Language.factory(
+        "borrowed_ner",
+        func=make_entities,
+        assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+        default_config={"source": "", "labels": {}},
+        default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
+    )
+    Language.factory(
+        "borrowed_textcat",
+        func=make_categories,
+        assigns=["doc.cats"],
+        default_config={"source": "", "labels": {}},
+        default_score_weights={"cats_score": 1.0},
+    )

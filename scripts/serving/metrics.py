@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..errors import UserError
-from .annotate import annotate, borrowed_head, encoder_of
+from .annotate import annotate, borrowed_head, encoder_name, encoder_of
 
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
 
@@ -96,8 +96,9 @@ def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
 FIELDS = ("pipeline", "corpus", "split", "encoder", "seed", "examples", "raw_text", "speed")
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Return what `evaluate` wrote. Raises UserError where it is missing or something else."""
+def read_metrics(path: Path, nlp: Language | None = None) -> dict[str, Any]:
+    """Return what `evaluate` wrote. Raises UserError where it is missing or something else, or
+    of another pipeline than `nlp`, by its task and its encoder."""
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
     try:
@@ -106,4 +107,12 @@ def read_metrics(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
         raise UserError(f"{path}: not what `evaluate` writes; run it again.")
+    if nlp is not None:
+        task = ("ner" in nlp.pipe_names) == ("ents_f" in metrics["raw_text"])
+        # An installed package names its encoder by the last part of the folder.
+        if not task or Path(metrics["encoder"]).name != Path(encoder_name(nlp)).name:
+            raise UserError(
+                f"{path}: of another pipeline ({metrics['pipeline']} on {metrics['encoder']}); run "
+                "`evaluate` with this one."
+            )
     return metrics

@@ -70,11 +70,11 @@ def test_from_scratch(command, request, text, tmp_path, kind):
     assert [point["step"] for point in figures["held_out"]] == [0, 20, 40]
     losses = [point["loss"] for point in figures["held_out"]]
     # From knowing nothing, each piece as likely as another, towards what is frequent.
-    assert losses[0] == pytest.approx(math.log(figures["vocabulary"]), abs=0.3)
+    assert losses[0] == pytest.approx(math.log(figures["pieces"]), abs=0.3)
     assert losses[2] < losses[1] < losses[0] and losses[2] == figures["loss"]
     assert figures["perplexity"] == pytest.approx(math.exp(figures["loss"]))
     model = AutoModelForMaskedLM.from_pretrained(out).eval()
-    assert model.config.model_type == kind and model.config.vocab_size == figures["vocabulary"]
+    assert model.config.model_type == kind and model.config.vocab_size == figures["pieces"]
     pieces = AutoTokenizer.from_pretrained(out)
     # 512 pieces, as it says: the positions hold out.
     batch = pieces("un " * 900, truncation=True, return_tensors="pt")
@@ -115,7 +115,9 @@ def test_an_encoder_without_a_head_gets_a_new_one(command, distilbert, text, tmp
         pretrain, text, tmp_path / "out", "--encoder", distilbert, *SMALL, "--training.max_steps", 1
     )
     assert result.code == 0, result.err
-    AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+    after = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").base_model.state_dict()
+    before = AutoModel.from_pretrained(distilbert).state_dict()
+    assert all(torch.allclose(after[name], before[name], atol=1e-3) for name in before)
 
 
 def run(*arguments, launcher=()) -> subprocess.Popen:
@@ -167,10 +169,47 @@ def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
     )
     assert resumed["loss"] == pytest.approx(through["loss"], abs=0.1)
     assert resumed["held_out"][0] == through["held_out"][0]
+    assert [point["step"] for point in through["held_out"]] == [0, 60]
     assert resumed["held_out"][-1]["step"] == 60
 
 
+def test_killed_after_the_last_update_it_is_only_written(
+    command, distilbert, text, tmp_path, monkeypatch
+):
+    arguments = (
+        pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 6,
+        "--training.eval_steps", 3, "--training.learning_rate", 0.0003333333333333,
+        "--training.lr_scheduler_type", "constant",
+    )  # fmt: skip
+    with monkeypatch.context() as killed:
+        killed.setattr(pretrain, "written_beside", None)
+        with pytest.raises(TypeError):
+            command(*arguments)
+    kept = weights(tmp_path / "out.unfinished" / "checkpoint-6")
+    result = command(*arguments)
+    assert result.code == 0, result.err
+    figures = json.loads((tmp_path / "out" / "pretraining.json").read_text("utf8"))
+    assert [point["step"] for point in figures["held_out"]] == [0, 3, 6]
+    assert figures["training"]["learning_rate"] == pytest.approx(1 / 3000)
+    written = weights(tmp_path / "out")
+    assert all(torch.equal(kept[name], written[name]) for name in kept)
+
+
+def test_a_training_that_goes_astray_is_told(command, distilbert, text, tmp_path):
+    result = command(
+        pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 9,
+        "--training.learning_rate", 1e30, "--training.max_grad_norm", 0.0,
+    )  # fmt: skip
+    assert result.code == 1 and "lower --training.learning_rate" in result.line
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_processes_as_on_two_gpus(distilbert, text, tmp_path):
+    """Also where both find what a kill left."""
+    cut = tmp_path / "out.unfinished" / "checkpoint-90"
+    cut.mkdir(parents=True)
+    (cut / "trainer_state.json").write_text("{")
+    (cut.parent / "begun.json").write_text("{")
     process = run(
         text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 4,
         launcher=("torch.distributed.run", "--nproc_per_node", "2", "-m"),

