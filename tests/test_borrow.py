@@ -17,7 +17,7 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, pipeline
 
-from scripts import borrow
+from scripts import borrow, evaluate
 from scripts.corpora.docbins import read_docs
 from scripts.serving.borrowed import BorrowedEntities, in_iob
 
@@ -134,6 +134,15 @@ def test_labels_that_do_not_exclude_each_other_are_not_added_up(command, heads, 
     own = borrowed(command, tmp_path / "several", tmp_path / "a")("Un bon film.").cats
     nlp = borrowed(command, tmp_path / "several", tmp_path / "b", *names)
     assert nlp("Un bon film.").cats == pytest.approx({"x": max(own.values())})
+
+
+def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tmp_path):
+    borrowed(command, heads / "distilbert", tmp_path / "out")
+    file = tmp_path / "out" / "model-best" / "ner" / "tokenizer.json"
+    file.write_bytes(file.read_bytes()[:500])
+    pipeline = tmp_path / "out" / "model-best"
+    result = command(evaluate, pipeline, sample_corpora / "ner", tmp_path / "m.json")
+    assert result.code == 1 and "the pipeline is damaged" in result.line
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,10 @@ def load(pipeline: str) -> Language:
         raise UserError(
             f"{pipeline}: no trained pipeline there; train or install it first."
         ) from error
-    except DAMAGED as error:
+    except Exception as error:
+        # tokenizers raises a plain Exception for files that it cannot read.
+        if not isinstance(error, DAMAGED) and type(error) is not Exception:
+            raise
         raise UserError(
             f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
             "install it again."

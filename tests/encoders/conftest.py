@@ -6,7 +6,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    AutoTokenizer,
     BertConfig,
+    BertForMaskedLM,
     BertModel,
     CamembertConfig,
     CamembertForMaskedLM,
@@ -32,6 +34,13 @@ def masked(distilbert, camembert, tmp_path_factory):
         set_seed(0)
         model_class(config_class.from_pretrained(source)).save_pretrained(folder)
         folders[source.name.removeprefix("tiny-")] = folder
+    folders["bert"] = tmp_path_factory.mktemp("masked") / "tiny-bert"
+    config = BertConfig(
+        vocab_size=800, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=2,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(folders["bert"])
+    AutoTokenizer.from_pretrained(distilbert).save_pretrained(folders["bert"])
     return folders
 
 

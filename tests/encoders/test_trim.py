@@ -20,7 +20,7 @@ from scripts.errors import UserError
 from ..conftest import sample_words
 from ..heads import text_checkpoint
 
-ENCODERS = ["distilbert", "camembert"]
+ENCODERS = ["distilbert", "camembert", "bert"]
 
 
 def test_trim_keeps_hidden_states_and_round_trip(unigram):
