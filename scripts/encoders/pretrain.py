@@ -185,6 +185,38 @@ def choose_model(
     return pieces, model, what
 
 
+def write(
+    trainer: MaskedTrainer, work: Path, output: Path, about: dict[str, Any], what: str
+) -> dict[str, float]:
+    """Write the encoder with its card, its curves and figures, of which `about` has the held-out
+    losses; return the figures. Raises UserError where the training went astray.
+    """
+    train, loss = trainer.train_dataset, about["held_out"][-1]["loss"]
+    if not math.isfinite(loss):
+        raise UserError(
+            f"held-out loss is {loss}: the training went astray; delete {work} and lower "
+            "--training.learning_rate."
+        )
+    figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": train.entropy()}
+    encoder = about["encoder"]
+    card = CARD.format(
+        what=what, steps=trainer.state.global_step, lines=about["lines"], train=len(train),
+        block=train.rows.shape[1], digest=about["text_sha256"],
+        front=f"base_model: {encoder}\n" if encoder else "",
+        base=f" and of {encoder}" if encoder else "", **figures,
+    )  # fmt: skip
+    with written_beside(output) as folder:
+        with writing(output):
+            trainer.model.save_pretrained(folder)
+        trainer.processing_class.save_pretrained(folder)
+        shutil.copytree(work / "logs", folder / "logs")
+        record = json.dumps({**about, **figures}, indent=1)
+        (folder / "pretraining.json").write_text(record, encoding="utf8")
+        (folder / "README.md").write_text(card, encoding="utf8")
+    shutil.rmtree(work)
+    return figures
+
+
 def main(
     context: typer.Context,
     text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
@@ -255,34 +287,16 @@ def main(
     else:
         with writing(work):
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    curve = trainer.losses()
-    if not trainer.is_world_process_zero():
-        return
-    loss = curve[-1]["loss"]
-    if not math.isfinite(loss):
-        raise UserError(
-            f"held-out loss is {loss}: the training went astray; delete {work} and lower "
-            "--training.learning_rate."
+    about["held_out"] = trainer.losses()
+    if trainer.is_world_process_zero():
+        figures = write(trainer, work, output, about, what)
+        msg.good(
+            f"{output}: held-out loss {figures['loss']:.3f} (perplexity {figures['perplexity']:,.1f}), "
+            f"where the unigram entropy is {entropy:.3f}"
         )
-    figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": entropy}
-    card = CARD.format(
-        what=what, steps=trainer.state.global_step, lines=n_lines, train=len(train), block=size, digest=digest,
-        front=f"base_model: {neutral(encoder)}\n" if encoder else "",
-        base=f" and of {neutral(encoder)}" if encoder else "", **figures,
-    )  # fmt: skip
-    with written_beside(output) as folder:
-        with writing(output):
-            trainer.model.save_pretrained(folder)
-        pieces.save_pretrained(folder)
-        shutil.copytree(work / "logs", folder / "logs")
-        record = json.dumps({**about, **figures, "held_out": curve}, indent=1)
-        (folder / "pretraining.json").write_text(record, encoding="utf8")
-        (folder / "README.md").write_text(card, encoding="utf8")
-    shutil.rmtree(work)
-    msg.good(
-        f"{output}: held-out loss {loss:.3f} (perplexity {figures['perplexity']:,.1f}), where the "
-        f"unigram entropy is {entropy:.3f}"
-    )
+    # Of several processes none leaves before the others.
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
 
 
 if __name__ == "__main__":

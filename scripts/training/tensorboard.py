@@ -1,6 +1,9 @@
 """A spaCy logger that writes TensorBoard curves."""
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from spacy.language import Language
@@ -8,6 +11,27 @@ from spacy.util import registry
 from torch.utils.tensorboard import SummaryWriter
 
 Info = dict[str, Any] | None
+
+
+@contextmanager
+def held_back_interrupt() -> Iterator[None]:
+    """Let a Ctrl-C wait until the block is left.
+
+    The writer hands its events to a thread; interrupted in the middle of that, `close` would wait
+    for the thread, and the thread for a word from it, for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Ctrl-C comes to the main thread alone, and so may only that say what it does.
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            signal.raise_signal(signal.SIGINT)
 
 
 @registry.loggers("project.tensorboard_logger.v1")
@@ -26,10 +50,7 @@ def tensorboard_logger(folder: str | None):
         schedule = nlp.config.interpolate()["training"]["optimizer"]["learn_rate"]
         rates = enumerate(registry.resolve({"schedule": schedule})["schedule"])
 
-        def log_step(info: Info) -> None:
-            # Between evaluations spaCy gives None, or a score of None.
-            if not info or info["score"] is None:
-                return
+        def write(info: dict[str, Any]) -> None:
             step = info["step"]
             for component, loss in info["losses"].items():
                 writer.add_scalar(f"loss/{component}", loss, step)
@@ -42,6 +63,13 @@ def tensorboard_logger(folder: str | None):
             writer.add_scalar("learn_rate", rate, step)
             writer.add_scalar("words", info["words"], step)
             writer.flush()
+
+        def log_step(info: Info) -> None:
+            # Between evaluations spaCy gives None, or a score of None.
+            if not info or info["score"] is None:
+                return
+            with held_back_interrupt():
+                write(info)
 
         return log_step, writer.close
 
