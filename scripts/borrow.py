@@ -4,31 +4,29 @@ from pathlib import Path
 
 import spacy
 import typer
-from transformers import PretrainedConfig
 from wasabi import msg
 
-from .encoders.checkpoint import open_checkpoint, open_config
+from .encoders.checkpoint import class_of, longest, neutral, open_checkpoint, open_config
 from .errors import UserError, first_line, run
 from .files import check_folder, written_beside
 from .serving.borrowed import BorrowedCategories, BorrowedEntities
 
-# How the class of a checkpoint ends -> the pipe that its head becomes.
+# What opens a checkpoint -> the pipe that its head becomes.
 PIPES = {
-    "ForTokenClassification": ("ner", BorrowedEntities),
-    "ForSequenceClassification": ("textcat", BorrowedCategories),
+    head.auto: (name, head)
+    for name, head in (("ner", BorrowedEntities), ("textcat", BorrowedCategories))
 }
 
 
-def head_of(config: PretrainedConfig, checkpoint: str) -> tuple[str, type]:
+def head_of(checkpoint: str) -> tuple[str, type]:
     """Return the pipe that a checkpoint's head becomes. Raises UserError for other heads."""
-    for architecture in config.architectures or ():
-        for ending, found in PIPES.items():
-            if architecture.endswith(ending):
-                return found
-    raise UserError(
-        f"{checkpoint}: {', '.join(config.architectures or ['no class'])}, where one that ends in "
-        f"{' or '.join(PIPES)} is expected."
-    )
+    kind = class_of(checkpoint)
+    if kind not in PIPES:
+        raise UserError(
+            f"{checkpoint}: {', '.join(open_config(checkpoint).architectures or ['no class'])}, where "
+            "one that ends in ForTokenClassification or ForSequenceClassification is expected."
+        )
+    return PIPES[kind]
 
 
 def read_labels(pairs: str) -> dict[str, str]:
@@ -57,14 +55,15 @@ def main(
         nlp = spacy.blank(lang)
     except ImportError as error:
         raise UserError(f"--lang {lang!r}: {first_line(error)}.") from error
-    name, head = head_of(open_config(checkpoint), checkpoint)
+    name, head = head_of(checkpoint)
     tokenizer, model = open_checkpoint(checkpoint, head.auto)
     if not tokenizer.is_fast:
         raise UserError(
             f"{checkpoint}: a tokenizer without tokenizer.json tells no places in a text."
         )
-    # A folder's name, where the path is this machine's own.
-    source = Path(checkpoint).resolve().name if Path(checkpoint).exists() else checkpoint
+    # The tokenizer may say more than there are positions, or nothing.
+    tokenizer.model_max_length = longest(tokenizer, model)
+    source = neutral(checkpoint)
     pipe = nlp.add_pipe(f"borrowed_{name}", name=name, config={"source": source, "labels": renamed})
     pipe.borrow(tokenizer, model)
     unknown = set(renamed) - set(pipe.own_labels())

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -17,6 +17,20 @@ class UserError(Exception):
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its kind where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+class BareExceptions:
+    """Context in which a bare Exception becomes a ValueError: tokenizers raises nothing better for a
+    file that it cannot read. Errors of any kind of their own pass."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        if kind is Exception:
+            raise ValueError(first_line(error)) from error
 
 
 def run(command: Callable, **settings) -> NoReturn:

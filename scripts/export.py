@@ -67,14 +67,11 @@ def card(
     )  # fmt: skip
     data = ModelCardData(
         language=nlp.lang, license=licence or "other", library_name="transformers",
-        base_model=None if Path(encoder).name == encoder and "/" not in encoder and not origin["url"]
-        else encoder,
+        # A folder that nobody else knows is no base to point to.
+        base_model=encoder if "/" in encoder or origin["url"] else None,
         model_name=name, eval_results=[result], tags=["spacy"],
     )  # fmt: skip
     settings = {**nlp.config.get("settings", {}), "seed": metrics["seed"]}
-    terms = (
-        f"{licence}; what it was made from: " if licence else "Not stated; what it was made from: "
-    )
     return BODY.format(
         data=data.to_yaml(),
         name=name,
@@ -82,7 +79,7 @@ def card(
         sources="\n".join(f"- {item['name']} {item['url']}".rstrip() for item in (origin, corpus)),
         scores="\n".join(scores_of(metrics)),
         settings="\n".join(f"- {key}: {value}" for key, value in settings.items()),
-        licence=f"{terms}encoder {encoder}: {origin['license']}; corpus {metrics['corpus']}: "
+        licence=f"{licence or 'Not stated'}; what it was made from: encoder {encoder}: {origin['license']}; corpus {metrics['corpus']}: "
         f"{corpus['license']}.",
         versions=", ".join(f"{key} {value}" for key, value in metrics["versions"].items()),
     )
@@ -115,8 +112,9 @@ def main(
             "this encoder is spaCy's and not in here, so that a head is to be trained anew."
         )
     text = card(nlp, scores, encoder, output.name, licence, what)
-    # The files of its own that it was read from are not there any more.
-    tokenizer = rebuilt(tokenizer, tokenizer.backend_tokenizer)
+    if tokenizer.is_fast:
+        # The files of its own that it was read from are not there any more.
+        tokenizer = rebuilt(tokenizer, tokenizer.backend_tokenizer)
     save_checkpoint(model, tokenizer, text, output)
     if head is None:
         msg.info(

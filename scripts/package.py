@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from spacy.language import Language
 from wasabi import msg
 
+from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
 from .serving import borrowed
@@ -43,9 +44,7 @@ def neutralise(nlp: Language) -> str:
     """
     if borrowed_head(nlp) is not None:
         return encoder_name(nlp)
-    encoder = Path(encoder_name(nlp))
-    # A hub id (almanach/camembert-base) stays, a folder becomes its last part.
-    name = encoder.name if encoder.exists() or encoder.is_absolute() else encoder.as_posix()
+    name = neutral(encoder_name(nlp))
     model = nlp.get_pipe("transformer").model
     model.attrs["name"] = name
     model.transformer.config._name_or_path = name

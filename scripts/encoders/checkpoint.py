@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from ..downloads import Unavailable, impatient_hub, reason_of
-from ..errors import UserError
+from ..errors import BareExceptions, UserError
 from ..files import written_beside
 
 # What transformers raises for files that are missing, damaged or of another kind.
@@ -47,15 +47,19 @@ def opening(name: str) -> Iterator[None]:
     # Its warnings say in ten lines what is said here in one.
     logging.set_verbosity_error()
     try:
-        yield
-    except Exception as error:
-        # tokenizers raises a plain Exception for files that it cannot read.
-        if not isinstance(error, UNREADABLE) and type(error) is not Exception:
-            raise
+        with BareExceptions():
+            yield
+    except UNREADABLE as error:
         raise UserError(
             f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
             "Put its config, weights and tokenizer into a folder and name that instead."
         ) from error
+
+
+def open_config(name: str) -> PretrainedConfig:
+    """Return the configuration of a checkpoint. Raises UserError."""
+    with opening(name), impatient_hub():
+        return AutoConfig.from_pretrained(name, trust_remote_code=False)
 
 
 def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -77,10 +81,9 @@ def open_checkpoint(
         raise UserError(
             f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
         )
+    # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
+    open_config(name)
     with opening(name):
-        # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
-        with impatient_hub():
-            AutoConfig.from_pretrained(name, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model, info = kind.from_pretrained(
             name, trust_remote_code=False, output_loading_info=True, **settings
@@ -100,12 +103,6 @@ def open_checkpoint(
     return tokenizer, model.eval()
 
 
-def open_config(name: str) -> PretrainedConfig:
-    """Return the configuration of a checkpoint. Raises UserError."""
-    with opening(name), impatient_hub():
-        return AutoConfig.from_pretrained(name, trust_remote_code=False)
-
-
 def class_of(name: str) -> type:
     """Return the auto class that opens a checkpoint with the head that it has. Raises UserError."""
     classes = open_config(name).architectures or ["Model"]
@@ -116,6 +113,12 @@ def class_of(name: str) -> type:
     raise UserError(
         f"encoder {name}: {classes}: not an encoder, or with a head that is not known here."
     )
+
+
+def neutral(name: str) -> str:
+    """Return a name on the hub as it is, and of a folder the last part: others have it elsewhere."""
+    path = Path(name)
+    return path.resolve().name if name and (path.exists() or path.is_absolute()) else name
 
 
 def longest(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:

@@ -115,15 +115,11 @@ class MaskedTrainer(Trainer):
 
     def losses(self) -> list[dict[str, float]]:
         """Return step and held-out loss of each evaluation, the last being that of the result."""
-        asked = {entry["step"] for entry in self.state.log_history if "eval_loss" in entry}
-        if self.state.global_step not in asked:
+        history = self.state.log_history
+        if not any(e["step"] == self.state.global_step for e in history if "eval_loss" in e):
             self.evaluate()
-        # A training that was broken off is asked twice where it goes on.
-        losses = {
-            entry["step"]: entry["eval_loss"]
-            for entry in self.state.log_history
-            if "eval_loss" in entry
-        }
+        # A training that was broken off is asked twice where it goes on: the last answer counts.
+        losses = {e["step"]: e["eval_loss"] for e in history if "eval_loss" in e}
         return [{"step": step, "loss": losses[step]} for step in sorted(losses)]
 
 

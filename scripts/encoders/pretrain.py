@@ -29,7 +29,7 @@ from ..errors import UserError, first_line, run
 from ..files import check_folder, written_beside
 from ..settings import SETTINGS, check_settings, parse_settings
 from .blocks import Blocks, pack
-from .checkpoint import longest, open_checkpoint, open_tokenizer, writing
+from .checkpoint import longest, neutral, open_checkpoint, open_tokenizer, writing
 from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, sweep, training_arguments
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
@@ -46,7 +46,8 @@ def read_settings(config: Path, overrides: dict[str, Any], going_on: bool) -> di
     """Return the sections of a config, with what was given; [further] is in [training] already
     where an encoder goes on. Raises UserError for what is missing, unknown or out of range."""
     check_settings(config, overrides, SECTIONS, "configs/pretraining.cfg")
-    settings = {name: dict(load_config(config, overrides=overrides)[name]) for name in SECTIONS}
+    given = load_config(config, overrides=overrides)
+    settings = {name: dict(given[name]) for name in SECTIONS}
     shipped = load_config(CONFIG)
     for section in ("model", "data"):
         missing = set(shipped[section]) - set(settings[section])
@@ -158,11 +159,6 @@ Licence: not stated; that of the text{base} applies.
 """
 
 
-def neutral(name: str) -> str:
-    """Return a name on the hub as it is, and of a folder the last part: others have it elsewhere."""
-    return Path(name).resolve().name if name and Path(name).exists() else name
-
-
 def choose_model(
     tokenizer: str, encoder: str, shape: dict[str, Any]
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, str]:
@@ -189,7 +185,7 @@ def write(
     trainer: MaskedTrainer, work: Path, output: Path, about: dict[str, Any], what: str
 ) -> dict[str, float]:
     """Write the encoder with its card, its curves and figures, of which `about` has the held-out
-    losses; return the figures. Raises UserError where the training went astray.
+    losses and the entropy; return the figures. Raises UserError where the training went astray.
     """
     train, loss = trainer.train_dataset, about["held_out"][-1]["loss"]
     if not math.isfinite(loss):
@@ -197,7 +193,7 @@ def write(
             f"held-out loss is {loss}: the training went astray; delete {work} and lower "
             "--training.learning_rate."
         )
-    figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": train.entropy()}
+    figures = {"loss": loss, "perplexity": perplexity(loss), "entropy": about["entropy"]}
     encoder = about["encoder"]
     card = CARD.format(
         what=what, steps=trainer.state.global_step, lines=about["lines"], train=len(train),
@@ -287,7 +283,7 @@ def main(
     else:
         with writing(work):
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    about["held_out"] = trainer.losses()
+    about |= {"entropy": entropy, "held_out": trainer.losses()}
     if trainer.is_world_process_zero():
         figures = write(trainer, work, output, about, what)
         msg.good(

@@ -27,7 +27,7 @@ from wasabi import msg
 from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, run
 from ..files import check_folder
-from .checkpoint import class_of, open_checkpoint, save_checkpoint
+from .checkpoint import class_of, neutral, open_checkpoint, save_checkpoint
 from .tokenizer import mend_offsets, rebuilt
 
 # How a word of the (lower-case) frequency list is met in text, how often beside it, and from
@@ -192,6 +192,14 @@ original.
 """
 
 
+def continued(encoder: str, card: str) -> str:
+    """Return a card that goes on with that of the encoder, where it is a folder that has one."""
+    old = Path(encoder) / "README.md"
+    if not old.is_file():
+        return card
+    return f"{old.read_text(encoding='utf8', errors='replace').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
+
+
 def main(
     encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
     output: Path = typer.Argument(..., help="Folder for the cut encoder"),
@@ -241,8 +249,7 @@ def main(
     what = [f"those of {', '.join(language)}"] if language else []
     what += [f"those of {text.name}"] if text is not None else []
     card = CARD.format(
-        encoder=Path(encoder).name if Path(encoder).exists() else encoder,
-        before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
+        encoder=neutral(encoder), before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
     )  # fmt: skip
     card = continued(encoder, card)
     save_checkpoint(model, cut, card, output, half)
@@ -258,14 +265,6 @@ def main(
     if held_out:
         msg.info(f"{lost(held_out, kept):.3%} of the pieces of held-out text are lost")
     msg.good(f"{output}: {after[0]:,} pieces, {after[1]:,} parameters")
-
-
-def continued(encoder: str, card: str) -> str:
-    """Return a card that goes on with that of the encoder, where it is a folder that has one."""
-    old = Path(encoder) / "README.md"
-    if not old.is_file():
-        return card
-    return f"{old.read_text(encoding='utf8', errors='replace').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from wasabi import msg
 
 from ..corpora.docbins import check_task, read_docs
-from ..errors import UserError, first_line
+from ..errors import BareExceptions, UserError, first_line
 from .borrowed import BorrowedHead
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
@@ -32,15 +32,13 @@ def load(pipeline: str) -> Language:
     Raises UserError where there is none, where it is damaged, or of another kind.
     """
     try:
-        nlp = spacy.load(pipeline)
+        with BareExceptions():
+            nlp = spacy.load(pipeline)
     except OSError as error:
         raise UserError(
             f"{pipeline}: no trained pipeline there; train or install it first."
         ) from error
-    except Exception as error:
-        # tokenizers raises a plain Exception for files that it cannot read.
-        if not isinstance(error, DAMAGED) and type(error) is not Exception:
-            raise
+    except DAMAGED as error:
         raise UserError(
             f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
             "install it again."

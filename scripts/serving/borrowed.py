@@ -7,6 +7,7 @@ cannot use.
 """
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def in_iob(tag: str) -> str:
     return IOB[prefix] + mark + label if mark and prefix in IOB else tag
 
 
-class BorrowedHead(Pipe):
+class BorrowedHead(Pipe, ABC):
     """A Hugging Face model with its head, and the tokenizer that belongs to it.
 
     labels: other names for its labels. counts: what happened to the texts since it was loaded.
@@ -49,12 +50,7 @@ class BorrowedHead(Pipe):
         self.tokenizer: Any = None
 
     def borrow(self, tokenizer: Any, model: Any) -> None:
-        """Take a tokenizer and a model with its head."""
-        # What the tokenizer says may be more than there are positions, or nothing. RoBERTa's family
-        # has two that it does not use.
-        positions = getattr(model.config, "max_position_embeddings", 0) - 2
-        if positions > 0:
-            tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+        """Take a tokenizer, whose model_max_length is right, and a model with its head."""
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
         names = self.model.config.id2label
@@ -65,11 +61,13 @@ class BorrowedHead(Pipe):
             **self.settings(),
         )  # fmt: skip
 
+    @abstractmethod
     def settings(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return what transformers.pipeline takes beside the model and the tokenizer."""
 
+    @abstractmethod
     def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
-        raise NotImplementedError
+        """Put what transformers.pipeline found in a text into the document."""
 
     @property
     def labels(self) -> tuple[str, ...]:
