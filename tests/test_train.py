@@ -1,6 +1,7 @@
 """Real, short trainings of both kinds on a minuscule checkpoint of each tokenizer type."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +174,18 @@ def test_mistakes(command, monkeypatch, corpora, camembert, tmp_path, arguments,
     assert result.code == 1
     assert message in result.line
     assert not (tmp_path / "out" / "model-best").exists()
+
+
+def test_a_sentencepiece_tokenizer_without_its_file(command, corpora, camembert, tmp_path):
+    """spaCy stores that file, and would end in a traceback."""
+    shutil.copytree(camembert, tmp_path / "encoder")
+    (tmp_path / "encoder" / "sentencepiece.bpe.model").unlink()
+    result = command(
+        train, ROOT / "configs" / "ner.cfg", tmp_path / "out", "--corpus", corpora / "ner",
+        "--lang", "fr", "--settings.encoder", tmp_path / "encoder",
+    )  # fmt: skip
+    assert result.code == 1 and "without sentencepiece.bpe.model" in result.line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

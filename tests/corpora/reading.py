@@ -84,3 +84,8 @@ def lines_of(columns: str, scheme: str = "IOB2", separator: str = TAB) -> list[l
 
 def text_of(sentences: list[list[str]], between: str = "") -> str:
     return "".join("\n".join([*lines, between, ""]) for lines in sentences)
+
+
+def check(sentences) -> None:
+    assert [s.words for s in sentences] == [words.split() for words in WORDS]
+    assert [s.entities for s in sentences] == ENTITIES

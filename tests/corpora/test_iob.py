@@ -1,40 +1,25 @@
 """Every dialect of a token a line."""
 
-import bz2
-import gzip
-import lzma
 import re
 from collections import Counter
 
 import pytest
 
 from scripts.corpora import iob
-from scripts.corpora.conversion import Plan
 from scripts.errors import UserError
 
 from .reading import (
-    BYTE_ORDER_MARK,
-    ENTITIES,
-    NO_BREAK_SPACE,
     SCHEMES,
     SPACE,
     SPACES,
     TAB,
-    WORDS,
     ZERO_WIDTH_SPACE,
-    convert,
+    check,
     counts,
-    docs,
-    found,
     lines_of,
     read,
     text_of,
 )
-
-
-def check(sentences) -> None:
-    assert [s.words for s in sentences] == [words.split() for words in WORDS]
-    assert [s.entities for s in sentences] == ENTITIES
 
 
 @pytest.mark.parametrize("separator", [TAB, SPACE, SPACES], ids=["tab", "space", "spaces"])
@@ -150,214 +135,6 @@ def test_an_index_of_another_kind_does_not_become_the_tokens(write, lines):
 def test_numbers_as_tokens_are_no_index(write):
     sentences, _ = read(iob, write("train.conll", "1\tM\tO\n2\tM\tO\n2\tM\tO\nNice\tN\tB-LOC\n"))
     assert sentences[0].words == ["1", "2", "2", "Nice"]
-
-
-@pytest.mark.parametrize(
-    "columns, separator, document",
-    [
-        ("wt", SPACE, "-DOCSTART-"),
-        ("wt", SPACE, "-DOCSTART- O"),
-        ("wt", SPACE, "-DOCSTART- -X- -X- O"),
-        ("wt", SPACE, "-DOCSTART- (1 EU)"),
-        ("wt", TAB, "-DOCSTART-"),
-        ("wt", TAB, "-DOCSTART-\tO"),
-        ("wt", TAB, "-DOCSTART- O"),
-        ("wt", TAB, "-DOCSTART- (1 EU)"),
-        ("wt", TAB, BYTE_ORDER_MARK + "-DOCSTART-\tO"),
-        ("wt", TAB, ZERO_WIDTH_SPACE + "-DOCSTART-\tO"),
-        ("wpct", SPACE, "-DOCSTART- -X- -X- O"),
-        ("wpct", SPACE, "-DOCSTART- -X- O O"),
-        ("wpct", SPACE, "-DOCSTART-   -X-   -X-   O"),
-        ("wpct", SPACE, "-DOCSTART-"),
-        ("wpct", SPACE, "-DOCSTART- (1 EU)"),
-        ("wpct", SPACE, BYTE_ORDER_MARK + "-DOCSTART- -X- -X- O"),
-        ("wpct", TAB, "-DOCSTART-\t-X-\t-X-\tO"),
-        ("0wt", TAB, "0\t-DOCSTART-\tO"),
-        ("1wt", TAB, "1\t-DOCSTART-\tO"),
-        ("1wt", TAB, "-DOCSTART-\tO"),
-        ("1wpct", SPACE, "1 -DOCSTART- -X- -X- O"),
-        ("tw", TAB, "O\t-DOCSTART-"),
-        ("tw", SPACE, "O -DOCSTART-"),
-        ("twpc", SPACE, "O -DOCSTART- -X- -X-"),
-    ],
-)
-@pytest.mark.parametrize("blank", ["\n\n", "\n"], ids=["blank", "no blank"])
-def test_docstart_is_a_boundary_and_never_a_token(write, columns, separator, document, blank):
-    sentences = lines_of(columns, separator=separator)
-    text = "".join(f"{document}{blank}" + "\n".join([*lines, ""]) for lines in sentences)
-    got, log = read(iob, write("train.conll", text + document))
-    check(got)
-    assert log.lines["documents"] == 4 and counts(log.repaired) == {}
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["\t", " ", "   ", "\t\t\t", " \t ", NO_BREAK_SPACE, ZERO_WIDTH_SPACE, BYTE_ORDER_MARK]
-    + [" " + ZERO_WIDTH_SPACE, "\u2003", "\u3000", "\r"],
-    ids=ascii,
-)
-@pytest.mark.parametrize("separator", [TAB, SPACE], ids=["tab", "space"])
-def test_separator_lines_of_white_space_alone(write, separator, line):
-    path = write("train.conll", text_of(lines_of("wpct", separator=separator), between=line))
-    sentences, log = read(iob, path)
-    check(sentences)
-    assert log.lines["blank"] == 3
-
-
-def test_no_break_space_beside_zero_width_space_is_a_separator_line(write):
-    line = NO_BREAK_SPACE + ZERO_WIDTH_SPACE
-    check(read(iob, write("train.conll", text_of(lines_of("wt"), between=line)))[0])
-
-
-@pytest.mark.parametrize(
-    "word",
-    [f"a{ZERO_WIDTH_SPACE}b", ZERO_WIDTH_SPACE, f"fin{ZERO_WIDTH_SPACE}", f"{BYTE_ORDER_MARK}RT"]
-    + ["|", "a|b", "#", "#tag", "# un", "-", "--", "'", '"', '"a', "", NO_BREAK_SPACE, "10 000"]
-    + ["-DOC", "\x85", "\u2028", "\x1c", "👩‍👧"],
-    ids=ascii,
-)
-@pytest.mark.parametrize("first", [True, False], ids=["first", "inside"])
-def test_any_word_is_data(write, word, first):
-    words = [word, "à", "Lyon"] if first else ["à", word, "Lyon"]
-    lines = [f"{w}\tB-LOC" if w == "Lyon" else f"{w}\tO" for w in words]
-    sentences, log = read(iob, write("train.conll", text_of([["ok\tO"], lines, lines])))
-    assert [s.words for s in sentences] == [["ok"], words, words]
-    assert [s.entities for s in sentences] == [[], [(2, 3, "LOC")], [(2, 3, "LOC")]]
-    assert counts(log.repaired) == {}
-
-
-@pytest.mark.parametrize("word", ["|", "a|b", "#", "#tag", "-", "", '"', f"a{ZERO_WIDTH_SPACE}b"])
-def test_any_word_is_data_between_spaces(write, word):
-    lines = [f"{word} O", "à O", f"{word} O", "Lyon B-LOC"]
-    sentences, _ = read(iob, write("train.conll", text_of([lines, lines])))
-    assert [s.words for s in sentences] == [[word, "à", word, "Lyon"]] * 2
-
-
-def test_one_byte_order_mark_is_none_of_the_first_word(write):
-    text = BYTE_ORDER_MARK + text_of(lines_of("wt"))
-    check(read(iob, write("train.conll", text))[0])
-    check(read(iob, write("train.conll", text), encoding="utf-8")[0])
-    # A second one is data, if odd.
-    sentences, _ = read(iob, write("train.conll", BYTE_ORDER_MARK + text))
-    assert sentences[0].words[0] == BYTE_ORDER_MARK + "Marie"
-
-
-@pytest.mark.parametrize("invisible", [ZERO_WIDTH_SPACE, BYTE_ORDER_MARK, "\u2060", NO_BREAK_SPACE])
-@pytest.mark.parametrize(
-    "tag", ["O{}", "{}O", "{}B-LOC", "B-LOC{}", "{}I-PER", "I-PER{}"], ids=ascii
-)
-def test_invisible_characters_beside_a_tag_are_taken_off_and_counted(write, tag, invisible):
-    plain, written = tag.format(""), tag.format(invisible)
-    text = text_of(lines_of("wt"))
-    lines = text.splitlines()
-    line = next(i for i, x in enumerate(lines) if x.endswith(f"\t{plain}"))
-    lines[line] = lines[line].replace(plain, written)
-    sentences, log = read(iob, write("train.conll", "\n".join(lines)))
-    check(sentences)
-    (note,) = log.repaired.to_json().values()
-    assert note["count"] == 1 and note["first"][0].endswith(f"train.conll:{line + 1}")
-
-
-def test_a_space_after_a_tag_does_not_make_another_label(write):
-    text = text_of(lines_of("wt")).replace("B-PER\n", "B-PER \n")
-    try:
-        sentences, _ = read(iob, write("train.conll", text))
-    except UserError as error:
-        assert "train.conll:1:" in str(error)
-    else:
-        check(sentences)
-
-
-@pytest.mark.parametrize("prefix", ["fr:", "en:", "als:"])
-def test_wikiann_prefixes(write, prefix):
-    lines = [[prefix + line for line in lines] for lines in lines_of("wt")]
-    sentences, log = read(iob, write("train.txt", text_of(lines)))
-    check(sentences)
-    assert log.layout["prefix taken off the tokens"] == prefix
-
-
-def test_wikiann_prefixes_are_taken_off_once_and_only_if_all_words_have_them(write):
-    sentences, _ = read(iob, write("train", "fr:fr:x\tO\nfr::\tO\nfr:Lyon\tB-LOC\n"))
-    assert sentences[0].words == ["fr:x", ":", "Lyon"]
-    sentences, log = read(iob, write("train", "fr:x\tO\nde:y\tO\nfr:Lyon\tB-LOC\n"))
-    assert sentences[0].words == ["fr:x", "de:y", "fr:Lyon"] and len(log.layout) == 3
-
-
-@pytest.mark.parametrize(
-    "encoding, option",
-    [
-        ("utf-8", None),
-        ("utf-8-sig", None),
-        ("utf-16", None),
-        ("utf-32", None),
-        ("utf-16-le", "utf-16-le"),
-        ("utf-16-be", "utf-16-be"),
-        ("utf-8-sig", "UTF-8"),
-        ("iso-8859-1", "iso-8859-1"),
-        ("windows-1252", "windows-1252"),
-        ("mac-roman", "mac-roman"),
-    ],
-)
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
-def test_encodings_and_line_ends(write, encoding, option, end):
-    text = text_of(lines_of("wpct")).replace("\n", end)
-    sentences, log = read(iob, write("train.conll", text.encode(encoding)), option)
-    check(sentences)
-    assert log.lines == {"tokens": 13, "blank": 3}
-
-
-@pytest.mark.parametrize("option", ["iso-8859-1", "windows-1252", "utf-16"])
-def test_the_mark_of_another_encoding_than_the_named_one(write, option):
-    path = write("train.conll", BYTE_ORDER_MARK + text_of(lines_of("wt")))
-    # Marie, never ï»¿Marie.
-    try:
-        check(read(iob, path, option)[0])
-    except UserError as error:
-        assert option in str(error)
-
-
-def test_the_advice_for_a_file_that_is_not_utf_8_holds_for_all_of_it(write):
-    text = "é\tO\n" * 2000 + "œuvre\tO\nLyon\tB-LOC\n"
-    path = write("train.conll", text.encode("windows-1252"))
-    with pytest.raises(UserError, match="train.conll:1: not UTF-8.*windows-1252"):
-        read(iob, path)
-
-
-def test_utf_16_big_endian_with_its_mark(write):
-    text = (BYTE_ORDER_MARK + text_of(lines_of("wt"))).encode("utf-16-be")
-    check(read(iob, write("train.conll", text))[0])
-
-
-PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
-
-
-@pytest.mark.parametrize("name", ["train.conll", "train.gz", "train.bz2", "train.conll.xz"])
-@pytest.mark.parametrize("kind", PACKERS)
-def test_compressed_files_under_any_name(write, kind, name):
-    text = text_of(lines_of("wpct")).encode()
-    sentences, _ = read(iob, write(name, PACKERS[kind](text)))
-    check(sentences)
-    cut = write(name, PACKERS[kind](text)[:-9])
-    with pytest.raises(UserError, match="cut short or broken"):
-        read(iob, cut)
-
-
-def test_a_plain_file_named_as_if_compressed(write):
-    check(read(iob, write("train.gz", text_of(lines_of("wt"))))[0])
-
-
-def test_empty_tokens_are_written_as_a_sign_and_counted(write, tmp_path):
-    path = write("train.conll", "à\tO\n\tB-LOC\nParis\tI-LOC\n\n\tO\nLyon\tB-LOC\n\tO\n")
-    report = convert("iob", path, tmp_path / "out")
-    assert [found(doc) for doc in docs(tmp_path / "out" / "train.spacy")] == [
-        (["à", "\ufffd", "Paris"], [(1, 3, "LOC")]),
-        (["\ufffd", "Lyon", "\ufffd"], [(1, 2, "LOC")]),
-    ]
-    (file,) = report["read"].values()
-    (note,) = file["repaired"].values()
-    assert note["count"] == 3 and file["lines"]["tokens"] == 6
-    with pytest.raises(UserError, match="train.conll:.*empty token"):
-        convert("iob", path, tmp_path / "strict", Plan(strict=True))
 
 
 @pytest.mark.parametrize(
