@@ -6,7 +6,7 @@ from pathlib import Path
 import srsly
 import typer
 from spacy.cli.train import train
-from spacy.util import get_lang_class, load_config
+from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
 from transformers import PreTrainedTokenizerBase
@@ -17,6 +17,7 @@ from .corpora.docbins import check_task
 from .encoders.checkpoint import open_checkpoint
 from .errors import UserError, run
 from .files import written_beside
+from .languages import blank
 from .serving.annotate import TASKS
 from .settings import SETTINGS, check_settings, parse_settings
 
@@ -51,10 +52,7 @@ def main(
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
     overrides = parse_settings(context.args)
     written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
-    try:
-        get_lang_class(lang)
-    except ImportError as error:
-        raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+    blank(lang)
     overrides["nlp.lang"] = lang
     if gpu_id >= 0:
         check_gpu(gpu_id)

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 
+# Languages that write no spaces between words.
+UNSPACED = frozenset(["ja", "th", "zh"])
+LATIN = re.compile(r"[!-~À-ɏ]")
 APOSTROPHES = frozenset("'’")
 CLOSING = frozenset([",", ".", "…", "...", ")", "]", "}", "’’", "''", "”"])
 OPENING = frozenset(["(", "[", "{", "``", "“", "#", "$", "£", "¿", "¡"])
@@ -61,9 +64,13 @@ def spaces(words: Sequence[str], language: str) -> list[bool]:
     """Return for each word whether a space follows it, as `spacy.tokens.Doc` takes it.
 
     French: elisions (l', qu'), inverted pronouns (-t-il) and low punctuation are attached, a
-    space stays before : ; ! ? » and %. Other languages: English clitics (n't, 's) and all
-    closing punctuation are attached. Straight double quotes open and close in turn.
+    space stays before : ; ! ? » and %. Chinese, Japanese and Thai: no spaces but between two words
+    in Latin letters. Other languages: English clitics (n't, 's) and all closing punctuation are
+    attached. Straight double quotes open and close in turn.
     """
+    if language in UNSPACED:
+        latin = [bool(LATIN.match(word[-1:]) and LATIN.match(word[:1])) for word in words]
+        return [here and after for here, after in zip(latin, [*latin[1:], False])]
     attachments = FRENCH if language == "fr" else OTHER
     followed = [True] * len(words)
     quote_is_open = False

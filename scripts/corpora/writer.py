@@ -6,13 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy
-import spacy
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SPACY
 from spacy.language import Language
 from spacy.strings import StringStore
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import DocBin
 
 from ..errors import UserError
+from ..languages import blank
 from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
 from .text import spaces
 
@@ -32,13 +33,7 @@ class BlankPipeline:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        try:
-            self.nlp: Language = spacy.blank(language)
-        except ImportError as error:
-            reason = str(error)
-            if "E048" in reason:
-                reason = f"spaCy has no language {language!r}; use a code such as fr, en or xx."
-            raise UserError(f"--lang {language!r}: {reason}") from error
+        self.nlp: Language = blank(language)
         self.limit = len(self.nlp.vocab.strings) + VOCABULARY
         # Bounded: a natural corpus has few different neighbourhoods of entities.
         self.boundaries = lru_cache(maxsize=65536)(self.find_boundaries)
@@ -46,7 +41,7 @@ class BlankPipeline:
     def renew(self) -> None:
         """Forget the strings of the texts that were read, if they are many."""
         if len(self.nlp.vocab.strings) > self.limit:
-            self.nlp = spacy.blank(self.language)
+            self.nlp = blank(self.language)
             self.boundaries.cache_clear()
 
     def find_boundaries(self, text: str) -> frozenset[int]:
@@ -57,10 +52,18 @@ class BlankPipeline:
     def breaks_before(self, index: int, words: Sequence[str], followed: Sequence[bool]) -> bool:
         """Tell whether the tokenizer, given the text, has a boundary before words[index].
 
-        It always breaks at white space and looks at nothing beyond, so that what stands between
-        two spaces is enough to know.
+        spaCy's own tokenizer always breaks at white space and looks at nothing beyond, so that
+        what stands between two spaces is enough to know. Others (Japanese, Vietnamese) get the
+        whole text.
         """
-        if index in (0, len(words)) or followed[index - 1]:
+        if index in (0, len(words)):
+            return True
+        if not isinstance(self.nlp.tokenizer, Tokenizer):
+            written = [word + " " * space for word, space in zip(words, followed)]
+            before = "".join(written[:index])
+            offsets = {len(before), len(before.rstrip(" "))}
+            return not offsets.isdisjoint(self.boundaries("".join(written)))
+        if followed[index - 1]:
             return True
         start, end = index - 1, index
         while start and not followed[start - 1]:

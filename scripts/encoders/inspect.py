@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import spacy
 import torch
 import typer
 from jinja2 import Environment, FileSystemLoader
@@ -19,6 +18,7 @@ from wasabi import msg
 
 from ..errors import UserError, run
 from ..files import check_file, written_beside
+from ..languages import blank
 from .checkpoint import longest, open_checkpoint
 
 # Attention is drawn as a table of so many pieces at most; it has layers × heads of them.
@@ -50,7 +50,7 @@ def pieces_of(text: str, tokenizer: PreTrainedTokenizerBase, language: str) -> l
         )
     encoding = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
     tokens = [
-        (token.idx, token.idx + len(token), token.text) for token in spacy.blank(language)(text)
+        (token.idx, token.idx + len(token), token.text) for token in blank(language)(text)
     ]
     found = []
     names = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
@@ -200,10 +200,7 @@ def main(
     if attention:
         check_file(attention)
     tokenizer, model = open_checkpoint(encoder, attn_implementation="eager")
-    try:
-        pieces = pieces_of(text, tokenizer, lang)
-    except ImportError as error:
-        raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
+    pieces = pieces_of(text, tokenizer, lang)
     output, _ = run_model([text], tokenizer, model)
     found = describe(text, pieces, output, tokenizer, model)
     if compare:

@@ -29,6 +29,11 @@ def entities(doc: Doc) -> list[tuple[int, int, str]]:
     return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
 
 
+def direction(doc: Doc) -> str:
+    """Return the direction in which the language of a document is written, ltr or rtl."""
+    return doc.vocab.writing_system.get("direction", "ltr")
+
+
 def draw(doc: Doc, palette: dict[str, str]) -> Markup:
     """Return displaCy's drawing of the entities. It escapes the text, but not the labels."""
     data = [
@@ -36,7 +41,12 @@ def draw(doc: Doc, palette: dict[str, str]) -> Markup:
         for start, end, label in entities(doc)
     ]
     html = displacy.render(
-        {"text": doc.text, "ents": data, "title": None},
+        {
+            "text": doc.text,
+            "ents": data,
+            "title": None,
+            "settings": {"lang": doc.lang_, "direction": direction(doc)},
+        },
         style="ent",
         manual=True,
         jupyter=False,
@@ -69,7 +79,9 @@ def category_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]
         right = best_label(doc)
         cats = [(label, value, label == right) for label, value in sorted(found.cats.items())]
         wrong = 0.0 if best_label(found) == right else 1 - found.cats[right]
-        items.append({"wrong": wrong, "text": doc.text, "cats": cats})
+        items.append(
+            {"wrong": wrong, "text": doc.text, "direction": direction(doc), "cats": cats}
+        )
     return items
 
 

@@ -1,15 +1,20 @@
-"""spaCy components on ready-made Hugging Face heads, which keep their weights when they are saved.
+"""What pipelines of this project have and spaCy has not; a copy of this file is in each wheel.
 
-A package of such a pipeline carries this file beside the weights, and needs spaCy, transformers and
-torch alone: nothing else of the project may be imported here. spacy-huggingface-pipelines wraps the
-same transformers.pipeline; it saves no weights, and passes over spans, and whole texts, that it
-cannot use.
+- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut;
+- components on ready-made Hugging Face heads, which keep their weights when they are saved.
+  spacy-huggingface-pipelines wraps the same transformers.pipeline; it saves no weights, and passes
+  over spans, and whole texts, that it cannot use.
+
+Nothing else of the project may be imported here: a wheel has spaCy, spacy-transformers, transformers
+and torch alone.
 """
 
 import tempfile
+import unicodedata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +25,11 @@ from spacy.pipeline import Pipe
 from spacy.pipeline.textcat import textcat_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans, minibatch
-from thinc.api import get_torch_default_device
+from spacy.util import filter_spans, minibatch, registry
+from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
+from spacy_transformers.span_getters import get_strided_spans
+from thinc.api import Model, chain, get_torch_default_device
+from thinc.types import Floats2d, Ragged
 
 # Texts that the model gets at a time, and pieces that the windows of a longer text share.
 BATCH, OVERLAP = 32, 96
@@ -207,3 +215,140 @@ if not Language.has_factory("borrowed_ner"):
         default_config={"source": "", "labels": {}},
         default_score_weights={"cats_score": 1.0},
     )
+
+
+# Windows of texts that are longer than the encoder takes ------------------------------------------
+
+
+def count_pieces(texts: Sequence[str], tokenizer: Any) -> list[int]:
+    """Return how many pieces each text has, special ones left out."""
+    if not texts:
+        return []
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
+    return list(map(len, encoded["input_ids"]))
+
+
+def most_pieces(text: str) -> int:
+    """Return a number of pieces that no tokenizer exceeds, special ones left out: what a piece
+    stands for is at least a byte of the text, spelled out, or the space before a word."""
+    spelled = unicodedata.normalize("NFKD", text).casefold()
+    return max(len(x.encode(errors="replace")) for x in (text, spelled)) + text.count(" ") + 1
+
+
+def room_of(tokenizer: Any) -> int:
+    """Return how many pieces the encoder takes at a time, special ones left out."""
+    return tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+
+
+def too_long(texts: Sequence[str], tokenizer: Any) -> list[int]:
+    """Return the indices of the texts that have more pieces than the encoder takes."""
+    room = room_of(tokenizer)
+    # Most texts are so short that their pieces need not be counted.
+    doubtful = [index for index, text in enumerate(texts) if most_pieces(text) > room]
+    counts = count_pieces([texts[index] for index in doubtful], tokenizer)
+    return [index for index, count in zip(doubtful, counts) if count > room]
+
+
+def bounded_spans(doc: Doc, tokenizer: Any, window: int, stride: int) -> list[Span]:
+    """Return windows of `window` tokens at most and, where they have more than one token, of no more
+    pieces than the encoder takes. Shorter windows overlap in the same proportion as whole ones."""
+    room = room_of(tokenizer)
+    pieces = count_pieces([token.text for token in doc], tokenizer)
+    spans = []
+    start = end = 0
+    while end < len(doc):
+        total, end = pieces[start], start + 1
+        while end < min(start + window, len(doc)) and total + pieces[end] <= room:
+            total += pieces[end]
+            end += 1
+        # Words may have more pieces beside each other than one by one.
+        while end > start + 1 and too_long([doc[start:end].text], tokenizer):
+            end -= 1
+        spans.append(doc[start:end])
+        start += max(1, (end - start) * stride // window)
+    return spans
+
+
+def piece_spans(
+    docs: list[Doc], model: TransformerModel, window: int, stride: int
+) -> list[list[Span]]:
+    """Return the windows of each document: spacy-transformers' strided spans, unless one of them has
+    more pieces than the encoder takes; what is beyond would be cut off there.
+
+    Only a single token can still be too long.
+    """
+    nested = get_strided_spans(docs, window, stride)
+    texts = [(index, span.text) for index, spans in enumerate(nested) for span in spans]
+    long = too_long([text for _, text in texts], model.tokenizer)
+    for index in {texts[number][0] for number in long}:
+        nested[index] = bounded_spans(docs[index], model.tokenizer, window, stride)
+    return nested
+
+
+class BoundedTransformer(TransformerModel):
+    """spacy-transformers' model, with windows that its tokenizer bounds.
+
+    window: tokens of a window at most. stride: of them the next window begins so many later. The
+    other settings are those of spacy-transformers.TransformerModel.v3.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        window: int,
+        stride: int,
+        tokenizer_config: dict[str, Any] = {},
+        transformer_config: dict[str, Any] = {},
+        mixed_precision: bool = False,
+        grad_scaler_config: dict[str, Any] = {},
+    ) -> None:
+        # Copies, as spacy-transformers writes into them.
+        super().__init__(
+            name, get_strided_spans, dict(tokenizer_config), dict(transformer_config),
+            mixed_precision, dict(grad_scaler_config),
+        )  # fmt: skip
+        self.attrs["replace_listener_cfg"] = replace_listener_cfg
+        self.bound_by(self, window, stride)
+
+    def bound_by(self, model: TransformerModel, window: int, stride: int) -> None:
+        model.attrs["get_spans"] = partial(piece_spans, model=model, window=window, stride=stride)
+
+    def copy(self) -> TransformerModel:
+        copied = super().copy()
+        settings = self.attrs["get_spans"].keywords
+        self.bound_by(copied, settings["window"], settings["stride"])
+        return copied
+
+
+def replace_listener_cfg(model: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of a component's own copy of the transformer (nlp.replace_listeners)."""
+    own = {key: listener[key] for key in ("pooling", "grad_factor")}
+    return {**model, **own, "@architectures": TOK2VEC}
+
+
+def make_tok2vec(
+    name: str,
+    window: int,
+    stride: int,
+    pooling: Model[Ragged, Floats2d],
+    grad_factor: float = 1.0,
+    tokenizer_config: dict[str, Any] = {},
+    transformer_config: dict[str, Any] = {},
+    mixed_precision: bool = False,
+    grad_scaler_config: dict[str, Any] = {},
+) -> Model[list[Doc], list[Floats2d]]:
+    """Return a transformer inside of a component, as spacy-transformers.Tok2VecTransformer.v3."""
+    transformer = BoundedTransformer(
+        name, window, stride, tokenizer_config, transformer_config, mixed_precision,
+        grad_scaler_config,
+    )  # fmt: skip
+    # Nested as replace_listeners does it, so that its weights fit.
+    return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+
+
+TRANSFORMER = "piece_windows.TransformerModel.v1"
+TOK2VEC = "piece_windows.Tok2VecTransformer.v1"
+# As below: the first copy of this file is the one that is used.
+if not registry.has("architectures", TRANSFORMER):
+    registry.architectures(TRANSFORMER, func=BoundedTransformer)
+    registry.architectures(TOK2VEC, func=make_tok2vec)

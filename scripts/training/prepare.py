@@ -10,6 +10,7 @@ from spacy.util import registry
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from ..encoders.checkpoint import longest
 from ..encoders.hardware import processor_has_bfloat16
 from ..encoders.tokenizer import mend_offsets
 from ..errors import UserError
@@ -79,6 +80,8 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
     def callback(nlp: Language) -> None:
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
+        # Its own word for it may be missing or wrong; the pipeline is saved with this one.
+        model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
         if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"

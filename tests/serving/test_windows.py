@@ -1,0 +1,144 @@
+"""No text is cut: windows are bounded by the encoder's pieces, whatever the words look like."""
+
+import json
+import random
+import shutil
+import warnings
+
+import pytest
+import spacy
+from spacy_transformers.span_getters import get_strided_spans
+from transformers import AutoTokenizer
+
+from scripts import convert, train
+from scripts.serving.borrowed import TRANSFORMER, count_pieces, most_pieces, room_of
+
+from ..conftest import ROOT
+
+LINKS = " ".join(f"https://exemple.fr/un/long/chemin?numero={n:06}" for n in range(40))
+MONSTERS = ["\ufdfa", "㌀", "İ", "ﬃ", "½", "…", "ß", "\u0344", "é", "e\u0301", "한", "👩‍🚀", "\ue000"]
+
+
+def with_transformer(encoder) -> spacy.language.Language:
+    nlp = spacy.blank("fr")
+    model = {"@architectures": TRANSFORMER, "name": str(encoder), "window": 128, "stride": 96}
+    nlp.add_pipe("transformer", config={"model": model})
+    nlp.initialize()
+    return nlp
+
+
+def tokens_without_vector(doc) -> list[str]:
+    lengths = doc._.trf_data.align.lengths
+    return [token.text for token in doc if not lengths[token.i] and not token.is_space]
+
+
+@pytest.mark.parametrize("encoder", ["distilbert", "camembert"])
+def test_every_token_has_a_vector(request, encoder, tmp_path):
+    nlp = with_transformer(request.getfixturevalue(encoder))
+    nlp.to_disk(tmp_path)
+    for nlp in (nlp, spacy.load(tmp_path)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            doc, empty, short = nlp.pipe([f"{LINKS} C'est un film nul et raté.", "", "Paris"])
+        assert len(doc) == 48 and tokens_without_vector(doc) == []
+        assert max(map(len, doc._.trf_data.wordpieces.strings)) <= 512
+        assert tokens_without_vector(short) == [] and len(empty) == 0
+
+
+def test_windows_are_the_usual_ones_where_these_fit(camembert):
+    nlp = with_transformer(camembert)
+    spans = nlp.get_pipe("transformer").model.attrs["get_spans"]
+    docs = [nlp.make_doc("un film . " * n) for n in (0, 1, 32, 33, 43, 100, 200)]
+    ours, usual = spans(docs), get_strided_spans(docs, 128, 96)
+    assert [[(s.start, s.end) for s in doc] for doc in ours] == [
+        [(s.start, s.end) for s in doc] for doc in usual
+    ]
+
+
+def test_a_token_beyond_the_limit_stands_alone_and_nothing_else_is_cut(distilbert):
+    nlp = with_transformer(distilbert)
+    transformer = nlp.get_pipe("transformer").model
+    doc = nlp(f"Un début {'x' * 1500} et la fin {'y' * 400} {'z' * 400} !")
+    assert tokens_without_vector(doc) == []
+    room = room_of(transformer.tokenizer)
+    (spans,) = transformer.attrs["get_spans"]([doc])
+    for span in spans:
+        assert len(span) == 1 or count_pieces([span.text], transformer.tokenizer)[0] <= room
+    assert {token.i for span in spans for token in span} == set(range(len(doc)))
+
+
+def test_no_text_has_more_pieces_than_are_reckoned_with(distilbert, camembert):
+    numbers = random.Random(0)
+    texts = ["".join(numbers.choices(MONSTERS + [" ", "a", "É"], k=40)) for _ in range(200)]
+    for encoder in (distilbert, camembert):
+        tokenizer = AutoTokenizer.from_pretrained(encoder)
+        for text, count in zip(texts, count_pieces(texts, tokenizer)):
+            assert count <= most_pieces(text), text
+
+
+def test_a_component_with_its_own_transformer_keeps_the_windows(camembert, tmp_path):
+    nlp = with_transformer(camembert)
+    listener = {"@architectures": "spacy-transformers.TransformerListener.v1", "grad_factor": 1.0,
+                "pooling": {"@layers": "reduce_mean.v1"}}  # fmt: skip
+    ner = nlp.add_pipe("ner", config={"model": {"tok2vec": listener}})
+    ner.add_label("PER")
+    nlp.initialize()
+    nlp.replace_listeners("transformer", "ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    nlp.to_disk(tmp_path)
+    text = f"{LINKS} Marie Curie"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [e.text for e in spacy.load(tmp_path)(text).ents] == [e.text for e in nlp(text).ents]
+
+
+@pytest.fixture(scope="module")
+def without_limit(distilbert, tmp_path_factory):
+    """An encoder whose tokenizer does not say how long a text may be."""
+    folder = tmp_path_factory.mktemp("encoders") / "without-limit"
+    shutil.copytree(distilbert, folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text("utf8"))
+    del settings["model_max_length"]
+    path.write_text(json.dumps(settings), "utf8")
+    assert AutoTokenizer.from_pretrained(folder).model_max_length > 10**9
+    return folder
+
+
+def rows(task: str) -> str:
+    """Return texts whose label, or entity, one word tells, amid links that tell nothing."""
+    numbers = random.Random(0)
+    lines = []
+    for number in range(240):
+        links = " ".join(LINKS.split()[: numbers.choice([0, 1, 4, 12])])
+        text = f"{links} C'est un film {('nul', 'superbe')[number % 2]} et {('raté', 'réussi')[number % 2]}."
+        if task == "textcat":
+            lines.append({"text": text, "label": ("negative", "positive")[number % 2]})
+        else:
+            start = text.index(("raté", "réussi")[number % 2])
+            lines.append({"text": text, "entities": [[start, len(text) - 1, "MISC"]]})
+    return "\n".join(json.dumps(line) for line in lines)
+
+
+@pytest.mark.parametrize("task", ["textcat", "ner"])
+def test_the_last_sentence_of_a_long_text_counts(command, without_limit, tmp_path, task):
+    (tmp_path / "raw.jsonl").write_text(rows(task), "utf8")
+    out = tmp_path / "trained"
+    arguments = ["--lang", "fr", "--dev-ratio", "0.2"]
+    assert command(convert, "table", tmp_path / "raw.jsonl", tmp_path / "corpus", *arguments).code == 0
+    result = command(
+        train, ROOT / "configs" / f"{task}.cfg", out, "--corpus", tmp_path / "corpus", "--lang", "fr",
+        "--settings.encoder", without_limit, "--settings.max_steps", 60, "--settings.learn_rate", 5e-3,
+        "--settings.eval_frequency", 20, "--settings.batch_words", 300,
+    )  # fmt: skip
+    assert result.code == 0, result.out + result.err
+    # A wheel has the file that the project imports here.
+    nlp = spacy.load(out / "model-best")
+    assert nlp.get_pipe("transformer").model.tokenizer.model_max_length == 512
+    for ending in ("C'est un film nul et raté.", "C'est un film superbe et réussi."):
+        short, long = nlp.pipe([ending, f"{LINKS} {ending}"])
+        assert tokens_without_vector(long) == []
+        if task == "textcat":
+            assert max(short.cats, key=short.cats.get) == max(long.cats, key=long.cats.get)
+        else:
+            assert [e.text for e in short.ents] == [e.text for e in long.ents] != []
