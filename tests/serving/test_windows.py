@@ -16,7 +16,21 @@ from scripts.serving.borrowed import TRANSFORMER, count_pieces, most_pieces, roo
 from ..conftest import ROOT
 
 LINKS = " ".join(f"https://exemple.fr/un/long/chemin?numero={n:06}" for n in range(40))
-MONSTERS = ["\ufdfa", "㌀", "İ", "ﬃ", "½", "…", "ß", "\u0344", "é", "e\u0301", "한", "👩‍🚀", "\ue000"]
+MONSTERS = [
+    "\ufdfa",
+    "㌀",
+    "İ",
+    "ﬃ",
+    "½",
+    "…",
+    "ß",
+    "\u0344",
+    "é",
+    "e\u0301",
+    "한",
+    "👩‍🚀",
+    "\ue000",
+]
 
 
 def with_transformer(encoder) -> spacy.language.Language:
@@ -125,7 +139,9 @@ def test_the_last_sentence_of_a_long_text_counts(command, without_limit, tmp_pat
     (tmp_path / "raw.jsonl").write_text(rows(task), "utf8")
     out = tmp_path / "trained"
     arguments = ["--lang", "fr", "--dev-ratio", "0.2"]
-    assert command(convert, "table", tmp_path / "raw.jsonl", tmp_path / "corpus", *arguments).code == 0
+    assert (
+        command(convert, "table", tmp_path / "raw.jsonl", tmp_path / "corpus", *arguments).code == 0
+    )
     result = command(
         train, ROOT / "configs" / f"{task}.cfg", out, "--corpus", tmp_path / "corpus", "--lang", "fr",
         "--settings.encoder", without_limit, "--settings.max_steps", 60, "--settings.learn_rate", 5e-3,
