@@ -18,4 +18,4 @@ def blank(language: str) -> Language:
         reason = first_line(error)
         if f"No module named 'spacy.lang.{language}'" in reason:
             reason = f"spaCy has no language {language!r}; use a code such as fr, en or xx"
-        raise UserError(f"--lang {language}: {reason}.") from error
+        raise UserError(f"--lang {language!r}: {reason}.") from error

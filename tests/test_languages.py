@@ -107,7 +107,7 @@ def test_all_commands_say_the_same_of_a_language(
         (inspect, distilbert, "Lens"),
     ):  # fmt: skip
         result = command(module, *arguments, "--lang", language)
-        assert result.code == 1 and f"--lang {language}: " in result.line
+        assert result.code == 1 and f"--lang {language!r}: " in result.line
         assert message in result.line
     assert not (tmp_path / "out").exists()
 
