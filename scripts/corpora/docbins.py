@@ -8,6 +8,7 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..errors import UserError
+from .examples import Example, LabelledText, SpannedText, TaggedSentence
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
@@ -30,6 +31,19 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
             yield doc
     if empty:
         raise UserError(f"{path} holds no example; convert the corpus again.")
+
+
+def example_of(doc: Doc, kind: type[Example]) -> Example:
+    """Return what was written as `doc`, as an example of a kind."""
+    line = doc.user_data["line"]
+    if kind is LabelledText:
+        label = max(doc.cats, key=doc.cats.get)
+        return LabelledText(doc.text, label, label, line)
+    if kind is TaggedSentence:
+        entities = [(entity.start, entity.end, entity.label_) for entity in doc.ents]
+        return TaggedSentence([token.text for token in doc], entities, line)
+    spans = [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
+    return SpannedText(doc.text, spans, line)
 
 
 def check_task(path: Path, task: str, vocab: Vocab) -> None:
