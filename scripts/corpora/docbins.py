@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
@@ -26,7 +27,13 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
             raise UserError(
                 f"{shard}: no .spacy file, or one that is damaged; convert the corpus again."
             ) from error
-        for doc in docbin.get_docs(vocab):
+        # As get_docs does, but for what is registered with msgpack: to look that up takes 0.3 ms.
+        origins, docbin.user_data = docbin.user_data, []
+        for doc, origin in zip(docbin.get_docs(vocab), origins):
+            if origin is not None:
+                doc.user_data.update(
+                    srsly.msgpack.unpackb(origin, raw=False, object_pairs_hook=dict)
+                )
             empty = False
             yield doc
     if empty:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import srsly
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
@@ -26,19 +27,17 @@ class Kept:
         self.report = report
         self.splits = {name: report["splits"][name] for name in splits}
 
-    def labels(self) -> set[str]:
-        """Return the labels that each text of the splits has a value for; none for entities."""
-        name, split = next(iter(self.splits.items()))
-        return set(next(self.examples_of(name)).cats) if "labels" in split else set()
+    def docs(self, name: str) -> Iterator[Doc]:
+        return read_docs(self.folder / f"{name}.spacy", Vocab())
 
-    def examples_of(self, name: str):
-        split = self.splits[name]
-        docs = read_docs(self.folder / f"{name}.spacy", Vocab())
-        return tqdm(docs, desc=f"read {name}.spacy", total=split["examples"])
+    def labels(self) -> set[str]:
+        """Return the labels that each text of the splits has a value for."""
+        return set(next(self.docs(next(iter(self.splits)))).cats)
 
     def examples(self, name: str, kind: type[Example]) -> Iterator[Example]:
-        """Yield what is in a split as examples of a kind."""
-        for doc in self.examples_of(name):
+        """Yield what is in a split as examples of a kind, with a progress bar."""
+        total = self.splits[name]["examples"]
+        for doc in tqdm(self.docs(name), desc=f"read {name}.spacy", total=total):
             yield example_of(doc, kind)
 
     def check(self, split: str, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,6 +53,8 @@ class Kept:
             raise UserError(
                 f"{self.folder}: its {others} has {has}, this file {is_}; choose another folder."
             )
+        if not labels:
+            return labels
         known = self.labels()
         if new := sorted(set(labels) - known):
             raise UserError(

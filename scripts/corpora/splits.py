@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy
@@ -44,7 +45,8 @@ def place_units(
 
     Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S) with several bins, the largest units
     first: a unit goes to a bin that has room for all of it with a probability proportional to the
-    places left in the unit's strata. Where every unit is one row, the sizes are exact.
+    places left in the unit's strata; where none has, to train. Where every unit is one row, the
+    sizes are exact.
     """
     left = dict(zip(names, numpy.bincount(strata, minlength=len(names)).tolist()))
     bins = []
@@ -66,16 +68,11 @@ def place_units(
             sum(free[s] for s in needed) if all(free[s] >= n for s, n in needed.items()) else 0
             for _, free in bins
         ]
-        if not any(rooms):
-            continue
-        ticket = draw.randrange(sum(rooms))
-        for (place, free), room in zip(bins, rooms):
-            if ticket < room:
-                places[unit] = place
-                for stratum, n in needed.items():
-                    free[stratum] -= n
-                break
-            ticket -= room
+        ticket = draw.randrange(sum(rooms)) if any(rooms) else 0
+        bounds = zip(bins, accumulate(rooms))
+        places[unit], free = next((bin for bin, bound in bounds if ticket < bound), bins[-1])
+        for stratum, n in needed.items():
+            free[stratum] -= n
     return places
 
 
@@ -138,8 +135,8 @@ def carve(
     for split, size in sizes.items():
         if not (places == PLACES.index(split)).any():
             raise UserError(
-                f"{where}: {split} would be empty: each {unit} holds more than the {size:,} "
-                f"examples it is to have; give a larger --{split}-ratio, or 0."
+                f"{where}: {split} would be empty: no {unit} fits into the {size:,} examples that "
+                f"it is to have; give a larger --{split}-ratio, or 0."
             )
     if train_size is not None:
         sample(places, strata, names, train_size, seed)

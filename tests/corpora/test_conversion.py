@@ -123,7 +123,7 @@ def test_texts_annotated_in_several_ways(write, tmp_path):
     report = convert("table", tmp_path / "a", tmp_path / "out")
     assert report["texts annotated in several ways"] == 2
     text = "à O\nLyon B-LOC\n\nà O\nLyon B-ORG\n\nà O\nLyon B-LOC\n\nLyon B-LOC\n"
-    report = convert("iob", write("train.iob", text), tmp_path / "out")
+    report = convert("iob", write("train.iob", text), tmp_path / "tagged")
     assert report["texts annotated in several ways"] == 1
     assert report["splits"]["train"]["duplicates"] == 2
 
