@@ -25,6 +25,19 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
         for verb in ("skipped", "repaired"):
             for kind, note in read[verb].items():
                 yield verb, note["count"], kind, note["first"][0]
+    carved = report["carved"]
+    for name, asked in carved["asked"].items():
+        kind = f"example carved from train by {carved['by']}, of {asked:,} asked for"
+        # Test's own file may have come since.
+        split = report["splits"].get(name, {})
+        if split.get("from") == "train":
+            if 2 * split["examples"] < asked:
+                kind += ": most are too large for it; give a larger ratio"
+            yield name, split["examples"], kind, ""
+    if torn := carved["texts in several splits"]:
+        yield "carved", torn, "text that occurs too often to be kept in one split", ""
+    for name in report["removed"]:
+        yield name, 1, "split of an earlier conversion, which this one has not: removed", ""
     for kind, note in report["ignored"].items():
         yield "not used", note["count"], kind, note["first"][0]
     for name, split in report["splits"].items():
@@ -36,7 +49,7 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
             yield name, split["duplicates"], "text that occurred before", ""
     for pair, count in report["shared"].items():
         if count:
-            yield pair, count, "text in both", ""
+            yield pair, count, f"text in both {pair.replace('/', ' and ')} (see --drop-leaks)", ""
     several = report["texts annotated in several ways"]
     if several:
         yield "all", several, "text annotated in several ways", ""

@@ -12,11 +12,13 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..files import remove, sha256, written_beside
 from . import FORMATS
-from .examples import SPLITS, Example, Format, LabelledText, Log, Notes, Options
-from .raw import RawFile
+from .examples import SPLITS, Example, LabelledText, Log, Notes, Options, TaggedSentence
+from .kept import Kept, kept_beside
+from .raw import RawFile, is_archive
 from .seen import SeenTexts, keys
 from .sources import Source, check_options, sources_of
-from .splits import Carver
+from .splits import PLACES, Carving, carve, sizes_of
+from .units import Rows
 from .writer import EMPTY, BlankPipeline, SplitWriter
 
 # More are no labels but an id or the text itself.
@@ -28,7 +30,8 @@ EMPTY_TOKEN = f"empty token, written as {EMPTY}"
 
 
 class Plan(NamedTuple):
-    """What the user wants of a conversion; ratios of None: the format's own."""
+    """What the user wants of a conversion; ratios of None: the format's own. The seed is that of
+    the carving; training has one of its own."""
 
     split: str = "train"
     dev_ratio: float | None = None
@@ -55,49 +58,71 @@ def bar(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Examp
         b.update(file.size - b.n)
 
 
+def check_plan(plan: Plan, sources: list[Source]) -> None:
+    """Raise UserError where something is to be carved, and there is no train split."""
+    wanted = plan.dev_ratio or plan.test_ratio or plan.train_size is not None
+    if wanted and all(source.split != "train" for source in sources):
+        raise UserError(f"{sources[0].file}: no train split to carve from.")
+
+
 class Conversion:
     """Reads a corpus once to count where that is needed (splits to carve, labels to find out,
     leaks to drop), and once to write."""
 
-    def __init__(self, format: Format, sources: list[Source], options: Options, plan: Plan) -> None:
-        self.format = format
+    def __init__(
+        self, name: str, sources: list[Source], options: Options, plan: Plan, kept: Kept
+    ) -> None:
+        self.name = name
+        self.format = format = FORMATS[name]
         self.sources = sources
         self.options = options
         self.plan = plan
+        self.kept = kept
         self.labels = format.labels or ()
-        self.strata: Counter = Counter()
+        self.kind: type[Example] | None = LabelledText if format.labels else TaggedSentence
         self.ratios = self.resolve_ratios()
+        self.carving: Carving | None = None
 
     def resolve_ratios(self) -> dict[str, float]:
+        """Return what share of train becomes dev and test: none where there is such a split."""
         splits = {source.split for source in self.sources}
         plan, format = self.plan, self.format
         ratios = {"dev": plan.dev_ratio, "test": plan.test_ratio}
         default = {"dev": format.dev_ratio, "test": format.test_ratio}
-        where = self.sources[0].file
         for name, ratio in ratios.items():
-            if ratio and name in splits:
+            where = self.kept.folder if name in self.kept.splits else self.sources[0].file
+            there = name in splits or name in self.kept.splits
+            if ratio and there:
                 raise UserError(
                     f"{where}: the corpus has a {name} split: leave --{name}-ratio out."
                 )
             if ratio is None:
-                ratios[name] = default[name] if "train" in splits and name not in splits else 0.0
-        if (any(ratios.values()) or plan.train_size is not None) and "train" not in splits:
-            raise UserError(f"{where}: no train split to carve from.")
+                ratios[name] = default[name] if "train" in splits and not there else 0.0
         return ratios
 
     @property
     def carves(self) -> bool:
         return any(self.ratios.values()) or self.plan.train_size is not None
 
+    def prepare(self) -> None:
+        """Decide what of train goes where, and find the labels where only the data tell: for these
+        all is read once. Raises UserError for labels that do not go with the splits that stay."""
+        if self.carves or self.format.labels is None:
+            self.count()
+        if self.kind is not None:
+            self.labels = self.kept.check(self.plan.split, self.labels)
+
     def count(self) -> None:
-        """Read all once: the size of each stratum of train, and the labels if only the data tell."""
+        plan = self.plan
         labels: Counter = Counter()
         kinds: Counter = Counter()
-        for split, file in self.sources:
+        rows = Rows(self.format.phrases)
+        for split, file, _ in self.sources:
             if split != "train" and self.format.labels is not None:
                 continue
+            start = len(rows)
             for example in bar(file, self.format.read(file, self.options, Log()), "count"):
-                kinds[isinstance(example, LabelledText)] += 1
+                kinds[type(example)] += 1
                 if isinstance(example, LabelledText) and self.format.labels is None:
                     labels[example.label] += 1
                     if len(labels) > MAX_LABELS:
@@ -110,42 +135,38 @@ class Conversion:
                         f"{file.place(example.number)}: labels and entities in one corpus; "
                         "convert them one by one."
                     )
-                if split == "train":
-                    self.strata[example.stratum] += 1
-        if labels:
+                if split == "train" and self.carves:
+                    rows.add(file.name, example)
+            rows.close(file.name, start, "sentence" if TaggedSentence in kinds else "text")
+        if self.format.labels is None:
             self.labels = tuple(sorted(labels))
+            self.kind = next(iter(kinds), None)
+        if rows:
+            where = self.sources[0].file
+            asked = {"dev": plan.dev_ratio, "test": plan.test_ratio}
+            sizes = sizes_of(len(rows), self.ratios, {s for s in asked if asked[s]}, where)
+            self.carving = carve(rows, sizes, plan.train_size, plan.seed, where)
 
     def assigned(self, logs: dict[str, Log], verb: str) -> Iterator[tuple[Source, Example, str]]:
-        """Yield each example with its file and the split that it goes to, "" for none.
-
-        The same every time: the carving is seeded.
-        """
-        plan = self.plan
-        carver = None
-        if self.carves and self.strata:
-            carver = Carver(
-                self.strata,
-                self.ratios["dev"],
-                self.ratios["test"],
-                plan.train_size,
-                plan.seed,
-                self.sources[0].file,
-            )
+        """Yield each example with its file and the split that it goes to, "" for none."""
+        places = iter(memoryview(self.carving.places) if self.carving else ())
         for source in self.sources:
-            split, file = source
-            log = logs.setdefault(file.name, Log(plan.strict))
+            split, file, _ = source
+            log = logs.setdefault(file.name, Log(self.plan.strict))
             for example in bar(file, self.format.read(file, self.options, log), verb):
-                carved = carver is not None and split == "train"
-                yield (
-                    source,
-                    example,
-                    (carver.draw(example.stratum) or "") if carved else split,
-                )
+                carved = self.carving is not None and split == "train"
+                yield source, example, PLACES[next(places)] if carved else split
 
     def write(self, folder: Path, pipeline: BlankPipeline) -> dict[str, object]:
         """Write the splits into `folder`; return what the report says of files and splits."""
         plan = self.plan
         seen = SeenTexts(SPLITS)
+        for split in self.kept.splits if self.kind else ():
+            for example in self.kept.examples(split, self.kind):
+                text, annotation = keys(example)
+                seen.add(split, text, annotation)
+                if plan.drop_leaks:
+                    seen.hold(split, text)
         if plan.drop_leaks:
             for _, example, split in self.assigned({}, "look for leaks in"):
                 if split in ("dev", "test"):
@@ -153,7 +174,7 @@ class Conversion:
         logs: dict[str, Log] = {}
         written: dict[str, Counter] = {source.file.name: Counter() for source in self.sources}
         writers: dict[str, SplitWriter] = {}
-        for (_, file), example, split in self.assigned(logs, "write"):
+        for (_, file, within), example, split in self.assigned(logs, "write"):
             log, place = logs[file.name], file.place(example.number)
             text, annotation = keys(example)
             if not split:
@@ -165,32 +186,68 @@ class Conversion:
             else:
                 if split not in writers:
                     writers[split] = SplitWriter(folder, split, pipeline, self.labels)
-                for _ in range(writers[split].add(example, place)):
+                for _ in range(writers[split].add(example, place, within)):
                     log.repair(EMPTY_TOKEN, place)
                 seen.add(split, text, annotation)
                 written[file.name][split] += 1
         self.check(writers, logs)
         for writer in writers.values():
             writer.close()
-        ordered = [writers[name] for name in SPLITS if name in writers]
-        again, shared, several = seen.report([writer.name for writer in ordered])
+        return self.report(writers, logs, written, seen)
+
+    def report(
+        self,
+        writers: dict[str, SplitWriter],
+        logs: dict[str, Log],
+        written: dict[str, Counter],
+        seen: SeenTexts,
+    ) -> dict[str, object]:
+        """Return what is to say of all splits: those written now, and those that stay."""
         read = {}
-        for _, file in self.sources:
+        for split, file, _ in self.sources:
             log, counts = logs[file.name], written[file.name]
             read[file.name] = {
+                "format": self.name,
+                "split": split,
                 "examples": sum(counts.values()) + sum(log.skipped.counts.values()),
                 "written": dict(counts),
                 "skipped": log.skipped.to_json(),
                 "repaired": log.repaired.to_json(),
                 "lines": dict(log.lines),
                 "layout": {"encoding": file.encoding, **log.layout},
+                "options": {k: v for k, v in self.options._asdict().items() if v is not None},
                 "sha256": sha256(file.path),
             }
+        asked = self.carving.asked if self.carving else {}
+        splits = dict(self.kept.splits)
+        for name, writer in writers.items():
+            # A split that was carved goes when the train split that it is of is replaced.
+            splits[name] = {"from": "train" if name in asked else name, **writer.report()}
+        splits = {name: splits[name] for name in SPLITS if name in splits}
+        again, shared, several = seen.report(list(splits))
         return {
-            "read": read,
-            "splits": {w.name: {**w.report(), "duplicates": again[w.name]} for w in ordered},
+            "read": self.kept.reads(read),
+            "splits": {name: {**splits[name], "duplicates": again[name]} for name in splits},
             "shared": shared,
             "texts annotated in several ways": several,
+            **self.carved(),
+        }
+
+    def carved(self) -> dict[str, object]:
+        """Return what the report says of the carving: that of the train split, also where it
+        stays."""
+        if "train" in self.kept.splits:
+            return {key: self.kept.report[key] for key in ("seed", "carved")}
+        carving = self.carving
+        return {
+            "seed": self.plan.seed,
+            "carved": {
+                **self.ratios,
+                "train_size": self.plan.train_size,
+                "by": carving.unit if carving else None,
+                "asked": carving.asked if carving else {},
+                "texts in several splits": carving.torn if carving else 0,
+            },
         }
 
     def check(self, writers: dict[str, SplitWriter], logs: dict[str, Log]) -> None:
@@ -199,15 +256,18 @@ class Conversion:
         # Of train, if there is one: that is what is learnt from.
         some = [writers["train"]] if "train" in writers else list(writers.values())
         counts: Counter = sum((writer.counts for writer in some), Counter())
+        skipped = sum((log.skipped.counts for log in logs.values()), Counter())
+        why = "; ".join(f"{n:,} {kind}" for kind, n in skipped.items()) or "the file is empty"
         if not writers:
-            skipped = {k: n for log in logs.values() for k, n in log.skipped.counts.items()}
-            why = "; ".join(f"{n:,} {kind}" for kind, n in skipped.items()) or "the file is empty"
             raise UserError(f"{where}: no example in it ({why}); is this the right format?")
+        if "train" in {source.split for source in self.sources} - set(writers):
+            raise UserError(f"{where}: nothing is left to train on ({why}).")
         if not self.labels and not counts:
             raise UserError(
                 f"{where}: no entity in it, every tag is O; is this the right column or file?"
             )
-        if self.labels and len(counts) < 2:
+        # Beside a train split that stays, a test split may well have one label.
+        if self.labels and len(counts) < 2 and "train" not in self.kept.splits:
             raise UserError(
                 f"{where}: all texts have the one label {next(iter(counts))!r}; a classifier needs "
                 "two. Is this the right column or file?"
@@ -231,33 +291,32 @@ def convert(
     """Write {train,dev,test}.spacy as present and report.json into `output`; return the report.
     `name` is that of a format.
 
-    A folder's files tell their splits by their names; a file becomes `plan.split`. Dev and test
-    splits that the input does not have are carved from train, stratified by label. Nothing is
+    A folder or an archive is the whole corpus: its files tell their splits by their names, and
+    splits that it does not have are removed from `output`. A file becomes `plan.split`, and the
+    other splits in `output` stay, unless they were carved from the train split that it replaces.
+    Dev and test splits that there are not are carved from train, stratified by label. Nothing is
     written unless all is read.
 
-    Raises UserError for input that cannot be read as this format.
+    Raises UserError for input that cannot be read as this format, or that does not go with the
+    splits that stay.
     """
     format = FORMATS[name]
     check_options(name, format, options)
     ignored = Notes()
     with ExitStack() as stack:
         sources = sources_of(format, source, language, plan.split, options, ignored, stack)
-        conversion = Conversion(format, sources, options, plan)
+        check_plan(plan, sources)
+        alone = source.is_file() and not is_archive(source)
+        kept = kept_beside(output, plan.split if alone else None, language)
+        conversion = Conversion(name, sources, options, plan, kept)
         pipeline = BlankPipeline(language)
-        if conversion.carves or format.labels is None:
-            conversion.count()
+        conversion.prepare()
         folder = stack.enter_context(written_beside(output))
-        report = {
-            "format": name,
-            "language": language,
-            "seed": plan.seed,
-            **conversion.write(folder, pipeline),
-            "ignored": ignored.to_json(),
-            "carved": {**conversion.ratios, "train_size": plan.train_size},
-            "options": {k: v for k, v in options._asdict().items() if v is not None},
-        }
+        report = {"language": language, **conversion.write(folder, pipeline)}
+        report["ignored"] = {**kept.report.get("ignored", {}), **ignored.to_json()}
+        stale = [s for s in SPLITS if s not in report["splits"]]
+        report["removed"] = [s for s in stale if (output / f"{s}.spacy").exists()]
         srsly.write_json(folder / "report.json", report)
-    # What an earlier conversion left and this one has not.
-    for stale in set(SPLITS) - set(report["splits"]):
-        remove(output / f"{stale}.spacy")
+    for split in stale:
+        remove(output / f"{split}.spacy")
     return report

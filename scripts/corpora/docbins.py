@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..errors import UserError
+from .examples import Example, LabelledText, SpannedText, TaggedSentence
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
@@ -25,11 +27,30 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
             raise UserError(
                 f"{shard}: no .spacy file, or one that is damaged; convert the corpus again."
             ) from error
-        for doc in docbin.get_docs(vocab):
+        # As get_docs does, but for what is registered with msgpack: to look that up takes 0.3 ms.
+        origins, docbin.user_data = docbin.user_data, []
+        for doc, origin in zip(docbin.get_docs(vocab), origins):
+            if origin is not None:
+                doc.user_data.update(
+                    srsly.msgpack.unpackb(origin, raw=False, object_pairs_hook=dict)
+                )
             empty = False
             yield doc
     if empty:
         raise UserError(f"{path} holds no example; convert the corpus again.")
+
+
+def example_of(doc: Doc, kind: type[Example]) -> Example:
+    """Return what was written as `doc`, as an example of a kind."""
+    line = doc.user_data["line"]
+    if kind is LabelledText:
+        label = max(doc.cats, key=doc.cats.get)
+        return LabelledText(doc.text, label, label, line)
+    if kind is TaggedSentence:
+        entities = [(entity.start, entity.end, entity.label_) for entity in doc.ents]
+        return TaggedSentence([token.text for token in doc], entities, line)
+    spans = [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
+    return SpannedText(doc.text, spans, line)
 
 
 def check_task(path: Path, task: str, vocab: Vocab) -> None:

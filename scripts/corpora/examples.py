@@ -9,10 +9,14 @@ from ..errors import UserError
 from .raw import RawFile
 
 SPLITS = ("train", "dev", "test")
+# Which document of its file an example belongs to: its number from 1, or the name that the corpus
+# gives it; None where the file tells of no documents.
+Document = int | str | None
 
 
 class LabelledText(NamedTuple):
-    """One text with its label. `stratum` is what a carved split keeps in proportion.
+    """One text with its label. `stratum` is what a carved split keeps in proportion: the label,
+    after its category and a slash where the corpus has categories.
 
     `number` is the line, row or item of its file.
     """
@@ -21,6 +25,11 @@ class LabelledText(NamedTuple):
     label: str
     stratum: str
     number: int
+    document: Document = None
+
+    @property
+    def category(self) -> str:
+        return self.stratum.removesuffix(self.label).removesuffix("/")
 
 
 class TaggedSentence(NamedTuple):
@@ -29,7 +38,8 @@ class TaggedSentence(NamedTuple):
     words: list[str]
     entities: list[tuple[int, int, str]]
     number: int
-    stratum = ""
+    document: Document = None
+    stratum = category = ""
 
 
 class SpannedText(NamedTuple):
@@ -38,7 +48,8 @@ class SpannedText(NamedTuple):
     text: str
     spans: list[tuple[int, int, str]]
     number: int
-    stratum = ""
+    document: Document = None
+    stratum = category = ""
 
 
 Example = LabelledText | TaggedSentence | SpannedText
@@ -130,6 +141,7 @@ class Format(NamedTuple):
     find(folder, language, options, ignored): the files of each split; None: names tell the split.
     members(name, language): whether an archive's file of this name is wanted; None: no archives.
     dev_ratio, test_ratio: what is carved from train where the corpus has no such split.
+    phrases: whether some of the texts are phrases of others, which carving must heed.
     """
 
     read: Callable[[RawFile, Options, Log], Iterator[Example]]
@@ -139,3 +151,4 @@ class Format(NamedTuple):
     members: Callable[[str, str], bool] | None = None
     dev_ratio: float = 0.0
     test_ratio: float = 0.0
+    phrases: bool = False

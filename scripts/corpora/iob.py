@@ -13,11 +13,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..errors import UserError
-from .examples import Format, Log, Options, TaggedSentence
+from .examples import Document, Format, Log, Options, TaggedSentence
 from .raw import ZERO_WIDTH, RawFile
 from .tags import INVISIBLE, TAG, TagDecoder
 
 DOCUMENT = "-DOCSTART-"
+# Its like in CoNLL-U, a comment.
+NEW_DOCUMENT = re.compile(r"# newdoc(?:\s+id\s*=\s*(.*?))?\s*")
 # A file without any blank line is one sentence of 200,000 words: cut it at the next word outside
 # an entity after this many.
 MAX_WORDS = 250
@@ -60,6 +62,15 @@ def is_blank(line: str) -> bool:
 
 def is_document(row: Sequence[str]) -> bool:
     return any(value.lstrip(ZERO_WIDTH).startswith(DOCUMENT) for value in row[:2])
+
+
+def begun_document(line: str) -> str | None:
+    """Return the name of the document that a line outside sentences begins, "" if it gives none;
+    None where the line is blank or a comment."""
+    if line.startswith("# "):
+        match = NEW_DOCUMENT.fullmatch(line)
+        return match and (match[1] or "")
+    return None if is_blank(line) else ""
 
 
 class Layout(NamedTuple):
@@ -213,7 +224,8 @@ def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> lis
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
-    """Yield the sentences of a file. Lines that hold only white space separate them.
+    """Yield the sentences of a file. Lines that hold only white space separate them; -DOCSTART-
+    and `# newdoc` begin a document.
 
     Raises UserError for a line with other columns than the rest, or with a tag that is none.
     """
@@ -225,7 +237,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     limit = options.max_words or MAX_WORDS
     decoder = TagDecoder(file, log, lines_per_word=1)
     rows: list[list[str]] = []
-    start = 0
+    start = documents = 0
+    document: Document = None
 
     def sentence() -> TaggedSentence:
         log.lines["tokens"] += len(rows)
@@ -233,7 +246,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if prefix:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
-        return TaggedSentence(words, decoder.decode(tags, start), start)
+        return TaggedSentence(words, decoder.decode(tags, start), start, document)
 
     for number, line in file.lines():
         row = line.split(separator)
@@ -243,6 +256,10 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
                 if rows:
                     yield sentence()
                     rows = []
+                name = begun_document(line)
+                if name is not None:
+                    documents += 1
+                    document = name or documents
                 continue
         if not rows:
             start = number

@@ -47,6 +47,11 @@ SPLIT_NAMES = (
 )
 
 
+def printable(name: str) -> str:
+    """Return a file's name; what is no UTF-8 can neither be printed nor written into the report."""
+    return os.fsencode(name).decode("utf8", "replace")
+
+
 class RawFile:
     """One file of a corpus. `name` is what messages call it, `unit` what its places count.
 
@@ -55,8 +60,7 @@ class RawFile:
 
     def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
         self.path = path
-        # A name that is no UTF-8 can neither be printed nor written into the report.
-        self.name = os.fsencode(name or str(path)).decode("utf8", "replace")
+        self.name = printable(name or str(path))
         self.encoding = encoding
         if encoding is not None:
             try:

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from .examples import Example, LabelledText, TaggedSentence
+from .writer import EMPTY
 
 BATCH = 10_000
 
 
 def keys(example: Example) -> tuple[int, int]:
-    """Return hashes of an example's text and of its annotation, 64 bits each."""
+    """Return hashes of an example's text, as it is written, and of its annotation, 64 bits each."""
     if isinstance(example, LabelledText):
         return hash(example.text), hash(example.label)
     if isinstance(example, TaggedSentence):
-        return hash(tuple(example.words)), hash(tuple(example.entities))
+        words = example.words
+        if "" in words:
+            words = [word or EMPTY for word in words]
+        return hash(tuple(words)), hash(tuple(example.entities))
     return hash(example.text), hash(tuple(example.spans))
 
 

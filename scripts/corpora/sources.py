@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from ..errors import UserError
 from .examples import SPLITS, Format, Notes, Options
-from .raw import RawFile, find_files, is_archive, unpack
+from .raw import RawFile, find_files, is_archive, printable, unpack
 
 
 class Source(NamedTuple):
+    """A file of a corpus, and its path within it."""
+
     split: str
     file: RawFile
+    within: str
 
 
 def check_options(name: str, format: Format, options: Options) -> None:
@@ -38,7 +41,7 @@ def sources_of(
 
     Those of an archive are unpacked into a folder that is gone when `stack` closes.
     """
-    root, shown = source, source
+    root, shown, top = source, source, source
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; fetch the corpus or mend the path.")
     if not (source.is_file() or source.is_dir()):
@@ -53,6 +56,8 @@ def sources_of(
                 f"{source}: no corpus file found; names must hold train or test, in a folder "
                 f"{language!r}."
             )
+        # An archive of one folder is that folder.
+        top = next(root.iterdir()) if len(list(root.iterdir())) == 1 else root
     if root.is_dir():
         find = format.find or (lambda folder, *_: find_files(folder, ignored.add))
         try:
@@ -69,8 +74,10 @@ def sources_of(
         raise UserError(
             f"{source}: no corpus file found; names must hold train, dev, valid, testa or test."
         )
-    return [
-        Source(name, RawFile(path, options.encoding, str(shown / path.relative_to(root))))
-        for name in sorted(files, key=SPLITS.index)
-        for path in files[name]
-    ]
+    sources = []
+    for name in sorted(files, key=SPLITS.index):
+        for path in files[name]:
+            file = RawFile(path, options.encoding, str(shown / path.relative_to(root)))
+            within = path.name if path == top else path.relative_to(top).as_posix()
+            sources.append(Source(name, file, printable(within)))
+    return sources

@@ -38,7 +38,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
         elif not text:
             log.skip("empty text", place)
         else:
-            yield LabelledText(text, LABELS[int(label)], label, number)
+            label = LABELS[int(label)]
+            yield LabelledText(text, label, label, number)
 
 
 def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
@@ -59,4 +60,12 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     return files
 
 
-FORMAT = Format(read, options=("encoding", "columns"), labels=LABELS, find=find, dev_ratio=0.05)
+# Train holds the phrases of the treebank's parse trees beside its sentences.
+FORMAT = Format(
+    read,
+    options=("encoding", "columns"),
+    labels=LABELS,
+    find=find,
+    dev_ratio=0.05,
+    phrases=True,
+)

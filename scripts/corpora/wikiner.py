@@ -9,16 +9,29 @@ from .raw import RawFile
 from .tags import TagDecoder
 
 
+def has_documents(file: RawFile) -> bool:
+    """Tell whether there are boundaries between sentences. Reads to the first, or all."""
+    lines = (bool(line.strip(" ")) and not line.startswith(DOCUMENT) for _, line in file.lines())
+    # A sentence, a boundary, a sentence: each `in` goes on where the last one stopped.
+    return True in lines and False in lines and True in lines
+
+
 def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
-    """Yield the sentences of a file; blank lines separate documents and are passed over.
+    """Yield the sentences of a file; blank lines separate documents, if there are any.
 
     Raises UserError for a token that is not word|POS|tag.
     """
     decoder = TagDecoder(file, log, lines_per_word=0)
+    # The first document is known for one only by the line that ends it.
+    document = 1 if has_documents(file) else None
+    filled = False
     for number, line in file.lines():
         tokens = [token.rsplit("|", 2) for token in line.split(" ") if token]
         if not tokens or line.startswith(DOCUMENT):
             log.lines["documents" if tokens else "blank"] += 1
+            if document and filled:
+                document += 1
+            filled = False
             continue
         for token in tokens:
             if len(token) != 3:
@@ -28,7 +41,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
                 )
         words, _, tags = zip(*tokens)
         log.lines["sentences"] += 1
-        yield TaggedSentence(list(words), decoder.decode(tags, number), number)
+        yield TaggedSentence(list(words), decoder.decode(tags, number), number, document)
+        filled = True
     decoder.close()
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy
+import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SPACY
 from spacy.language import Language
 from spacy.strings import StringStore
@@ -26,6 +27,21 @@ UNALIGNED = "entity that the pipeline's tokenizer cannot align"
 # spaCy takes no empty token (E031). The sign for a character that was lost holds its place.
 EMPTY = "\ufffd"
 OUTSIDE, BEGIN, INSIDE = 2, 3, 1
+# What a Doc keeps of where it came from, in `user_data`: file, line, document, category.
+Origin = dict[str, str | int]
+# `srsly.msgpack_dumps` makes one each time, and looks up all that is registered: 0.3 ms.
+PACKER = srsly.msgpack.Packer(use_bin_type=True)
+
+
+def origin_of(example: Example, file: str) -> Origin:
+    """Return where an example came from; `line` is a row or an item where a file has no lines."""
+    origin = {
+        "file": file,
+        "line": example.number,
+        "document": example.document,
+        "category": example.category,
+    }
+    return {name: value for name, value in origin.items() if value not in (None, "")}
 
 
 class BlankPipeline:
@@ -107,7 +123,7 @@ class Shard:
 
     def __init__(self, entities: bool) -> None:
         attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if entities else ["ORTH"]
-        self.docbin = DocBin(attrs=attributes, store_user_data=False)
+        self.docbin = DocBin(attrs=attributes, store_user_data=True)
         self.keys = Keys(self.docbin.strings)
         self.seen: set[int] = set()
         # Of each token: the key of its string, and whether a space follows.
@@ -117,13 +133,14 @@ class Shard:
         self.entities: list[tuple[int, int, int]] = []
         self.ends: list[int] = []
 
-    def end_document(self, cats: dict[str, float]) -> None:
+    def end_document(self, cats: dict[str, float], origin: Origin) -> None:
         self.ends.append(len(self.words))
         self.docbin.cats.append(cats)
+        self.docbin.user_data.append(PACKER.pack(origin))
         self.docbin.flags.append({"has_unknown_spaces": False})
         self.docbin.span_groups.append(b"")
 
-    def add_text(self, nlp: Language, text: str, cats: dict[str, float]) -> None:
+    def add_text(self, nlp: Language, text: str, cats: dict[str, float], origin: Origin) -> None:
         doc = nlp.make_doc(text)
         array = doc.to_array([ORTH, SPACY])
         keys = array[:, 0].tolist()
@@ -131,17 +148,21 @@ class Shard:
         self.seen.update(keys)
         self.words += keys
         self.followed += array[:, 1].tolist()
-        self.end_document(cats)
+        self.end_document(cats, origin)
 
     def add_entities(
-        self, words: Sequence[str], followed: Sequence[bool], entities: list[tuple[int, int, str]]
+        self,
+        words: Sequence[str],
+        followed: Sequence[bool],
+        entities: list[tuple[int, int, str]],
+        origin: Origin,
     ) -> None:
         first = len(self.words)
         keys = self.keys
         self.words += [keys[word] for word in words]
         self.followed += followed
         self.entities += [(first + start, first + end, keys[x]) for start, end, x in entities]
-        self.end_document({})
+        self.end_document({}, origin)
 
     def to_disk(self, path: Path) -> None:
         attributes = self.docbin.attrs
@@ -186,8 +207,8 @@ class SplitWriter:
         self.shards.append(path)
         self.shard = Shard(entities=not self.labels)
 
-    def add(self, example: Example, place: str) -> int:
-        """Write one example, and return how many of its tokens were empty.
+    def add(self, example: Example, place: str, file: str) -> int:
+        """Write one example, and which file it came from; return how many of its tokens were empty.
 
         Raises UserError for a text that is longer than spaCy takes.
         """
@@ -205,25 +226,26 @@ class SplitWriter:
                 f"{place}: a text of {size:,} characters; spaCy takes {limit:,}, spaces included. "
                 "Cut it, or is this the right format?"
             )
+        origin = origin_of(example, file)
         if tagged:
-            empty = self.tagged(example, place)
+            empty = self.tagged(example, place, origin)
         elif isinstance(example, LabelledText):
             cats = {label: float(label == example.label) for label in self.labels}
-            self.shard.add_text(self.pipeline.nlp, example.text, cats)
+            self.shard.add_text(self.pipeline.nlp, example.text, cats, origin)
             self.counts[example.label] += 1
         else:
-            self.spanned(example, place)
+            self.spanned(example, place, origin)
         self.examples += 1
         self.tokens += len(self.shard.words) - before
         return empty
 
-    def tagged(self, example: TaggedSentence, place: str) -> int:
+    def tagged(self, example: TaggedSentence, place: str, origin: Origin) -> int:
         words = example.words
         empty = words.count("")
         if empty:
             words = [word or EMPTY for word in words]
         followed = spaces(words, self.pipeline.language)
-        self.shard.add_entities(words, followed, example.entities)
+        self.shard.add_entities(words, followed, example.entities, origin)
         for start, end, label in example.entities:
             self.counts[label] += 1
             if not (
@@ -233,7 +255,7 @@ class SplitWriter:
                 self.unaligned.add(UNALIGNED, f"{place}: {' '.join(words[start:end])[:60]}")
         return empty
 
-    def spanned(self, example: SpannedText, place: str) -> None:
+    def spanned(self, example: SpannedText, place: str, origin: Origin) -> None:
         cuts = {offset for start, end, _ in example.spans for offset in (start, end)}
         words, followed, inside = self.pipeline.split(example.text, cuts)
         starts: dict[int, int] = {}
@@ -244,7 +266,7 @@ class SplitWriter:
             ends[offset + len(word)] = index + 1
             offset += len(word) + space
         entities = [(starts[start], ends[end], label) for start, end, label in example.spans]
-        self.shard.add_entities(words, followed, entities)
+        self.shard.add_entities(words, followed, entities, origin)
         for start, end, label in example.spans:
             self.counts[label] += 1
             if {start, end} & inside:

@@ -83,8 +83,12 @@ def test_other_things_in_the_output_stay_and_a_stale_split_goes(command, tmp_pat
         small.setattr(writer, "SHARD_TOKENS", 100)
         assert command(convert, "wikiner", corpus(tmp_path, 5), out, *OPTIONS).code == 0
     assert len(list((out / "train.spacy").iterdir())) == 5
-    options = ("--lang", "fr", "--split", "test")
-    assert command(convert, "wikiner", corpus(tmp_path, 5), out, *options).code == 0
+    # The whole corpus has no train split.
+    source = tmp_path / "whole"
+    source.mkdir()
+    corpus(tmp_path, 5).rename(source / "test.wikiner")
+    result = command(convert, "wikiner", source, out, "--lang", "fr")
+    assert result.code == 0 and "removed" in result.out
     found = tree(out)
     assert found["notes.txt"] == found["sub/a.txt"] == b"mine"
     assert sorted(found) == ["notes.txt", "report.json", "sub", "sub/a.txt", "test.spacy"]

@@ -1,0 +1,223 @@
+"""What is carved from train: no document, no text and no sentence with its phrases is torn."""
+
+import random
+from collections import Counter, defaultdict
+
+import numpy
+import pytest
+
+from scripts.corpora.conversion import Plan
+from scripts.corpora.examples import LabelledText
+from scripts.corpora.phrases import sentences_of
+from scripts.corpora.splits import apportion, place_units
+from scripts.corpora.units import Rows, units_of
+from scripts.errors import UserError
+
+from .reading import convert, docs, json_lines
+from .test_conversion import accounted, rows
+
+SPLITS = ("train", "dev", "test")
+TENTHS = Plan(dev_ratio=0.1, test_ratio=0.1)
+
+
+def articles(form: str, sizes: list[int]) -> str:
+    """Return articles of sentences, of which each third begins alike."""
+    parts = []
+    for article, size in enumerate(sizes):
+        sentences = [["Lens", f"a{article}", f"s{i}"] for i in range(size)]
+        if form == "wikiner":
+            lines = [f"{a}|N|B-LOC {b}|A|O {c}|A|O\n" for a, b, c in sentences]
+            parts.append("".join(lines) + "\n")
+        else:
+            first = {"iob": "-DOCSTART- -X- O O\n\n", "newdoc": f"# newdoc id = d{article}\n"}[form]
+            lines = [f"{a} B-LOC\n{b} O\n{c} O\n\n" for a, b, c in sentences]
+            parts.append(first + "".join(lines))
+    return "".join(parts)
+
+
+def held(folder) -> dict[str, set[str]]:
+    """Return the articles of each split."""
+    return {name: {doc[1].text for doc in docs(folder / f"{name}.spacy")} for name in SPLITS}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("form", ["iob", "newdoc", "wikiner"])
+def test_sixty_articles_of_five_sentences(write, tmp_path, form, seed):
+    path = write("corpus.txt", articles(form, [5] * 60))
+    name = "wikiner" if form == "wikiner" else "iob"
+    report = convert(name, path, tmp_path / "out", TENTHS._replace(seed=seed))
+    accounted(report)
+    assert report["carved"]["by"] == "document"
+    assert report["carved"]["asked"] == {"dev": 30, "test": 30}
+    assert [split["examples"] for split in report["splits"].values()] == [240, 30, 30]
+    assert set(report["shared"].values()) == {0}
+    found = held(tmp_path / "out")
+    assert not found["train"] & found["dev"] and not found["test"] & (found["train"] | found["dev"])
+    assert sum(map(len, found.values())) == 60
+
+
+def test_without_boundaries_a_sentence_is_carved_and_a_text_is_a_text(write, tmp_path):
+    lines = "".join(f"Lens|N|B-LOC m{i}|A|O\n" for i in range(50))
+    report = convert("wikiner", write("one.wikiner", f"\n{lines}\n\n"), tmp_path / "a")
+    assert report["carved"]["by"] == "sentence"
+    assert [split["examples"] for split in report["splits"].values()] == [40, 5, 5]
+    pairs = [f"t{i}{'+-'[i % 2]}" for i in range(50)]
+    report = convert("table", write("one.jsonl", rows(*pairs)), tmp_path / "b", TENTHS)
+    assert report["carved"]["by"] == "text"
+    assert [split["examples"] for split in report["splits"].values()] == [40, 5, 5]
+
+
+def test_what_precedes_the_first_boundary_is_a_document(write, tmp_path):
+    content = articles("iob", [5] * 20).removeprefix("-DOCSTART- -X- O O\n\n")
+    for seed in range(5):
+        plan = TENTHS._replace(seed=seed)
+        convert("iob", write("a.iob", content), tmp_path / "out", plan)
+        assert sum("a0" in found for found in held(tmp_path / "out").values()) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_documents_that_share_a_text_go_together(write, tmp_path, seed):
+    sentence = "Lens|N|B-LOC {}|A|O\n"
+    parts = [
+        "".join(sentence.format(f"{x}{i}") for x in "abc") + sentence.format(f"same{i // 2}")
+        for i in range(40)
+    ]
+    path = write("corpus.wikiner", "\n".join(parts))
+    report = convert("wikiner", path, tmp_path / "out", Plan(dev_ratio=0.2, seed=seed))
+    assert report["shared"] == {"train/dev": 0, "train/test": 0, "dev/test": 0}
+    assert report["carved"]["texts in several splits"] == 0
+    assert [s["examples"] for s in report["splits"].values()] == [112, 32, 16]
+
+
+def test_a_text_of_many_documents_does_not_make_one_of_all(write, tmp_path):
+    """Boilerplate ends each article: it may be in all splits, and the report says so."""
+    content = articles("wikiner", [4] * 60).replace("\n\n", "\nVoir|V|O Lens|N|B-LOC\n\n")
+    report = convert("wikiner", write("corpus.wikiner", content), tmp_path / "out", TENTHS)
+    assert [split["examples"] for split in report["splits"].values()] == [240, 30, 30]
+    assert report["carved"]["texts in several splits"] == 1
+    assert report["shared"] == {"train/dev": 1, "train/test": 1, "dev/test": 1}
+    found = held(tmp_path / "out")
+    assert found["train"] & found["dev"] == {"Lens"}
+    plan = TENTHS._replace(drop_leaks=True)
+    report = convert("wikiner", tmp_path / "corpus.wikiner", tmp_path / "out", plan)
+    assert set(report["shared"].values()) == {0}
+
+
+def test_documents_too_large_for_a_split_are_told_or_refused(write, tmp_path):
+    path = write("corpus.iob", articles("iob", [40] * 5 + [4]))
+    report = convert("iob", path, tmp_path / "out", Plan(dev_ratio=0.1))
+    assert report["carved"]["asked"] == {"dev": 20} and report["splits"]["dev"]["examples"] == 4
+    path = write("corpus.iob", articles("iob", [40] * 5))
+    with pytest.raises(UserError, match=r"corpus.iob: dev would be empty: no document.* 20 exam"):
+        convert("iob", path, tmp_path / "none", Plan(dev_ratio=0.1))
+    with pytest.raises(UserError, match=r"--test-ratio 0.001 of 200 examples is none"):
+        convert("iob", path, tmp_path / "none", Plan(test_ratio=0.001))
+    assert not (tmp_path / "none").exists()
+
+
+def test_nothing_left_to_train_on_is_refused(write, tmp_path):
+    write("raw/train.jsonl", rows("a+", "b-"))
+    write("raw/test.jsonl", rows("a+", "b-"))
+    with pytest.raises(UserError, match="nothing is left to train on .2 text of a later split"):
+        convert("table", tmp_path / "raw", tmp_path / "out", Plan(drop_leaks=True))
+
+
+def test_single_examples_are_carved_exactly_and_by_strata():
+    strata = numpy.array([0] * 70 + [1] * 30)
+    for seed in range(5):
+        sizes = {"dev": 10, "test": 21}
+        places = place_units(numpy.arange(100), strata, ["a", "b"], sizes, seed)
+        counts = Counter(zip(places.tolist(), strata.tolist()))
+        assert counts == {(0, 0): 48, (0, 1): 21, (1, 0): 7, (1, 1): 3, (2, 0): 15, (2, 1): 6}
+    assert apportion(21, {"a": 63, "b": 27}) == {"a": 15, "b": 6}
+
+
+def test_each_place_is_as_likely_as_its_size():
+    """Three rows of one unit and seven single ones: dev of 3 is all of the unit with p = 3 / 10."""
+    units = numpy.array([0, 0, 0, *range(1, 8)])
+    strata = numpy.zeros(10, dtype=numpy.int64)
+    drawn = [place_units(units, strata, [""], {"dev": 3}, seed) for seed in range(2000)]
+    whole = sum(places.tolist()[0] for places in drawn)
+    assert 0.26 < whole / 2000 < 0.34
+
+
+def test_units_do_not_depend_on_hashes_but_on_what_is_shared():
+    pairs = [("a", 1), ("b", 1), ("c", 2), ("a", 2), ("d", None), ("d", None), ("e", 3), ("b", 4)]
+    rows_ = Rows(phrases=False)
+    for number, (text, document) in enumerate(pairs):
+        rows_.add("file" if document else "other", LabelledText(text, "x", "x", number, document))
+    assert units_of(rows_, smallest=20).tolist() == [0, 0, 0, 0, 1, 1, 2, 0]
+    # Half of 6 are three examples: a is in no more documents than b, and comes first, but 1 and 2
+    # have four together; so have 1 and 4 three.
+    assert units_of(rows_, smallest=6).tolist() == [0, 0, 1, 1, 2, 2, 3, 0]
+
+
+# Phrases ------------------------------------------------------------------------------------------
+
+
+def holds(text: str, phrase: str) -> bool:
+    return f" {phrase} " in f" {text} "
+
+
+def treebank(draw: random.Random, sentences: int) -> list[str]:
+    """Return sentences of words from a small vocabulary, with some of their phrases, shuffled."""
+    texts = set()
+    for _ in range(sentences):
+        words = [f"w{int(draw.paretovariate(0.6))}" for _ in range(draw.randint(3, 12))]
+        texts.add(" ".join(words))
+        for _ in range(8):
+            start, end = sorted(draw.sample(range(len(words) + 1), 2))
+            texts.add(" ".join(words[start:end]))
+    found = sorted(texts)
+    draw.shuffle(found)
+    return found
+
+
+def test_the_sentences_of_phrases():
+    texts = treebank(random.Random(0), 60)
+    found = sentences_of(texts)
+    assert list(found) == texts
+    for text in texts:
+        holders = {other for other in texts if other != text and holds(other, text)}
+        maximal = {h for h in holders if not any(o != h and holds(o, h) for o in texts)}
+        assert set(found[text]) == maximal and len(found[text]) == len(maximal)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_dev_phrase_stands_in_train(write, tmp_path, seed):
+    texts = treebank(random.Random(seed), 120)
+    texts += texts[:30]
+    lines = "".join(f"{text} \t{i % 3 // 2}\n" for i, text in enumerate(texts))
+    path = write("train.tsv", f"sentence\tlabel\n{lines}")
+    plan = TENTHS._replace(seed=seed)
+    report = convert("sst2", path, tmp_path / "out", plan)
+    accounted(report)
+    assert report["carved"]["by"] == "sentence with its phrases"
+    found = {name: [d.text for d in docs(tmp_path / "out" / f"{name}.spacy")] for name in SPLITS}
+    for name in ("dev", "test"):
+        assert len(found[name]) == report["carved"]["asked"][name] == round(len(texts) / 10)
+        others = [text for other in SPLITS if other != name for text in found[other]]
+        assert not [p for p in found[name] for text in others if holds(text, p)]
+    # Both kinds are there, and by labels about as in all.
+    sentences = [text for text in found["dev"] if not sentences_of(texts)[text]]
+    assert 0 < len(sentences) < len(found["dev"])
+    labels = report["splits"]["dev"]["labels"]
+    assert 0.15 < labels["positive"] / len(found["dev"]) < 0.5
+    again = convert("sst2", path, tmp_path / "again", plan)
+    assert again["splits"] == report["splits"]
+
+
+def test_train_size_samples_what_fell_to_train(write, tmp_path):
+    path = write(
+        "train.jsonl",
+        json_lines([(f"t{i}", "ab"[i % 4 == 0]) for i in range(400)], "text", "label"),
+    )
+    report = convert("table", path, tmp_path / "out", Plan(dev_ratio=0.1, train_size=100))
+    assert report["splits"]["train"]["labels"] == {"a": 75, "b": 25}
+    assert report["splits"]["dev"]["labels"] == {"a": 30, "b": 10}
+    where = defaultdict(set)
+    for seed in range(2):
+        convert("table", path, tmp_path / "out", Plan(train_size=100, seed=seed))
+        where[seed] = {doc.text for doc in docs(tmp_path / "out" / "train.spacy")}
+        assert len(where[seed]) == 100
+    assert where[0] != where[1]
