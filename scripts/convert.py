@@ -10,6 +10,7 @@ from wasabi import msg
 from .corpora import FORMATS
 from .corpora.conversion import Plan, convert
 from .corpora.examples import SPLITS, Options
+from .corpora.writer import LONG_TOKEN, UNALIGNED
 from .errors import run
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS}, type=str)
@@ -41,10 +42,9 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
     for kind, note in report["ignored"].items():
         yield "not used", note["count"], kind, note["first"][0]
     for name, split in report["splits"].items():
-        unaligned = split["unaligned"]
-        if unaligned["count"]:
-            kind = "entity that the pipeline's tokenizer cannot align"
-            yield name, unaligned["count"], kind, unaligned["first"][0]
+        for note, kind in (("unaligned", UNALIGNED), ("long tokens", LONG_TOKEN)):
+            if split[note]["count"]:
+                yield name, split[note]["count"], kind, split[note]["first"][0]
         if split["duplicates"]:
             yield name, split["duplicates"], "text that occurred before", ""
     for pair, count in report["shared"].items():

@@ -190,3 +190,20 @@ def test_mistakes_get_one_line_and_leave_what_was_there(
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["train.spacy"]
     assert (tmp_path / "out" / "train.spacy").read_bytes() == b"before"
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".out")]
+
+
+@pytest.mark.parametrize("name", ["iob", "table"])
+def test_a_token_longer_than_an_encoder_takes_is_told(command, tmp_path, name):
+    word = "x" * 501
+    if name == "iob":
+        (tmp_path / "a.conll").write_text(f"Lens B-LOC\n{word} O\n\n{word[1:]} O\n")
+        source, place = tmp_path / "a.conll", "a.conll:1"
+    else:
+        rows = [f"Lens {word} !", f"Lens {word[1:]}\u00a0!", "a/" * 300]
+        lines = [{"text": t, "label": "ab"[i % 2]} for i, t in enumerate(rows)]
+        (tmp_path / "a.jsonl").write_text("\n".join(map(srsly.json_dumps, lines)))
+        source, place = tmp_path / "a.jsonl", "a.jsonl:1"
+    result = command(convert, name, source, tmp_path / "out", "--lang", "fr")
+    assert result.code == 0 and "token of over 500 characters" in result.out
+    found = srsly.read_json(tmp_path / "out" / "report.json")["splits"]["train"]["long tokens"]
+    assert found["count"] == 1 and found["first"] == [f"{tmp_path / place}: {'x' * 40}"]

@@ -24,9 +24,13 @@ SHARD_TOKENS = 1_000_000
 # The vocabulary of a tokenizer keeps all it has seen; it is made anew after this many strings.
 VOCABULARY = 300_000
 UNALIGNED = "entity that the pipeline's tokenizer cannot align"
+# Encoders take 512 pieces at a time, and a piece can be a character.
+LONG = 500
+LONG_TOKEN = f"token of over {LONG} characters: an encoder may read its beginning alone"
 # spaCy takes no empty token (E031). The sign for a character that was lost holds its place.
 EMPTY = "\ufffd"
 OUTSIDE, BEGIN, INSIDE = 2, 3, 1
+NONE = {"count": 0, "first": []}
 # What a Doc keeps of where it came from, in `user_data`: file, line, document, category.
 Origin = dict[str, str | int]
 # `srsly.msgpack_dumps` makes one each time, and looks up all that is registered: 0.3 ms.
@@ -199,6 +203,7 @@ class SplitWriter:
         self.examples = self.tokens = 0
         self.counts: Counter = Counter()
         self.unaligned = Notes()
+        self.long_tokens = Notes()
         self.shard = Shard(entities=not labels)
 
     def close_shard(self) -> None:
@@ -226,6 +231,12 @@ class SplitWriter:
                 f"{place}: a text of {size:,} characters; spaCy takes {limit:,}, spaces included. "
                 "Cut it, or is this the right format?"
             )
+        words = example.words if tagged else example.text.split()
+        if size > LONG and max(map(len, words)) > LONG:
+            tokens = words if tagged else map(str, self.pipeline.nlp.make_doc(example.text))
+            for token in tokens:
+                if len(token) > LONG:
+                    self.long_tokens.add(LONG_TOKEN, f"{place}: {token[:40]}")
         origin = origin_of(example, file)
         if tagged:
             empty = self.tagged(example, place, origin)
@@ -287,5 +298,6 @@ class SplitWriter:
             "examples": self.examples,
             "tokens": self.tokens,
             "labels" if self.labels else "entities": dict(sorted(self.counts.items())),
-            "unaligned": self.unaligned.to_json().get(UNALIGNED, {"count": 0, "first": []}),
+            "unaligned": self.unaligned.to_json().get(UNALIGNED, NONE),
+            "long tokens": self.long_tokens.to_json().get(LONG_TOKEN, NONE),
         }
