@@ -15,8 +15,9 @@ EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show all of an error, for a bug 
 SURROUNDINGS = {
     getattr(errno, name)
     for name in (
-        "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENOENT", "ENOMEM", "EMFILE",
-        "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT",
+        "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENOENT", "ENOMEM",
+        "EMFILE", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET",
+        "ETIMEDOUT",
     )
     if hasattr(errno, name)
 }  # fmt: skip
@@ -41,8 +42,8 @@ def check_meant(option: str, value: str) -> None:
     the variables of its command line as JSON, which makes Infinity of the commit 12345e6789."""
     if CHANGED.fullmatch(value):
         raise UserError(
-            f"{option} {value}: is that what was typed? The project engine reads variables as JSON; "
-            "start it with run.py, or put a name into quotes twice: --vars.NAME '\"12345e6\"'."
+            f"{option} {value}: is that what was typed? The project engine reads variables as "
+            "JSON; start it with run.py, or put a name into quotes twice: --vars.NAME '\"12345e6\"'."
         )
 
 
