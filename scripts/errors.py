@@ -1,10 +1,28 @@
 """The one error a user sees, and the one place where it is printed."""
 
+import errno
+import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
+
+TRACEBACK = "--traceback"
+EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show all of an error, for a bug report."
+# What is wrong with a user's disk, files or network, where an OSError does not name a file.
+SURROUNDINGS = {
+    getattr(errno, name)
+    for name in (
+        "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "EACCES", "EPERM", "ENOENT", "ENOMEM",
+        "EMFILE", "ENETDOWN", "ENETUNREACH", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET",
+        "ETIMEDOUT",
+    )
+    if hasattr(errno, name)
+}  # fmt: skip
+# What is left of a name or number that was read as a value of JSON.
+CHANGED = re.compile(r"(?i)-?(inf|infinity|nan|true|false|null|none|\d\.\d+e[+-]?\d+|\de\+\d+)")
 
 
 class UserError(Exception):
@@ -17,6 +35,16 @@ class UserError(Exception):
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its kind where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def check_meant(option: str, value: str) -> None:
+    """Raise UserError for a version, revision or name that nobody gives: the project engine reads
+    the variables of its command line as JSON, which makes Infinity of the commit 12345e6789."""
+    if CHANGED.fullmatch(value):
+        raise UserError(
+            f"{option} {value}: is that what was typed? The project engine reads variables as "
+            "JSON; start it with run.py, or put a name into quotes twice: --vars.NAME '\"12345e6\"'."
+        )
 
 
 class BareExceptions:
@@ -33,20 +61,38 @@ class BareExceptions:
             raise ValueError(first_line(error)) from error
 
 
+def arguments() -> list[str]:
+    """Return the command line's arguments, without the quotes that the project engine leaves around
+    them on Windows."""
+    given = sys.argv[1:]
+    if sys.platform == "win32":
+        return [re.sub(r"""^(["'])(.*)\1$""", r"\2", value, flags=re.DOTALL) for value in given]
+    return given
+
+
 def run(command: Callable, **settings) -> NoReturn:
     """Run a function as a command line; print a UserError as one line and exit with status 1.
 
-    OSError is included because nearly all of them are the user's surroundings (permission,
-    disk, missing file), and their message names the file. `settings` go to typer's command().
+    An OSError of the user's surroundings (permission, disk, missing file) is one as well: it names
+    the file, or its errno tells. `settings` go to typer's command().
     """
-    app = typer.Typer(add_completion=False)
-    app.command(**settings)(command)
+    given = arguments()
+    # Python's own traceback: whole, where typer's leaves out frames and causes.
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog=EPILOG, **settings)(command)
     try:
-        app()
-    except UserError as error:
-        message = str(error)
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        app([value for value in given if value != TRACEBACK])
+    except (UserError, OSError) as error:
+        if TRACEBACK in given or os.environ.get("SCRIPTS_TRACEBACK", "0") != "0":
+            raise
+        if isinstance(error, UserError):
+            message = str(error)
+        elif error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"
+        elif error.errno in SURROUNDINGS:
+            message = str(error)
+        else:
+            raise
     # Not wasabi's msg.fail, which breaks a line after 80 characters, in the middle of a path.
     typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)
     sys.exit(1)

@@ -1,12 +1,15 @@
-"""A trained pipeline to an installable wheel, tried in a clean environment."""
+"""A trained pipeline to an installable wheel, tried in an environment of its own."""
 
+import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +17,50 @@ import srsly
 import typer
 from packaging.version import InvalidVersion, Version
 from spacy.language import Language
+from spacy.util import get_package_path, is_package
+from thinc.api import NumpyOps, get_current_ops
 from wasabi import msg
 
 from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving import borrowed
+from .serving import borrowed, trial
 from .serving.annotate import borrowed_head, encoder_name, load
+from .serving.leaving import drop_paths, looked_up, own_strings
 from .serving.metrics import headline, read_metrics
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # What the file that goes with a ready-made head imports beside spaCy.
 BORROWED_NEEDS = ["transformers>=4.49,<5", "torch>=2.6"]
-TRIAL = Path(__file__).parent / "serving" / "trial.py"
+
+
+def check_name(name: str, version: str) -> None:
+    """Raise UserError for a name or a version that a wheel does not keep as it is."""
+    if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name):
+        raise UserError(
+            f"--name {name}: no name that a package keeps; write the language, then words of a-z and "
+            "0-9, each after one _, as in fr_flue_trf."
+        )
+    try:
+        normal = str(Version(version))
+    except InvalidVersion as error:
+        raise UserError(f"--version {version}: no version; write it as 1.2.0.") from error
+    if normal != version:
+        raise UserError(f"--version {version}: wheels write it {normal} (PEP 440); write that.")
+
+
+def check_language(name: str, pipeline: str) -> None:
+    """Raise UserError for a package's name that does not begin with the language of a pipeline.
+
+    Of its meta.json, as to load it takes long; where there is none, `load` says so.
+    """
+    try:
+        folder = get_package_path(pipeline) if is_package(pipeline) else Path(pipeline)
+        lang = srsly.read_json(folder / "meta.json")["lang"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if not name.startswith(f"{lang}_"):
+        raise UserError(f"--name {name}: must begin with the pipeline's language, {lang}_.")
 
 
 def source(kind: str, name: str) -> dict[str, str]:
@@ -53,7 +87,7 @@ def neutralise(nlp: Language) -> str:
     config = nlp.config.copy()
     config["settings"]["encoder"] = name
     config["components"]["transformer"]["model"]["name"] = name
-    config["paths"] = dict.fromkeys(config["paths"])
+    drop_paths(config)
     nlp.config = config
     return name
 
@@ -80,8 +114,10 @@ def describe(nlp: Language, metrics: dict[str, Any], name: str, version: str, en
 
 def build(nlp: Language, folder: Path) -> Path:
     """Write the pipeline into `folder` and return the wheel built from it."""
+    (folder / "build").mkdir(parents=True)
     nlp.to_disk(folder / "pipeline")
-    (folder / "build").mkdir()
+    if not looked_up(nlp):
+        own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
     if borrowed_head(nlp) is not None:
         command += ["--code", borrowed.__file__]
@@ -103,31 +139,78 @@ def python_of(environment: Path) -> Path:
     return windows if windows.exists() else environment / "bin" / "python"
 
 
-def try_wheel(wheel: Path, name: str) -> list[dict[str, Any]]:
-    """Install the wheel into a new virtual environment and return what it says of a few texts.
+def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Install the wheel into a new virtual environment. Return what it says of a few texts, and the
+    packages that it does not require, but does not load without. Raises UserError.
 
     The environment has nothing of this project: it borrows the installed packages of the running
-    one (so that torch is not downloaded again), is offline, and runs in a folder of its own.
+    one, so that torch is not downloaded again, and hides those that the wheel does not require. It
+    is offline, and runs in a folder of its own.
     """
     with tempfile.TemporaryDirectory(prefix="try-") as temporary:
         environment = Path(temporary) / "env"
         venv.create(environment, with_pip=False)
         python = python_of(environment)
+
+        def run_python(*arguments: str | Path) -> subprocess.CompletedProcess:
+            return subprocess.run(
+                [python, "-I", *arguments], cwd=temporary, capture_output=True,
+                env={**os.environ, "HF_HUB_OFFLINE": "1"}, encoding="utf8", errors="replace",
+            )  # fmt: skip
+
         query = "import sysconfig; print(sysconfig.get_path('purelib'))"
-        purelib = subprocess.check_output([python, "-I", "-c", query], text=True).strip()
-        borrowed = [path for path in sys.path if path.endswith("site-packages")]
-        Path(purelib, "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf8")
-        install = [python, "-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        for step in (
-            [*install, "--disable-pip-version-check", wheel.resolve()],
-            [python, "-I", TRIAL.resolve(), name],
-        ):
-            result = subprocess.run(step, cwd=temporary, capture_output=True, text=True)
-            if result.returncode:
+        purelib = run_python("-c", query).stdout.strip()
+        packages = [path for path in sys.path if path.endswith("site-packages")]
+        Path(purelib, "borrowed.pth").write_text("\n".join(packages) + "\n", encoding="utf8")
+        install = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps")
+        result = run_python(*install, "--disable-pip-version-check", wheel.resolve())
+        if result.returncode == 0:
+            result = run_python(Path(trial.__file__).resolve(), name)
+    said = json.loads((result.stdout.splitlines() or ['{"asked": {}}'])[-1])
+    if result.returncode == 0:
+        return said["answers"], []
+    # What the errors say; the code that they quote is indented.
+    errors = "\n".join(line for line in result.stderr.splitlines() if line[:1].strip())
+    missing = [
+        package
+        for module, package in said["asked"].items()
+        if re.search(rf"\b{module}\b", errors, re.IGNORECASE)
+    ]
+    if not missing:
+        raise UserError(f"{wheel.name} cannot be installed and loaded: {result.stderr[-600:]}")
+    return [], missing
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two pipelines found the same in a text: entities, or probabilities."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return all(abs(one[label] - other[label]) < 0.01 for label in one)
+    return one == other
+
+
+def build_and_try(nlp: Language, folder: Path, name: str) -> tuple[Path, list[dict[str, Any]]]:
+    """Return a wheel and what it says of a few texts, which is what the pipeline says.
+
+    A package that it does not load without, as some tokenizers have one, is added to its
+    requirements. Raises UserError.
+    """
+    for attempt in itertools.count(1):
+        wheel = build(nlp, folder / str(attempt))
+        answers, missing = try_wheel(wheel, name)
+        if not missing:
+            break
+        msg.info(f"added to its requirements: {', '.join(missing)}")
+        needs = [f"{package}>={version_of(package)}" for package in missing]
+        nlp.meta["requirements"] = [*nlp.meta.get("requirements", []), *needs]
+    # Floats of another device are not the same.
+    if isinstance(get_current_ops(), NumpyOps):
+        for answer, expected in zip(answers, trial.annotate(nlp), strict=True):
+            if not alike(answer["found"], expected["found"]):
                 raise UserError(
-                    f"{wheel.name} cannot be installed and loaded: {result.stderr[-600:]}"
+                    f"{wheel.name} says {answer['found']} of {answer['text'][:50]!r}, where the "
+                    f"pipeline says {expected['found']}: not the same pipeline."
                 )
-    return json.loads(result.stdout)
+    return wheel, answers
 
 
 def main(
@@ -137,30 +220,28 @@ def main(
     name: str = typer.Option(..., help="Name of the package, e.g. fr_flue_trf"),
     version: str = typer.Option("0.1.0", help="Version of the package"),
 ) -> None:
-    """Build a wheel of a pipeline, then install and load it offline in a clean environment."""
+    """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
+    which borrows the installed packages, but only those that the wheel requires."""
+    check_name(name, version)
     check_folder(output)
-    try:
-        Version(version)
-    except InvalidVersion as error:
-        raise UserError(f"--version {version}: no version; write it as 1.2.0.") from error
+    check_language(name, pipeline)
     nlp = load(pipeline)
     scores = read_metrics(metrics, nlp)
-    if not re.fullmatch(r"\w+", name):
-        raise UserError(f"--name {name}: letters, digits and _ alone, as in fr_flue_trf.")
-    if not name.startswith(f"{nlp.lang}_"):
-        raise UserError(f"--name {name}: must begin with the pipeline's language, {nlp.lang}_.")
     encoder = neutralise(nlp)
     describe(nlp, scores, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:
-        wheel = build(nlp, Path(temporary))
-        answers = try_wheel(wheel, name)
+        wheel, answers = build_and_try(nlp, Path(temporary), name)
         with written_beside(output) as folder:
             shutil.move(wheel, folder / wheel.name)
     for answer in answers:
         print(f"  {answer['text'][:50]!r} → {answer['found']}")
     size = (output / wheel.name).stat().st_size / 1e6
     msg.good(f"{output / wheel.name} ({size:.0f} MB)")
-    msg.good("installed and loaded offline in a clean environment")
+    msg.good("installed and loaded offline, with no other package than those that it requires")
+    if looked_up(nlp):
+        msg.warn(
+            f"it holds the words of its training corpus, which {', '.join(looked_up(nlp))} may need"
+        )
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ import spacy
 import srsly
 from spacy.tokens import Doc, Span
 
-from scripts import convert, evaluate, package, report
+from scripts import borrow, convert, evaluate, package, report
+from scripts.corpora.docbins import read_docs
 from scripts.reporting.page import category_items, entity_items, render
 
 from .conftest import ROOT, SAMPLE
+from .heads import tag_checkpoint
 
 NAME = "fr_tiny_trf"
 
@@ -67,26 +69,64 @@ def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
         assert not [path for path in here if path.encode() in content], name
 
 
-def test_the_wheel_alone_in_a_fresh_environment(wheel, tmp_path):
-    """With its own dependencies from the registry, at the versions of this environment."""
+def test_the_wheel_keeps_no_word_of_its_corpus(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    folder, data = wheel.parent.parent, tmp_path / NAME / f"{NAME}-0.1.0"
+    blank = spacy.blank("fr")
+    # LOC and ORG are among spaCy's symbols, which are in no file.
+    own = {*blank.vocab.strings, "transformer", "ner", "MISC", "PER"}
+    assert set(srsly.read_json(data / "vocab" / "strings.json")) == own
+    # Nor elsewhere, but for the encoder, whose pieces they are made of.
+    corpus = read_docs(folder / "corpus" / "train.spacy", spacy.blank("xx").vocab)
+    words = {token.text for doc in corpus for token in doc} - own
+    names = [word for word in words if word.istitle() and len(word) > 5]
+    assert len(names) > 50
+    blank.to_disk(tmp_path / "blank")
+    language = (tmp_path / "blank" / "tokenizer").read_bytes()
+    assert (data / "tokenizer").read_bytes() == language
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.name != "tokenizer" and path != data / "transformer" / "model":
+            content = path.read_bytes()
+            assert not [name for name in names if name.encode() in content], path
+    # What it finds is the same, in words that it never saw too.
+    before, after = spacy.load(folder / "trained" / "model-best"), spacy.load(data)
+    assert names[0] in before.vocab.strings and names[0] not in after.vocab.strings
+    assert after.vocab.strings[after.vocab.strings["PER"]] == "PER"
+    texts = ["Marie Curie vit à Lens.", " ".join(names[:40]), "Xyzzy Plugh, d'Éβ 😀", "\n"]
+    for one, other in zip(before.pipe(texts), after.pipe(texts)):
+        assert [(e.text, e.label_) for e in one.ents] == [(e.text, e.label_) for e in other.ents]
+        assert [(t.text, t.lower_, t.shape_) for t in one] == [
+            (t.text, t.lower_, t.shape_) for t in other
+        ]
+
+
+def test_wheels_alone_in_a_fresh_environment(command, wheel, distilbert, sample_corpora, tmp_path):
+    """With their own dependencies from the registry, at the versions of this environment: of a
+    trained pipeline, and of one on a ready-made head."""
+    tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
+    assert command(borrow, tmp_path / "head", tmp_path / "head", "--lang", "fr").code == 0
+    nlp = spacy.load(tmp_path / "head" / "model-best")
+    nlp.meta.update(name="head", requirements=package.BORROWED_NEEDS)
+    borrowed = package.build(nlp, tmp_path / "built")
     venv.create(tmp_path / "env", with_pip=True)
     python = package.python_of(tmp_path / "env")
     pins = [f"{name}=={version(name).split('+')[0]}" for name in ("torch", "spacy", "numpy")]
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, *pins, wheel], check=True, cwd=tmp_path)
+    install = [python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *pins, wheel, borrowed], check=True, cwd=tmp_path)
     program = (
-        "import spacy; nlp = spacy.load('fr_tiny_trf'); "
+        "import sys, spacy; nlp = spacy.load('fr_tiny_trf'); "
         "docs = list(nlp.pipe(['Marie Curie à Paris', '', '😀', 'mot ' * 900])); "
         "html = spacy.displacy.render(docs[0], style='ent', page=True); "
-        "print(len(docs), nlp.pipe_names, '<html' in html)"
+        "print(len(docs), nlp.pipe_names, '<html' in html); "
+        "print(spacy.load('fr_head').pipe_names, spacy.__file__.startswith(sys.prefix))"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    environment.pop("PYTHONPATH", None)
     result = subprocess.run(
-        [python, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [python, "-I", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "4 ['transformer', 'ner'] True"
+    assert result.stdout.splitlines() == ["4 ['transformer', 'ner'] True", "['ner'] True"]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +148,28 @@ def test_mistakes(command, wheel, name, metrics, message):
     )
     assert result.code == 1 and message in result.line
     assert not (folder / "other").exists()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--name", "fr_été"], "--name fr_été: no name that a package keeps"),
+        (["--name", "fr__x_"], "--name fr__x_: no name that a package keeps"),
+        (["--name", "fr_Demo"], "--name fr_Demo: no name that a package keeps"),
+        (["--name", "fr-demo"], "--name fr-demo: no name that a package keeps"),
+        (["--name", "demo"], "--name demo: no name that a package keeps"),
+        (["--name", "fr_x", "--version", "1.0.0-beta"], "wheels write it 1.0.0b0 (PEP 440)"),
+        (["--name", "fr_x", "--version", "Infinity"], "--version Infinity: no version"),
+        (["--name", "en_x"], "--name en_x: must begin with the pipeline's language, fr_."),
+    ],
+)
+def test_names_and_versions_are_checked_before_anything_is_loaded(
+    command, tmp_path, options, message
+):
+    """A pipeline of nothing but its meta.json cannot be loaded."""
+    srsly.write_json(tmp_path / "meta.json", {"lang": "fr"})
+    result = command(package, tmp_path, tmp_path / "m.json", tmp_path / "out", *options)
+    assert result.code == 1 and message in result.line
 
 
 def test_commands_without_a_pipeline(command, wheel, tmp_path):

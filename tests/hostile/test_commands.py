@@ -70,8 +70,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def built(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel that was built and tried."""
     elsewhere(monkeypatch)
-    monkeypatch.setattr(package, "build", lambda nlp, folder: Path(sys.executable))
-    monkeypatch.setattr(package, "try_wheel", lambda wheel, name: [])
+    monkeypatch.setattr(package, "build_and_try", lambda *_: (Path(sys.executable), []))
     monkeypatch.setattr(shutil, "move", shutil.copy)
 
 

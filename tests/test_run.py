@@ -1,0 +1,234 @@
+"""run.py: the environment it makes, old interpreters, and variables that arrive as typed."""
+
+import ast
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+import srsly
+from weasel.util import commands
+from weasel.util.config import load_project_config, parse_config_overrides
+
+import run
+from scripts.errors import arguments
+
+from .conftest import ROOT
+
+# The interpreter that is in no virtual environment.
+BASE = Path(sys._base_executable)
+OLD = sorted(
+    path
+    for folder in (Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions",)
+    for path in folder.glob("3.*/bin/python")
+    if tuple(map(int, path.parts[-3].split(".")[:2])) < run.OLDEST
+)
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with a space in its path, whose one step writes down what it gets."""
+    folder = tmp_path / "my project"
+    (folder / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "run.py", folder)
+    (folder / "requirements.txt").write_text("")
+    step = {
+        "name": "show",
+        "script": ['python show.py "${vars.text}" "${vars.number}" --version "${vars.version}"'],
+        "outputs": ["out/${vars.text}"],
+    }
+    variables = {"text": "", "number": -1, "version": "0.1.0"}
+    srsly.write_yaml(folder / "project.yml", {"vars": variables, "commands": [step]})
+    show = "import json, sys, os; json.dump([sys.argv[1:], os.getcwd()], open({!r}, 'w'))"
+    (folder / "show.py").write_text(show.format(str(folder / "seen.json")))
+    program = f'if __name__ == "__main__":\n    import typing\n    {show.format("seen.json")}\n'
+    (folder / "scripts" / "echo_all.py").write_text(program)
+    (folder / "scripts" / "__init__.py").touch()
+    (folder / "scripts" / "files.py").touch()
+    return folder
+
+
+@pytest.fixture
+def ready(project) -> Path:
+    """The same, set up with the packages of this environment."""
+    environment = project / ".venv"
+    venv.create(environment)
+    purelib = sysconfig.get_path("purelib", "venv", {"base": str(environment)})
+    paths = [path for path in sys.path if path.endswith("site-packages")]
+    Path(purelib, "borrowed.pth").write_text("\n".join(paths))
+    digest = hashlib.sha256(b"").hexdigest()
+    (environment / "requirements.sha256").write_text(digest)
+    return project
+
+
+def start(project, *arguments, python=BASE, cwd=None, **variables):
+    """Run run.py as a user does, outside of any virtual environment and without a registry."""
+    environment = {**os.environ, "PIP_NO_INDEX": "1", **variables}
+    return subprocess.run(
+        [python, project / "run.py", *map(str, arguments)],
+        cwd=cwd or project, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_an_old_python_can_read_it():
+    source = (ROOT / "run.py").read_text("utf8")
+    assert ast.parse(source, feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("python", OLD, ids=lambda path: path.parts[-3])
+def test_an_old_python_is_told_at_once(project, python):
+    result = start(project, "demo", python=python)
+    version = ".".join(python.parts[-3].split(".")[:2])
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr == f"Python 3.11 or newer is needed; this is {version}.\n"
+
+
+TYPED = [
+    "1.10", "12345e6789", "007", "true", "null", "nan", "1e5", "un film nul", r"C:\new\tab.json",
+    "it's", "$HOME", "$", "été 日本 😀", "", "--lead", "-x", " x ", "[1, 2]", "a=b", "\n\t", r"\u0041",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("windows", (False, True))
+@pytest.mark.parametrize("value", TYPED)
+def test_variables_arrive_as_they_were_typed(project, monkeypatch, value, windows):
+    """Read, put in and split by the engine, and by our commands where it leaves quotes."""
+    monkeypatch.setattr(run, "HERE", project)
+    monkeypatch.setattr(sys, "platform", "win32" if windows else "linux")
+    monkeypatch.setattr(commands, "is_windows", windows)
+    options = run.engine_options(["--dry", "--vars.text", value, f"--vars.version={value}"])
+    assert options.pop(0) == "--dry"
+    step = load_project_config(project, overrides=parse_config_overrides(options))["commands"][0]
+    (line,) = step["script"]
+    monkeypatch.setattr(sys, "argv", commands.split_command(line)[1:])
+    assert arguments() == [value, "-1", "--version", value]
+    assert step["outputs"] == [f"out/{value}"]
+
+
+@pytest.mark.parametrize("value", ['a "b"', "${vars.number}", "x${", r"C:\\new", "end\\"])
+def test_what_the_engine_cannot_pass_on_is_refused(project, monkeypatch, value):
+    monkeypatch.setattr(run, "HERE", project)
+    with pytest.raises(run.Refused, match="the project engine cannot pass on"):
+        run.engine_options(["--vars.text", value])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--vars.stpes", "5"], "no such variable; there are text, number, version."),
+        (["--vars.text"], "--vars.text: its value is missing"),
+        (["--vars.text", "--vars.number", "5"], "--vars.text: its value is missing"),
+        (["--text", "5"], "--text: no such option"),
+        (["5"], "5: no such option"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_set_up(project, options, message):
+    result = start(project, "show", *options)
+    assert result.returncode == 1 and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not (project / ".venv").exists()
+
+
+def test_the_variables_of_the_project_are_known():
+    assert run.variables() == list(srsly.read_yaml(ROOT / "project.yml")["vars"])
+
+
+def test_a_step_and_a_command_get_what_was_typed(ready, tmp_path):
+    here = tmp_path / "où je suis"
+    here.mkdir()
+    # Modules of the user's own, which are none of ours.
+    (here / "typing.py").write_text("raise SystemExit('not mine')")
+    words = ["--vars.text", r"C:\new\été $.json", "--vars.version=1.10"]
+    result = start(ready, "show", *words, cwd=here)
+    assert result.returncode == 0, result.stdout + result.stderr
+    seen, folder = srsly.read_json(ready / "seen.json")
+    assert seen == [words[1], "-1", "--version", "1.10"] and folder == str(ready)
+    words = [r"C:\new\été.json", 'a "b"', "", "--x=${y}"]
+    result = start(ready, "echo-all", *words, "--traceback", cwd=here)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert srsly.read_json(here / "seen.json") == [words, str(here)]
+    # A file of scripts/ that is no command.
+    assert "Can't find command or workflow 'files'" in start(ready, "files").stdout
+
+
+def test_commands_are_found():
+    assert run.module("convert") == "scripts.convert"
+    assert run.module("fill-mask") == "scripts.encoders.fill_mask"
+    assert run.module("errors") is run.module("demo") is None
+
+
+def test_ctrl_c_waits_for_the_command(ready):
+    """Which has its work to put away: longer than the engine and Python would wait."""
+    (ready / "show.py").write_text(
+        "import time, sys\n"
+        "try:\n    print('started', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    time.sleep(1); print('put away', flush=True); sys.exit(3)\n"
+    )
+    shutil.copy(ready / "show.py", ready / "scripts" / "echo_all.py")
+    with (ready / "scripts" / "echo_all.py").open("a") as stream:
+        stream.write('if __name__ == "__main__": pass\n')
+    for name in ("show", "echo_all"):
+        process = subprocess.Popen(
+            [BASE, ready / "run.py", name],
+            cwd=ready, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        lines = iter(process.stdout)
+        assert any(line == "started\n" for line in lines)
+        os.killpg(process.pid, signal.SIGINT)
+        assert "put away\n" in lines
+        assert process.wait(10) == 3
+
+
+@pytest.fixture
+def without_pip(tmp_path) -> Path:
+    """An interpreter that cannot make environments, as Debian's is without python3-venv."""
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    copy = tmp_path / "usr" / stdlib.relative_to(sys.base_prefix)
+    copy.mkdir(parents=True)
+    for path in stdlib.iterdir():
+        if path.name not in ("ensurepip", "site-packages"):
+            (copy / path.name).symlink_to(path)
+    python = tmp_path / "usr" / "bin" / BASE.name
+    python.parent.mkdir()
+    return Path(shutil.copy(BASE.resolve(), python))
+
+
+def test_no_environment_can_be_made(project, without_pip):
+    result = start(project, "show", python=without_pip)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1 and "cannot be made" in line and f"apt install {run.VENV}" in line
+    assert not (project / ".venv").exists()
+
+
+def test_a_broken_environment_is_made_again(project):
+    """The interpreter is gone; then pip. The registry is not there: setting up ends afterwards."""
+    folder = project / ".venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to("/nowhere/python3.11")
+    (folder / "left").touch()
+    result = start(project, "show")
+    assert f"making a virtual environment in {folder}\n" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("run.py: pip could not install")
+    assert run.works(folder / "bin" / "python", "-m", "pip", "--version")
+    assert not (folder / "left").exists()
+    # Without pip, but with something of the user's: pip is added.
+    (purelib,) = folder.glob("lib/*/site-packages")
+    shutil.rmtree(purelib)
+    purelib.mkdir()
+    (purelib / "mine.py").touch()
+    result = start(project, "show")
+    assert "making" not in result.stdout
+    assert "pip could not install" in result.stderr.splitlines()[-1]
+    assert (purelib / "pip").is_dir() and (purelib / "mine.py").exists()
+
+
+@pytest.mark.parametrize("python", OLD[-1:], ids=lambda path: path.parts[-3])
+def test_an_environment_of_an_older_python_is_told(project, python):
+    subprocess.run([python, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    result = start(project, "show")
+    assert result.stderr == f"run.py: {project / '.venv'} has an older Python than 3.11; delete it.\n"
