@@ -18,6 +18,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import datasets
+import huggingface_hub
+import pytest
 
 
 def etag(file: Path) -> str:
@@ -200,6 +202,19 @@ def recorded(
         stopped.set()
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def pointed_at(root: Path, cache: Path, failure: Failure | None = None) -> Iterator[list[str]]:
+    """Serve the repositories under `root` to the hub's library in this process, with a cache of its
+    own; yield the requests as they come."""
+    with recorded(root, failure) as (address, requests), pytest.MonkeyPatch.context() as patch:
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        patch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+        patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        patch.setattr(huggingface_hub.file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield requests
 
 
 TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]

@@ -115,7 +115,7 @@ def look_up(name: str, revision: str) -> Path | None:
 def tell_unasked(name: str, commit: str, error: BaseException) -> None:
     """Say that the hub could not be asked for a commit, where nobody told it not to be."""
     if not constants.HF_HUB_OFFLINE:
-        msg.warn(f"{name}: {reason_of(error)}; taken to be at commit {commit}, as before")
+        msg.warn(f"{name}: {reason_of(error)}; taken to be at commit {commit[:12]}, as before")
 
 
 def complete(name: str, revision: str, weights: bool) -> Path:
