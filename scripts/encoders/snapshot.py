@@ -4,6 +4,7 @@ transformers and spacy-transformers would ask for config, tokenizer and weights 
 spacy-transformers always at the end of the main branch.
 """
 
+import re
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,6 +27,7 @@ from ..downloads import (
 from ..errors import UserError
 
 MAIN = "main"
+COMMIT = re.compile("[0-9a-f]{40}")
 CONFIG = "config.json"
 # Of config and tokenizer, whatever the kind of tokenizer; none of them is ever unpickled.
 SMALL = (
@@ -103,6 +105,10 @@ def ask_hub(name: str, revision: str) -> Path:
 
     To be called with an impatient hub. Raises HUB_ERRORS.
     """
+    if not COMMIT.fullmatch(revision):
+        # Without an answer the download would take what is in the cache, and say nothing.
+        url = huggingface_hub.hf_hub_url(name, CONFIG, revision=revision)
+        huggingface_hub.get_hf_file_metadata(url)
     return Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=revision)).parent
 
 
