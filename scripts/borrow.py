@@ -7,6 +7,7 @@ import typer
 from wasabi import msg
 
 from .encoders.checkpoint import class_of, longest, neutral, open_checkpoint, open_config
+from .encoders.snapshot import snapshot
 from .errors import UserError, first_line, run
 from .files import check_folder, written_beside
 from .serving.borrowed import BorrowedCategories, BorrowedEntities
@@ -18,12 +19,12 @@ PIPES = {
 }
 
 
-def head_of(checkpoint: str) -> tuple[str, type]:
+def head_of(checkpoint: str, revision: str | None) -> tuple[str, type]:
     """Return the pipe that a checkpoint's head becomes. Raises UserError for other heads."""
-    kind = class_of(checkpoint)
+    kind = class_of(checkpoint, revision)
     if kind not in PIPES:
         raise UserError(
-            f"{checkpoint}: {', '.join(open_config(checkpoint).architectures or ['no class'])}, where "
+            f"{checkpoint}: {', '.join(open_config(checkpoint, revision).architectures or ['no class'])}, where "
             "one that ends in ForTokenClassification or ForSequenceClassification is expected."
         )
     return PIPES[kind]
@@ -44,6 +45,7 @@ def main(
     labels: str = typer.Option(
         "", help="Other names for its labels: LABEL_0=negative,LABEL_1=positive"
     ),
+    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
 ) -> None:
     """Make a spaCy pipeline of a checkpoint for token or text classification, weights and all.
 
@@ -55,8 +57,9 @@ def main(
         nlp = spacy.blank(lang)
     except ImportError as error:
         raise UserError(f"--lang {lang!r}: {first_line(error)}.") from error
-    name, head = head_of(checkpoint)
-    tokenizer, model = open_checkpoint(checkpoint, head.auto)
+    _, commit = snapshot(checkpoint, revision, weights=False)
+    name, head = head_of(checkpoint, commit)
+    tokenizer, model = open_checkpoint(checkpoint, head.auto, revision=commit)
     if not tokenizer.is_fast:
         raise UserError(
             f"{checkpoint}: a tokenizer without tokenizer.json tells no places in a text."
@@ -71,6 +74,9 @@ def main(
         raise UserError(
             f"--labels: no label {', '.join(sorted(unknown))}; it has {', '.join(pipe.own_labels())}."
         )
+    config = nlp.config.copy()
+    config["settings"] = {"encoder": source, "revision": commit}
+    nlp.config = config
     with written_beside(output) as folder:
         nlp.to_disk(folder / "model-best")
     msg.good(f"{output / 'model-best'}: {name} with {', '.join(pipe.labels)}, from {source}")

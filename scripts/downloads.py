@@ -49,6 +49,10 @@ class ImpatientSession(requests.Session):
     def request(self, method: str, url: str, **settings) -> requests.Response:
         settings["timeout"] = TIMEOUT
         host = url.split("/")[2]
+        if huggingface_hub.constants.HF_HUB_OFFLINE and url.startswith(
+            huggingface_hub.constants.ENDPOINT
+        ):
+            raise Unavailable("HF_HUB_OFFLINE is set")
         # A second time within a run means that the first broke off.
         if method.upper() == "GET" and "/resolve/" in url:
             if url in self.begun:
@@ -91,7 +95,8 @@ def reason_of(error: BaseException) -> str:
             return str(cause)
         if isinstance(cause, requests.exceptions.ChunkedEncodingError):
             return f"the hub {BROKE_OFF}"
-        if isinstance(cause, huggingface_hub.errors.HfHubHTTPError):
+        answered = getattr(cause, "response", None) is not None
+        if isinstance(cause, huggingface_hub.errors.HfHubHTTPError) and answered:
             status = cause.response.status_code
             return f"status {status}: {REASONS.get(status, cause.response.reason)}"
         cause = cause.__cause__ or cause.__context__
@@ -113,13 +118,22 @@ def verify_hub_file(path: Path, etag: str) -> None:
         raise Unavailable(f"{path.name} came with other content than the hub announces")
 
 
+def cached_etag(path: Path) -> str | None:
+    """Return the etag of a file in the hub's cache, where it is a link to what is named by it; None
+    on systems without symbolic links."""
+    return path.resolve().name if path.is_symlink() else None
+
+
 def hub_file(repository: str, kind: str, name: str, revision: str) -> Path:
     """Return a file of the hub in its cache, downloaded if need be and checked by its hash."""
     path = Path(
         huggingface_hub.hf_hub_download(repository, name, repo_type=kind, revision=revision)
     )
-    url = huggingface_hub.hf_hub_url(repository, name, repo_type=kind, revision=revision)
-    verify_hub_file(path, huggingface_hub.get_hf_file_metadata(url).etag)
+    etag = cached_etag(path)
+    if etag is None:
+        url = huggingface_hub.hf_hub_url(repository, name, repo_type=kind, revision=revision)
+        etag = huggingface_hub.get_hf_file_metadata(url).etag
+    verify_hub_file(path, etag)
     return path
 
 

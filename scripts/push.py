@@ -1,6 +1,5 @@
 """Send a Hugging Face folder to the hub: `python -m scripts.push FOLDER USER/NAME`."""
 
-import os
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -32,17 +31,26 @@ def main(
     repository: str = typer.Argument(
         ..., help="Where to: your name, or your organisation's, / a name"
     ),
-    token: str = typer.Option("", help="Your token with write access (default: $HF_TOKEN)"),
+    shown: str = typer.Option("", "--token", hidden=True),
     public: bool = typer.Option(
         False, "--public", help="Make the repository public if it is new; else private"
     ),
 ) -> None:
-    """Create a repository on the hub, unless it is there, and upload a checkpoint with its card."""
-    check(folder)
-    token = token or os.environ.get("HF_TOKEN", "")
-    if not token:
+    """Create a repository on the hub, unless it is there, and upload a checkpoint with its card.
+
+    Your login on this machine is used (`hf auth login`), or a token with write access in $HF_TOKEN.
+    """
+    if shown:
         raise UserError(
-            "no token: make one with write access on the hub, and put it into HF_TOKEN."
+            "--token: anyone who lists this machine's processes can read it; put it into HF_TOKEN, or "
+            "log in once with `hf auth login`, and revoke this one."
+        )
+    check(folder)
+    token = huggingface_hub.get_token()
+    if token is None:
+        raise UserError(
+            "no login: make a token with write access on the hub, and log in with `hf auth login`, or "
+            "put it into HF_TOKEN."
         )
     try:
         huggingface_hub.utils.validate_repo_id(repository)

@@ -15,6 +15,7 @@ from wasabi import msg
 from . import training  # noqa: F401 (registers what the configs name)
 from .corpora.docbins import check_task
 from .encoders.checkpoint import open_checkpoint
+from .encoders.snapshot import revision_of, snapshot
 from .errors import UserError, run
 from .files import written_beside
 from .languages import blank
@@ -68,9 +69,14 @@ def main(
         overrides[f"paths.{split}"] = str(path)
     settings = load_config(config, overrides=overrides)["settings"]
     overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
+    encoder = settings["encoder"]
+    checkpoint, commit = snapshot(encoder, revision_of(settings), weights=False)
+    # spaCy opens that folder: it asks for no revision, and not for all files of one.
+    overrides["components.transformer.model.name"] = str(checkpoint)
+    overrides["settings.revision"] = commit
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
-    tokenizer, _ = open_checkpoint(settings["encoder"])
-    check_vocabulary(tokenizer, settings["encoder"])
+    tokenizer, _ = open_checkpoint(encoder, revision=commit)
+    check_vocabulary(tokenizer, encoder)
     with written_beside(output) as folder:
         overrides["paths.logs"] = str(folder / "logs")
         train(config, folder, use_gpu=gpu_id, overrides=overrides)

@@ -1,7 +1,8 @@
 """A small stand-in for the model hub, on loopback: repositories are folders.
 
 `<root>/models/<id>/…` and `<root>/datasets/<id>/…` are served under the hub's own addresses, so
-that `HF_ENDPOINT` is all the real loading code needs.
+that `HF_ENDPOINT` is all the real loading code needs. Beside the folder of the main branch,
+`<id>@<name>` is that of another branch, or of a tag.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import datasets
+import huggingface_hub
+import pytest
 
 
 def etag(file: Path) -> str:
@@ -27,7 +30,11 @@ def etag(file: Path) -> str:
     return hashlib.sha1(b"blob %d\0%b" % (len(body), body)).hexdigest()
 
 
-COMMIT = hashlib.sha1(b"the only commit").hexdigest()
+def commit_of(folder: Path) -> str:
+    """Return the commit of a folder: it changes with what is in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [f"{path.relative_to(folder).as_posix()} {etag(path)}" for path in files]
+    return hashlib.sha1("\n".join(names).encode()).hexdigest()
 
 
 class Failure(NamedTuple):
@@ -107,16 +114,30 @@ class Hub(BaseHTTPRequestHandler):
                 found.append({"type": "directory", "path": name, "size": 0, "oid": oid})
         return found
 
+    def folder_of(self, kind: str, name: str, revision: str) -> Path | None:
+        """Return the folder of a branch, tag or commit; where there is none, answer so."""
+        main = self.root / kind / name
+        if not main.is_dir():
+            self.answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+            return None
+        others = {path.name.split("@")[1]: path for path in main.parent.glob(f"{main.name}@*")}
+        named = {"main": main, **others}
+        named |= {commit_of(path): path for path in named.values()}
+        found = named.get(revision)
+        if found is None:
+            self.answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+        return found
+
     def api(self, kind: str, rest: str) -> None:
         for verb in ("/revision/", "/tree/", "/paths-info/"):
             name, _, argument = rest.partition(verb)
             if argument:
                 break
-        folder = self.root / kind / name
-        if not folder.is_dir():
-            self.answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-        elif "/tree/" in rest:
-            _, _, under = argument.partition("/")
+        revision, _, under = argument.partition("/")
+        folder = self.folder_of(kind, name, unquote(revision) or "main")
+        if folder is None:
+            return
+        if "/tree/" in rest:
             recursive = "recursive=True" in self.path
             found = self.entries(folder, unquote(under), recursive)
             self.json(found) if found else self.answer(
@@ -127,7 +148,7 @@ class Hub(BaseHTTPRequestHandler):
             self.json([e for e in self.entries(folder) if e["path"] in unquote(body)])
         else:
             siblings = [{"rfilename": entry["path"]} for entry in self.entries(folder)]
-            self.json({"id": name, "sha": COMMIT, "private": False, "gated": False,
+            self.json({"id": name, "sha": commit_of(folder), "private": False, "gated": False,
                        "disabled": False, "downloads": 0, "likes": 0, "tags": [],
                        "siblings": siblings})  # fmt: skip
 
@@ -144,13 +165,15 @@ class Hub(BaseHTTPRequestHandler):
             return
         kind = "datasets" if path.startswith("datasets/") else "models"
         name, _, argument = path.removeprefix("datasets/").partition("/resolve/")
-        file = self.root / kind / name / unquote(argument.partition("/")[2])
+        revision, _, inside = argument.partition("/")
+        folder = self.folder_of(kind, name, unquote(revision))
+        if folder is None:
+            return
+        file, commit = folder / unquote(inside), commit_of(folder)
         if file.is_file():
-            self.answer_file(file, {"ETag": f'"{etag(file)}"', "X-Repo-Commit": COMMIT})
+            self.answer_file(file, {"ETag": f'"{etag(file)}"', "X-Repo-Commit": commit})
         else:
-            known = (self.root / kind / name).is_dir()
-            code = "EntryNotFound" if known else "RepoNotFound"
-            self.answer(404, b"", {"X-Error-Code": code, "X-Repo-Commit": COMMIT})
+            self.answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
 
     do_HEAD = do_POST = do_GET
 
@@ -179,6 +202,19 @@ def recorded(
         stopped.set()
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def pointed_at(root: Path, cache: Path, failure: Failure | None = None) -> Iterator[list[str]]:
+    """Serve the repositories under `root` to the hub's library in this process, with a cache of its
+    own; yield the requests as they come."""
+    with recorded(root, failure) as (address, requests), pytest.MonkeyPatch.context() as patch:
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        patch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+        patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        patch.setattr(huggingface_hub.file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield requests
 
 
 TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
@@ -230,6 +266,8 @@ def add_corpora(root: Path) -> None:
     for split in ("train_en", "train_fr", "val_fr", "test_fr"):
         card += f"  - split: {split}\n    path: data/{split}-*\n"
     (neural.parent / "README.md").write_text(card + "---\n")
+    # A tag, of the same commit.
+    (neural.parent.parent / "wikineural@v1.2").symlink_to(neural.parent)
     allocine = root / "datasets" / "tblard/allocine" / "allocine"
     allocine.mkdir(parents=True)
     rows = {"review": [f"Film {i} ; « bien »" for i in range(20)], "label": [0, 1] * 10}

@@ -5,7 +5,7 @@ import hashlib
 import json
 from urllib.parse import unquote, urlsplit
 
-from .hub import COMMIT, Hub
+from .hub import Hub, commit_of
 
 TOKEN = "hf_of_the_tests"
 
@@ -81,5 +81,6 @@ class UploadHub(Hub):
             else:
                 target.write_bytes((self.root / "lfs" / value["oid"]).read_bytes())
         name = folder.relative_to(self.root / "models").as_posix()
-        url = f"http://{self.headers['Host']}/{name}/commit/{COMMIT}"
-        self.json({"success": True, "commitOid": COMMIT, "commitUrl": url, "hookOutput": ""})
+        commit = commit_of(folder)
+        url = f"http://{self.headers['Host']}/{name}/commit/{commit}"
+        self.json({"success": True, "commitOid": commit, "commitUrl": url, "hookOutput": ""})

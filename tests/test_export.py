@@ -11,7 +11,7 @@ import spacy
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification, AutoTokenizer
 
-from scripts import borrow, evaluate, export, train
+from scripts import borrow, evaluate, export, push, train
 
 from .conftest import ROOT
 from .heads import tag_checkpoint
@@ -116,6 +116,7 @@ def test_metrics_of_another_pipeline_are_refused(command, distilbert, sample_cor
 
 
 def run(endpoint, folder, *arguments, token=TOKEN):
+    """Run a command with a cache, and so a login, of its own."""
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
     environment.pop("HF_HUB_OFFLINE", None)
     environment["HF_TOKEN"] = token
@@ -152,7 +153,7 @@ def test_to_the_hub_and_back(distilbert, tmp_path):
 @pytest.mark.parametrize(
     "repository, token, missing, message",
     [
-        ("me/tiny", "", "", "no token: make one"),
+        ("me/tiny", "", "", "no login: make a token"),
         ("me/tiny", "hf_another", "", "status 401: it asks for a login"),
         ("tiny", TOKEN, "", "tiny: whose? Write USER/tiny"),
         ("a b/c", TOKEN, "", "no name of a repository"),
@@ -170,6 +171,26 @@ def test_what_cannot_be_pushed(distilbert, tmp_path, repository, token, missing,
     assert result.returncode == 1 and "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
     assert message in line and not (tmp_path / "hub" / "models").exists()
+
+
+def test_the_login_of_this_machine_is_used(distilbert, tmp_path):
+    folder = with_card(distilbert, tmp_path / "mine")
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "token").write_text(f"{TOKEN}\n")
+    with recorded(tmp_path / "hub", kind=UploadHub) as (endpoint, _):
+        result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny", token="")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "hub" / "models" / "me/tiny" / "model.safetensors").is_file()
+    assert TOKEN not in result.stdout + result.stderr
+
+
+def test_a_token_on_the_command_line_is_refused(distilbert, command, tmp_path):
+    folder = with_card(distilbert, tmp_path / "mine")
+    for arguments in (("--token", "hf_secret"), ("--token=hf_secret",)):
+        result = command(push, folder, "me/tiny", *arguments)
+        assert result.code == 1 and "put it into HF_TOKEN, or log in once" in result.line
+        assert "hf_secret" not in result.out + result.err
 
 
 class FullHub(UploadHub):

@@ -21,9 +21,10 @@ from transformers import (
     logging,
 )
 
-from ..downloads import Unavailable, impatient_hub, reason_of
+from ..downloads import Unavailable, reason_of
 from ..errors import BareExceptions, UserError
 from ..files import written_beside
+from .snapshot import snapshot, unusable
 
 # What transformers raises for files that are missing, damaged or of another kind.
 UNREADABLE = (
@@ -50,43 +51,46 @@ def opening(name: str) -> Iterator[None]:
         with BareExceptions():
             yield
     except UNREADABLE as error:
-        raise UserError(
-            f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason_of(error)}). "
-            "Put its config, weights and tokenizer into a folder and name that instead."
-        ) from error
+        raise unusable(name, reason_of(error)) from error
 
 
-def open_config(name: str) -> PretrainedConfig:
+def open_config(name: str, revision: str | None = None) -> PretrainedConfig:
     """Return the configuration of a checkpoint. Raises UserError."""
-    with opening(name), impatient_hub():
-        return AutoConfig.from_pretrained(name, trust_remote_code=False)
+    folder, _ = snapshot(name, revision, weights=False)
+    with opening(name):
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
-def open_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def open_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint. Raises UserError."""
-    with opening(name), impatient_hub():
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    folder, _ = snapshot(name, revision, weights=False)
+    with opening(name):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def open_checkpoint(
-    name: str, kind: type = AutoModel, head_may_lack: bool = False, **settings
+    name: str,
+    kind: type = AutoModel,
+    head_may_lack: bool = False,
+    revision: str | None = None,
+    **settings,
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Return the tokenizer and the model of a checkpoint, in evaluation mode.
 
-    `kind` is the auto class of the model with its head, `settings` are those of from_pretrained.
-    A head that is not in the checkpoint is an error, unless it may lack: then it is new, and to be
-    trained. Code inside a checkpoint is never run. Raises UserError.
+    `kind` is the auto class of the model with its head, `revision` a branch, tag or commit of the
+    hub (default: main), `settings` are those of from_pretrained. A head that is not in the checkpoint
+    is an error, unless it may lack: then it is new, and to be trained. Code inside a checkpoint is
+    never run. Raises UserError.
     """
-    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+    folder, _ = snapshot(name, revision)
+    if not (folder / "config.json").is_file():
         raise UserError(
             f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
         )
-    # Tried once, or a hub that cannot be reached costs a minute; the weights are more patient.
-    open_config(name)
     with opening(name):
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model, info = kind.from_pretrained(
-            name, trust_remote_code=False, output_loading_info=True, **settings
+            folder, trust_remote_code=False, output_loading_info=True, **settings
         )
     # transformers fills what is missing with random numbers: a pooler, which nobody here uses,
     # goes, anything else is an error.
@@ -100,12 +104,14 @@ def open_checkpoint(
             f"encoder {name}: no weights for {', '.join(missing[:3])}; it was saved without that "
             f"part ({model.config.architectures}), name a checkpoint that has it."
         )
+    # Not where this machine has it.
+    tokenizer.name_or_path = model.config._name_or_path = name
     return tokenizer, model.eval()
 
 
-def class_of(name: str) -> type:
+def class_of(name: str, revision: str | None = None) -> type:
     """Return the auto class that opens a checkpoint with the head that it has. Raises UserError."""
-    classes = open_config(name).architectures or ["Model"]
+    classes = open_config(name, revision).architectures or ["Model"]
     for kind in classes if isinstance(classes, list) else ():
         for ending, found in HEADS.items():
             if str(kind).endswith(ending):

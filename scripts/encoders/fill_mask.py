@@ -50,10 +50,11 @@ def main(
     encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
     text: str = typer.Argument(..., help="A text with gaps, written [MASK] or <mask>"),
     top: int = typer.Option(5, min=1, help="How many pieces to show for each gap"),
+    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON, for programs"),
 ) -> None:
     """Show the likeliest pieces for each gap of a text, by the head that learnt on masked text."""
-    tokenizer, model = open_checkpoint(encoder, AutoModelForMaskedLM)
+    tokenizer, model = open_checkpoint(encoder, AutoModelForMaskedLM, revision=revision)
     if tokenizer.mask_token is None:
         raise UserError(f"encoder {encoder}: its tokenizer has no mask token.")
     gaps = fill(text, tokenizer, model, top)

@@ -191,6 +191,7 @@ def main(
     text: str = typer.Argument(..., help="The text to look at"),
     compare: str = typer.Option("", help="A second sentence: how alike they are, layer by layer"),
     lang: str = typer.Option("fr", help="Language of spaCy's tokens: fr, en, xx…"),
+    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
     attention: Path | None = typer.Option(None, help="HTML page to write, with the attention"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON, for programs"),
 ) -> None:
@@ -199,7 +200,7 @@ def main(
         raise UserError("the text is empty; give a word at least.")
     if attention:
         check_file(attention)
-    tokenizer, model = open_checkpoint(encoder, attn_implementation="eager")
+    tokenizer, model = open_checkpoint(encoder, revision=revision, attn_implementation="eager")
     pieces = pieces_of(text, tokenizer, lang)
     output, _ = run_model([text], tokenizer, model)
     found = describe(text, pieces, output, tokenizer, model)

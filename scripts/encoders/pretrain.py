@@ -31,6 +31,7 @@ from ..settings import SETTINGS, check_settings, parse_settings
 from .blocks import Blocks, pack
 from .checkpoint import longest, neutral, open_checkpoint, open_tokenizer, writing
 from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, sweep, training_arguments
+from .snapshot import snapshot
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
 TYPES = ("bert", "camembert", "distilbert")
@@ -160,16 +161,18 @@ Licence: not stated; that of the text{base} applies.
 
 
 def choose_model(
-    tokenizer: str, encoder: str, shape: dict[str, Any]
+    tokenizer: str, encoder: str, revision: str | None, shape: dict[str, Any]
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, str]:
     """Return a tokenizer and a model, new or to go on with, and what it is in words.
 
     Raises UserError where pieces are missing without which nothing can be masked or packed.
     """
     if encoder:
-        pieces, model = open_checkpoint(encoder, AutoModelForMaskedLM, head_may_lack=True)
+        pieces, model = open_checkpoint(
+            encoder, AutoModelForMaskedLM, head_may_lack=True, revision=revision
+        )
     else:
-        pieces = open_tokenizer(tokenizer)
+        pieces = open_tokenizer(tokenizer, revision)
         pieces.model_max_length = shape["max_length"]
     for role in ("mask", "pad", "cls", "sep"):
         if getattr(pieces, f"{role}_token") is None:
@@ -206,8 +209,7 @@ def write(
             trainer.model.save_pretrained(folder)
         trainer.processing_class.save_pretrained(folder)
         shutil.copytree(work / "logs", folder / "logs")
-        record = json.dumps({**about, **figures}, indent=1)
-        (folder / "pretraining.json").write_text(record, encoding="utf8")
+        (folder / "pretraining.json").write_text(json.dumps({**about, **figures}, indent=1), "utf8")
         (folder / "README.md").write_text(card, encoding="utf8")
     shutil.rmtree(work)
     return figures
@@ -217,10 +219,9 @@ def main(
     context: typer.Context,
     text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
     output: Path = typer.Argument(..., help="Folder for the encoder"),
-    tokenizer: str = typer.Option(
-        "", help="From scratch: a folder of `train_tokenizer`, or a name"
-    ),
+    tokenizer: str = typer.Option("", help="From scratch: what `train_tokenizer` wrote, or a name"),
     encoder: str = typer.Option("", help="To go on with: an encoder, a folder or a hub name"),
+    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
     config: Path = typer.Option(
         CONFIG, help="The settings", show_default="configs/pretraining.cfg"
     ),
@@ -241,15 +242,17 @@ def main(
     work = output.with_name(f"{output.name}.unfinished")
     arguments = training_arguments(settings["training"], work)
     set_seed(arguments.seed)
-    pieces, model, what = choose_model(tokenizer, encoder, settings["model"])
+    _, commit = snapshot(encoder or tokenizer, revision, weights=False)
+    pieces, model, what = choose_model(tokenizer, encoder, commit, settings["model"])
     size, limit = settings["data"]["block_size"], longest(pieces, model)
     if not 3 <= size <= limit:
         raise UserError(f"--data.block_size {size}: from 3 to {limit} pieces.")
     mask = masking(pieces, settings["data"]["mlm_probability"])
     vocabulary = hashlib.sha256(json.dumps(sorted(pieces.get_vocab().items())).encode())
     about = {
-        "encoder": neutral(encoder), "tokenizer": neutral(tokenizer), "lines": n_lines,
-        "text_sha256": digest, "pieces": len(pieces), "pieces_sha256": vocabulary.hexdigest(), **settings,
+        "encoder": neutral(encoder), "tokenizer": neutral(tokenizer), "revision": commit,
+        "lines": n_lines, "text_sha256": digest, "pieces": len(pieces),
+        "pieces_sha256": vocabulary.hexdigest(), **settings,
     }  # fmt: skip
     with arguments.main_process_first(desc="blocks"):
         if arguments.process_index == 0:

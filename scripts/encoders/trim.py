@@ -28,6 +28,7 @@ from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, run
 from ..files import check_folder
 from .checkpoint import class_of, neutral, open_checkpoint, save_checkpoint
+from .snapshot import snapshot
 from .tokenizer import mend_offsets, rebuilt
 
 # How a word of the (lower-case) frequency list is met in text, how often beside it, and from
@@ -186,7 +187,7 @@ def weights_size(folder: Path) -> int:
 CARD = """---
 base_model: {encoder}
 ---
-{encoder}, its vocabulary cut from {before:,} to {after:,} pieces: {kept}. {parameters:,} parameters.
+{encoder}{commit}, its vocabulary cut from {before:,} to {after:,} pieces: {kept}. {parameters:,} parameters.
 Texts whose pieces are kept have the same hidden states as before. Its licence is that of the
 original.
 """
@@ -212,6 +213,7 @@ def main(
         None, help="Raw text to count lost pieces on (default: each twentieth line of --text)"
     ),
     encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
+    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
     half: bool = typer.Option(False, help="Write the weights in float16: half the size"),
 ) -> None:
     """Keep the pieces of some languages or of a text; print what it saves and what it loses."""
@@ -222,7 +224,8 @@ def main(
         measure_lines(text, encoding)
     if measure is not None and not any(read_lines(measure, encoding)):
         raise UserError(f"{measure}: no line of text in it.")
-    tokenizer, model = open_checkpoint(encoder, class_of(encoder))
+    _, commit = snapshot(encoder, revision, weights=False)
+    tokenizer, model = open_checkpoint(encoder, class_of(encoder, commit), revision=commit)
     if not tokenizer.is_fast:
         raise UserError(f"{encoder}: a tokenizer without tokenizer.json cannot be cut.")
     backend = tokenizer.backend_tokenizer
@@ -249,7 +252,7 @@ def main(
     what = [f"those of {', '.join(language)}"] if language else []
     what += [f"those of {text.name}"] if text is not None else []
     card = CARD.format(
-        encoder=neutral(encoder), before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
+        encoder=neutral(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
     )  # fmt: skip
     card = continued(encoder, card)
     save_checkpoint(model, cut, card, output, half)

@@ -75,6 +75,11 @@ def encoder_name(nlp: Language) -> str:
     return nlp.config.interpolate()["components"]["transformer"]["model"]["name"]
 
 
+def encoder_revision(nlp: Language) -> str | None:
+    """Return the commit of the hub that a pipeline's encoder is of, None for that of a folder."""
+    return nlp.config.get("settings", {}).get("revision")
+
+
 def read_gold(path: Path, nlp: Language) -> list[Doc]:
     """Return the annotated documents of a split that a pipeline can be measured on.
 

@@ -78,6 +78,8 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
 
     def callback(nlp: Language) -> None:
+        # It was opened where this machine has it; what is saved tells what it is.
+        nlp.get_pipe_config("transformer")["model"]["name"] = "${settings.encoder}"
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.

@@ -52,6 +52,15 @@ def text(tmp_path_factory):
 
 
 @pytest.fixture
+def hub(tmp_path, camembert, distilbert):
+    """The root of a hub with me/tiny: main is a CamemBERT, v1 another encoder altogether."""
+    root = tmp_path / "hub"
+    shutil.copytree(camembert, root / "models/me/tiny")
+    shutil.copytree(distilbert, root / "models/me/tiny@v1")
+    return root
+
+
+@pytest.fixture
 def unigram():
     """A unigram tokenizer as XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "▁dort", "a", "t", "▁кот", ","]
