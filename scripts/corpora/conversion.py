@@ -10,7 +10,7 @@ import srsly
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..files import remove, sha256, written_beside
+from ..files import sha256, written_beside
 from . import FORMATS
 from .examples import SPLITS, Example, Format, LabelledText, Log, Notes, Options
 from .raw import RawFile
@@ -246,7 +246,9 @@ def convert(
         pipeline = BlankPipeline(language)
         if conversion.carves or format.labels is None:
             conversion.count()
-        folder = stack.enter_context(written_beside(output))
+        # Splits that an earlier conversion left and this one has not are no part of the corpus.
+        owned = {f"{split}.spacy" for split in SPLITS}
+        folder = stack.enter_context(written_beside(output, owned))
         report = {
             "format": name,
             "language": language,
@@ -257,7 +259,4 @@ def convert(
             "options": {k: v for k, v in options._asdict().items() if v is not None},
         }
         srsly.write_json(folder / "report.json", report)
-    # What an earlier conversion left and this one has not.
-    for stale in set(SPLITS) - set(report["splits"]):
-        remove(output / f"{stale}.spacy")
     return report

@@ -23,7 +23,7 @@ from transformers import (
 
 from ..downloads import Unavailable, impatient_hub, reason_of
 from ..errors import BareExceptions, UserError
-from ..files import written_beside
+from ..files import check_whole, written_beside
 
 # What transformers raises for files that are missing, damaged or of another kind.
 UNREADABLE = (
@@ -44,6 +44,7 @@ HEADS = {
 @contextmanager
 def opening(name: str) -> Iterator[None]:
     """Turn what goes wrong in opening a checkpoint into one UserError."""
+    check_whole(Path(name))
     # Its warnings say in ten lines what is said here in one.
     logging.set_verbosity_error()
     try:
