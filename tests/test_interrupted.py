@@ -62,7 +62,9 @@ def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, h
     if how == signal.SIGINT:
         assert process.exitcode == 130
         (line,) = re.findall("⚠ interrupted after .*", said)
-        assert re.search(r"after \d+ of 5,000 updates; the best pipeline so far \(score 0\.\d", line)
+        assert re.search(
+            r"after \d+ of 5,000 updates; the best pipeline so far \(score 0\.\d", line
+        )
         assert line.endswith(f"is in {best}: evaluate and package take it")
         assert sorted(p.name for p in kept.iterdir() if p.name != ".lock") == [
             "logs", "model-best", "progress.json",
