@@ -8,7 +8,7 @@ import typer
 from wasabi import msg
 
 from .errors import UserError, run
-from .files import check_file, written_beside
+from .files import check_file, check_whole, written_beside
 from .serving.annotate import encoder_name, load, read_gold
 from .serving.metrics import headline, measure
 
@@ -33,6 +33,7 @@ def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def corpus_files(report: Path) -> dict[str, str]:
     """Return the sha256 of the raw files of a corpus, as its report has them."""
+    check_whole(report)
     if not report.exists():
         return {}
     try:

@@ -20,7 +20,7 @@ from wasabi import msg
 from .corpora.raw import is_archive, unpack
 from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
-from .files import LOCK, sha256, written_beside
+from .files import LOCK, is_whole, sha256, written_beside
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
@@ -204,7 +204,7 @@ def main(
     if not {"hub", "archive"} & set(source):
         names = ", ".join(name for name, item in known.items() if {"hub", "archive"} & set(item))
         raise UserError(f"no corpus {corpus!r} in {SOURCES}; there are: {names}.")
-    if output.is_dir() and any(output.iterdir()):
+    if output.is_dir() and any(output.iterdir()) and is_whole(output):
         msg.info(f"{output} is there already, and used as it is; delete it to get it again")
         return
     if "hub" in source and url:

@@ -11,12 +11,14 @@ from wasabi import msg
 
 from .downloads import Unavailable, impatient_hub, reason_of
 from .errors import UserError, run
+from .files import check_whole
 
 NEEDED = ("config.json", "README.md", "tokenizer_config.json")
 
 
 def check(folder: Path) -> None:
-    """Raise UserError for a folder that is no checkpoint with a card."""
+    """Raise UserError for a folder that is no checkpoint with a card, or an incomplete one."""
+    check_whole(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; `export` and `pretrain` write some.")
     missing = [name for name in NEEDED if not (folder / name).is_file()]

@@ -1,26 +1,30 @@
-"""Train a pipeline: `spacy train` with the project's logger, whole output or none."""
+"""Train a pipeline as `spacy train` does, in a folder where an interrupted training is kept."""
 
-import shutil
+import io
 from pathlib import Path
+from typing import Any
 
 import srsly
+import torch
 import typer
-from spacy.cli.train import train
+from spacy.cli._util import setup_gpu, show_validation_error
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
 from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
 from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
-from . import training  # noqa: F401 (registers what the configs name)
 from .corpora.docbins import check_task
 from .encoders.checkpoint import open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .errors import UserError, run
-from .files import written_beside
+from .errors import UserError, first_line, run
+from .files import check_whole
 from .languages import blank
 from .serving.annotate import TASKS
 from .settings import SETTINGS, check_settings, parse_settings
+from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 
 
 def check_gpu(gpu_id: int) -> None:
@@ -41,6 +45,29 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
         )
 
 
+def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: Path) -> None:
+    """Train as `spacy train` does. Raises UserError for what spaCy refuses, and where the memory is
+    not enough."""
+    setup_gpu(gpu_id)
+    with show_validation_error(config):
+        nlp = init_nlp(load_config(config, overrides=overrides, interpolate=False), use_gpu=gpu_id)
+    wrap_logger(nlp, work)
+    try:
+        with show_validation_error(config, hint_fill=False):
+            # Without its own lines: they repeat errors, and name folders that are gone in the end.
+            train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"the device's memory is full ({first_line(error)}); give a smaller --settings.batch_words, "
+            "or a larger --settings.accumulate."
+        ) from error
+    except ValueError as error:
+        # spaCy numbers its errors; any other is a fault of the code.
+        if not str(error).startswith("[E"):
+            raise
+        raise UserError(f"the training failed: {first_line(error)}.") from error
+
+
 def main(
     context: typer.Context,
     config: Path = typer.Argument(..., help="Config file, e.g. configs/textcat.cfg"),
@@ -58,6 +85,7 @@ def main(
     if gpu_id >= 0:
         check_gpu(gpu_id)
         overrides.setdefault("system.gpu_allocator", "pytorch")
+    check_whole(corpus)
     for split in ("train", "dev"):
         path = corpus / f"{split}.spacy"
         if not path.exists():
@@ -77,11 +105,9 @@ def main(
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
     tokenizer, _ = open_checkpoint(encoder, revision=commit)
     check_vocabulary(tokenizer, encoder)
-    with written_beside(output) as folder:
-        overrides["paths.logs"] = str(folder / "logs")
-        train(config, folder, use_gpu=gpu_id, overrides=overrides)
-        # model-last is the same pipeline, older or worse: not worth the disk.
-        shutil.rmtree(folder / "model-last")
+    with unfinished(output) as work:
+        overrides["paths.logs"] = str(work / LOGS)
+        train_pipeline(config, overrides, gpu_id, work)
     scores = srsly.read_json(output / "model-best" / "meta.json")["performance"]
     best = {name: value for name, value in scores.items() if isinstance(value, float)}
     msg.good(f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in best.items())}")

@@ -1,10 +1,6 @@
 """Real, short trainings of both kinds on a minuscule checkpoint of each tokenizer type."""
 
-import re
 import shutil
-import signal
-import subprocess
-import sys
 
 import pytest
 import spacy
@@ -186,29 +182,3 @@ def test_a_sentencepiece_tokenizer_without_its_file(command, corpora, camembert,
     )  # fmt: skip
     assert result.code == 1 and "without sentencepiece.bpe.model" in result.line
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_training_leaves_no_pipeline(camembert, corpora, tmp_path, how):
-    command = [
-        sys.executable, "-u", "-m", "scripts.train", "configs/ner.cfg", tmp_path / "out",
-        "--corpus", corpora / "ner", "--lang", "fr", "--settings.encoder", camembert,
-        "--settings.max_steps", "5000", "--settings.eval_frequency", "2",
-        "--settings.dev_limit", "5", "--settings.batch_words", "100",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        # A shell's background job, as CI may be, hands down SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    # Three evaluations in, spaCy has saved a best pipeline.
-    rows = 0
-    while rows < 3:
-        line = process.stdout.readline()
-        assert line, "the training ended by itself"
-        rows += bool(re.match(r"\s+\d+\s+\d+\s", line))
-    process.send_signal(how)
-    process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert not (tmp_path / "out" / "model-best").exists()

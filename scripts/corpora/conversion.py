@@ -10,7 +10,7 @@ import srsly
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..files import remove, sha256, written_beside
+from ..files import sha256, written_beside
 from . import FORMATS
 from .examples import SPLITS, Example, LabelledText, Log, Notes, Options, TaggedSentence
 from .kept import Kept, kept_beside
@@ -311,12 +311,12 @@ def convert(
         conversion = Conversion(name, sources, options, plan, kept)
         pipeline = BlankPipeline(language)
         conversion.prepare()
-        folder = stack.enter_context(written_beside(output))
+        # Splits that an earlier conversion left and this one has not are no part of the corpus.
+        owned = {f"{split}.spacy" for split in SPLITS if split not in kept.splits}
+        folder = stack.enter_context(written_beside(output, owned))
         report = {"language": language, **conversion.write(folder, pipeline)}
         report["ignored"] = {**kept.report.get("ignored", {}), **ignored.to_json()}
         stale = [s for s in SPLITS if s not in report["splits"]]
         report["removed"] = [s for s in stale if (output / f"{s}.spacy").exists()]
         srsly.write_json(folder / "report.json", report)
-    for split in stale:
-        remove(output / f"{split}.spacy")
     return report

@@ -9,14 +9,16 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..errors import UserError
+from ..files import check_whole
 from .examples import Example, LabelledText, SpannedText, TaggedSentence
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Yield the annotated documents of a .spacy file, or of a folder of shards.
 
-    Raises UserError where there is none, or where a file is damaged.
+    Raises UserError where there is none, or where a file is damaged or of an incomplete set.
     """
+    check_whole(path)
     if not path.exists():
         raise UserError(f"{path} is missing: convert a corpus that has this split first.")
     empty = True

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException, ElementTree
 
 from ..errors import UserError
+from ..files import check_whole
 from .raw import COMPRESSION_SUFFIXES, RawFile
 
 TRANSCRIPT = ".trs"
@@ -19,8 +20,9 @@ HELD_OUT = 20
 def files_of(source: Path) -> list[Path]:
     """Return a file itself, or the text files of a folder and all below it, in order.
 
-    Raises UserError where there is none.
+    Raises UserError where there is none, or where they are of an incomplete set.
     """
+    check_whole(source)
     if source.is_file():
         return [source]
     if not source.is_dir():

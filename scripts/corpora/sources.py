@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from ..errors import UserError
+from ..files import check_whole
 from .examples import SPLITS, Format, Notes, Options
 from .raw import RawFile, find_files, is_archive, printable, unpack
 
@@ -41,6 +42,7 @@ def sources_of(
 
     Those of an archive are unpacked into a folder that is gone when `stack` closes.
     """
+    check_whole(source)
     root, shown, top = source, source, source
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; fetch the corpus or mend the path.")

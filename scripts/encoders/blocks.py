@@ -19,6 +19,10 @@ class Blocks(torch.utils.data.Dataset):
         self.rows = numpy.memmap(path, numpy.int32, mode="r").reshape(-1, size)
         self.special = special
 
+    def close(self) -> None:
+        """Let the file go: Windows deletes none that is mapped."""
+        del self.rows
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -1,5 +1,6 @@
 """transformers' Trainer for masked words: arguments, evaluation with the same masks, checkpoints."""
 
+import json
 import math
 import shutil
 from pathlib import Path
@@ -15,9 +16,11 @@ from transformers import (
     default_data_collator,
     set_seed,
 )
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from ..errors import UserError, first_line
+from ..files import discard, written_beside
 from .blocks import Blocks
 from .hardware import has_bfloat16, has_gpu
 
@@ -122,6 +125,13 @@ class MaskedTrainer(Trainer):
         losses = {e["step"]: e["eval_loss"] for e in history if "eval_loss" in e}
         return [{"step": step, "loss": losses[step]} for step in sorted(losses)]
 
+    def close(self) -> None:
+        """Let go of the files in the folder of the training: Windows deletes none that is open."""
+        self.train_dataset.close()
+        curves = self.pop_callback(TensorBoardCallback)
+        if curves.tb_writer:
+            curves.tb_writer.close()
+
 
 def last_checkpoint(work: Path) -> Path | None:
     """Return the last whole checkpoint of a broken-off training; Trainer writes its state last."""
@@ -145,3 +155,26 @@ def sweep(work: Path) -> None:
     for path in work.glob("checkpoint-*"):
         if last is None or step_of(path) > step_of(last):
             shutil.rmtree(path)
+
+
+def begin(work: Path, about: dict[str, Any]) -> None:
+    """Make the folder of what is not finished, or see that it can be gone on with.
+
+    Raises UserError where it is another training's, or nothing of the kind.
+    """
+    record = work / "begun.json"
+    if work.exists() and any(work.iterdir()) and not record.is_file():
+        raise UserError(f"{work}: something else is there; move it away.")
+    if last_checkpoint(work) is None:
+        # Nothing was learnt yet.
+        if work.exists():
+            discard(work)
+        with written_beside(work) as folder:
+            # Not srsly, which rounds numbers.
+            (folder / record.name).write_text(json.dumps(about, indent=1), encoding="utf8")
+    elif json.loads(record.read_text(encoding="utf8")) != about:
+        raise UserError(
+            f"{work}: a pretraining with other settings, text or tokenizer was broken off there; "
+            "delete it, or go on with what it was begun with."
+        )
+    sweep(work)

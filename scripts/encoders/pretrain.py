@@ -9,6 +9,7 @@ import json
 import math
 import shutil
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,18 @@ from wasabi import msg
 
 from ..corpora.plain import measure_lines, read_lines, split
 from ..errors import UserError, first_line, run
-from ..files import check_folder, written_beside
+from ..files import check_folder, discard, written_beside
 from ..settings import SETTINGS, check_settings, parse_settings
 from .blocks import Blocks, pack
 from .checkpoint import longest, neutral, open_checkpoint, open_tokenizer, writing
-from .masked import MaskedTrainer, last_checkpoint, masking, perplexity, sweep, training_arguments
+from .masked import (
+    MaskedTrainer,
+    begin,
+    last_checkpoint,
+    masking,
+    perplexity,
+    training_arguments,
+)
 from .snapshot import snapshot
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
@@ -107,28 +115,6 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> PreT
         return AutoModelForMaskedLM.from_config(config)
     except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise UserError(f"[model]: no such shape ({first_line(error)}).") from error
-
-
-def begin(work: Path, about: dict[str, Any]) -> None:
-    """Make the folder of what is not finished, or see that it can be gone on with.
-
-    Raises UserError where it is another training's, or nothing of the kind.
-    """
-    record = work / "begun.json"
-    if work.exists() and not record.is_file():
-        raise UserError(f"{work}: something else is there; move it away.")
-    if last_checkpoint(work) is None:
-        # Nothing was learnt yet.
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        # Not srsly, which rounds numbers.
-        record.write_text(json.dumps(about, indent=1), encoding="utf8")
-    elif json.loads(record.read_text(encoding="utf8")) != about:
-        raise UserError(
-            f"{work}: a pretraining with other settings, text or tokenizer was broken off there; "
-            "delete it, or go on with what it was begun with."
-        )
-    sweep(work)
 
 
 def pack_text(
@@ -211,7 +197,6 @@ def write(
         shutil.copytree(work / "logs", folder / "logs")
         (folder / "pretraining.json").write_text(json.dumps({**about, **figures}, indent=1), "utf8")
         (folder / "README.md").write_text(card, encoding="utf8")
-    shutil.rmtree(work)
     return figures
 
 
@@ -261,7 +246,7 @@ def main(
                 pack_text(text, encoding, pieces, work, settings["data"])
             except (UserError, OSError):
                 if last_checkpoint(work) is None:
-                    shutil.rmtree(work)
+                    discard(work)
                 raise
     train, dev = (
         Blocks(work / f"{name}.blocks", size, pieces.all_special_ids) for name in ("train", "dev")
@@ -271,7 +256,8 @@ def main(
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         finished = 0 < arguments.max_steps <= state.global_step
         if finished:
-            model = AutoModelForMaskedLM.from_pretrained(checkpoint)
+            # A copy: the weights that were read are mapped from a file that is deleted in the end.
+            model = deepcopy(AutoModelForMaskedLM.from_pretrained(checkpoint))
     trainer = MaskedTrainer(model, arguments, pieces, mask, train, dev)
     entropy = train.entropy()
     if trainer.is_world_process_zero():
@@ -289,12 +275,16 @@ def main(
     about |= {"entropy": entropy, "held_out": trainer.losses()}
     if trainer.is_world_process_zero():
         figures = write(trainer, work, output, about, what)
+    trainer.close()
+    dev.close()
+    # Of several processes none leaves before the others, nor has a file of the folder open now.
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        discard(work)
         msg.good(
             f"{output}: held-out loss {figures['loss']:.3f} (perplexity {figures['perplexity']:,.1f}), "
             f"where the unigram entropy is {entropy:.3f}"
         )
-    # Of several processes none leaves before the others.
-    trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 
 

@@ -25,6 +25,7 @@ from ..downloads import (
     verify_hub_file,
 )
 from ..errors import UserError
+from ..files import check_whole
 
 MAIN = "main"
 COMMIT = re.compile("[0-9a-f]{40}")
@@ -81,10 +82,13 @@ def needed(names: Collection[str], weights: bool = True) -> list[str]:
 
 
 def is_folder(name: str, revision: str | None) -> bool:
-    """Tell a folder, or another path, from a name on the hub. Raises UserError for its revision."""
+    """Tell a folder, or another path, from a name on the hub. Raises UserError for its revision, and
+    where it is incomplete."""
     here = Path(name).exists()
     if here and revision:
         raise UserError(f"revision {revision}: {name} is a folder; only the hub has revisions.")
+    if here:
+        check_whole(Path(name))
     return here
 
 

@@ -14,6 +14,7 @@ from wasabi import msg
 
 from ..corpora.docbins import check_task, read_docs
 from ..errors import BareExceptions, UserError, first_line
+from ..files import check_whole
 from .borrowed import BorrowedHead
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
@@ -29,8 +30,9 @@ DAMAGED = (ValueError, KeyError, TypeError, UnpackException, SafetensorError, Un
 def load(pipeline: str) -> Language:
     """Return the pipeline of a folder or an installed package.
 
-    Raises UserError where there is none, where it is damaged, or of another kind.
+    Raises UserError where there is none, where it is damaged, incomplete or of another kind.
     """
+    check_whole(Path(pipeline))
     try:
         with BareExceptions():
             nlp = spacy.load(pipeline)

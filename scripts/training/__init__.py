@@ -1,5 +1,5 @@
-"""What `spacy train` needs beside spaCy: a logger and a callback. No trained pipeline needs it."""
+"""What training needs beside spaCy: loggers and a callback. No trained pipeline needs it."""
 
-from . import prepare, tensorboard
+from . import prepare, tensorboard, unfinished
 
-__all__ = ["prepare", "tensorboard"]
+__all__ = ["prepare", "tensorboard", "unfinished"]

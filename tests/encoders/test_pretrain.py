@@ -15,8 +15,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
+from scripts.encoders import masked as masked_words
 from scripts.encoders import pretrain
 from scripts.encoders.blocks import Blocks, pack
+from scripts.files import discard
 
 from ..conftest import ROOT, sample_words
 
@@ -134,7 +136,17 @@ def run(*arguments, launcher=()) -> subprocess.Popen:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+    read = AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+    # Copies: those that were read are mapped from the file.
+    return {name: tensor.clone() for name, tensor in read.items()}
+
+
+def discard_closed(folder: Path) -> None:
+    """Delete a folder of which no file is open or mapped: Windows would refuse."""
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    assert not [path for path in opened if path.startswith(str(folder))]
+    discard(folder)
 
 
 def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
@@ -182,10 +194,11 @@ def test_killed_after_the_last_update_it_is_only_written(
         "--training.lr_scheduler_type", "constant",
     )  # fmt: skip
     with monkeypatch.context() as killed:
-        killed.setattr(pretrain, "written_beside", None)
+        killed.setattr(pretrain, "write", None)
         with pytest.raises(TypeError):
             command(*arguments)
     kept = weights(tmp_path / "out.unfinished" / "checkpoint-6")
+    monkeypatch.setattr(pretrain, "discard", discard_closed)
     result = command(*arguments)
     assert result.code == 0, result.err
     figures = json.loads((tmp_path / "out" / "pretraining.json").read_text("utf8"))
@@ -193,6 +206,18 @@ def test_killed_after_the_last_update_it_is_only_written(
     assert figures["training"]["learning_rate"] == pytest.approx(1 / 3000)
     written = weights(tmp_path / "out")
     assert all(torch.equal(kept[name], written[name]) for name in kept)
+
+
+def test_no_file_is_open_when_it_is_deleted(command, distilbert, text, tmp_path, monkeypatch):
+    for module in (pretrain, masked_words):
+        monkeypatch.setattr(module, "discard", discard_closed)
+    arguments = (pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL)
+    # Begun, and nothing learnt.
+    (tmp_path / "out.unfinished").mkdir()
+    (tmp_path / "out.unfinished" / "begun.json").write_text("{}")
+    result = command(*arguments, "--training.max_steps", 3, "--training.eval_steps", 2)
+    assert result.code == 0, result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_training_that_goes_astray_is_told(command, distilbert, text, tmp_path):

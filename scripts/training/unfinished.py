@@ -1,0 +1,231 @@
+"""A training in `<output>.unfinished`, where its best pipeline so far is whole at any moment.
+
+spaCy writes its best pipeline in place, and a kill leaves a part of it. Here each one is moved into
+the folder when it is whole, together with how far the training has got.
+"""
+
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import typer
+from filelock import FileLock, Timeout
+from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_BEST
+from spacy.util import registry
+
+from ..errors import UserError
+from ..files import LOCK, check_folder, discard, is_whole, written_beside
+
+Info = dict[str, Any] | None
+LOGGER = "project.unfinished_logger.v1"
+# Within the folder: what spaCy writes, TensorBoard's curves, and how far the training has got.
+WORK, LOGS, PROGRESS = ".spacy", "logs", "progress.json"
+AT_ZERO = (
+    "the score has stayed at 0: nothing useful is learnt; try another settings.learn_rate, and a "
+    "settings.warmup_steps of about a tenth of settings.max_steps"
+)
+
+
+def say(text: str) -> None:
+    """Print a warning as one line; wasabi breaks it after 80 characters, in the middle of a path."""
+    typer.secho(f"⚠ {text}", fg="yellow", err=True)
+
+
+@dataclass
+class Progress:
+    """How far a training has got: its last update, of how many (0: no limit), the best score on dev
+    and the update that it was reached after."""
+
+    step: int = -1
+    max_steps: int = 0
+    score: float = 0.0
+    best_step: int = 0
+
+    @classmethod
+    def read(cls, folder: Path) -> "Progress | None":
+        """Return what a training has written into its folder, or None where there is none."""
+        path = folder / PROGRESS
+        if is_whole(folder) and path.is_file():
+            return cls(**json.loads(path.read_text(encoding="utf8")))
+        return None
+
+    def write(self, folder: Path) -> None:
+        (folder / PROGRESS).write_text(json.dumps(asdict(self)), encoding="utf8")
+
+    def __str__(self) -> str:
+        of = f" of {self.max_steps:,}" if self.max_steps else ""
+        return f"interrupted after {self.step:,}{of} updates"
+
+    @property
+    def best(self) -> str:
+        at_zero = f"; {AT_ZERO}" if not self.score else ""
+        return f"score {self.score:.3f}, after {self.best_step:,}{at_zero}"
+
+
+def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
+    """Raise UserError where a loss or a weight is no number any more, which no update mends."""
+    wrong = [f"the loss of {name} is {x}" for name, x in losses.items() if not math.isfinite(x)]
+    for name, pipe in nlp.pipeline:
+        model = getattr(pipe, "model", None)
+        for node in model.walk() if model else ():
+            weights = [node.get_param(key) for key in node.param_names if node.has_param(key)]
+            weights += [p.detach() for shim in node.shims for p in shim._model.parameters()]
+            # A sum is a number where all of them are.
+            if not all(math.isfinite(float(array.sum())) for array in weights):
+                wrong.append(f"weights of {name} are no numbers")
+    if wrong:
+        raise UserError(
+            f"{wrong[0]} at update {step:,}: the training diverged; lower settings.learn_rate."
+        )
+
+
+@registry.loggers(LOGGER)
+def unfinished_logger(folder: str, logger: Callable):
+    """Wrap a logger: after each evaluation move the best pipeline into `folder`, and write there how
+    far the training has got.
+
+    Raises UserError where the training diverged; warns where the score is 0 after half of it.
+    """
+
+    def setup(
+        nlp: Language, stdout: IO, stderr: IO
+    ) -> tuple[Callable[[Info], None], Callable[[], None]]:
+        # What is saved names the logger of the user's config, not this one.
+        nlp.config["training"]["logger"] = nlp.config["training"]["logger"]["logger"]
+        log, close = logger(nlp, sys.stdout, stderr)
+        work = Path(folder)
+        progress = Progress(max_steps=nlp.config.interpolate()["training"]["max_steps"])
+        warned = False
+
+        def log_step(info: Info) -> None:
+            nonlocal warned
+            log(info)
+            progress.step += 1
+            if not info:
+                return
+            check_finite(nlp, info["losses"], progress.step)
+            with written_beside(work) as beside:
+                # As spaCy decides it: of equal scores the last.
+                if info["score"] == max(score for score, _ in info["checkpoints"]):
+                    progress.score, progress.best_step = float(info["score"]), progress.step
+                    os.replace(work / WORK / DIR_MODEL_BEST, beside / DIR_MODEL_BEST)
+                progress.write(beside)
+            if not (warned or progress.score) and 0 < progress.max_steps <= 2 * progress.step:
+                warned = True
+                say(f"after {progress.step:,} of {progress.max_steps:,} updates {AT_ZERO}")
+
+        def finalize() -> None:
+            try:
+                close()
+            finally:
+                with written_beside(work) as beside:
+                    progress.write(beside)
+
+        return log_step, finalize
+
+    return setup
+
+
+def wrap_logger(nlp: Language, work: Path) -> None:
+    """Put `unfinished_logger` around the logger that the config names."""
+    training = nlp.config["training"]
+    training["logger"] = {"@loggers": LOGGER, "folder": str(work), "logger": training["logger"]}
+
+
+def begin(output: Path) -> Path:
+    """Make the folder of a training and return it; an earlier one's is put aside, to
+    `<output>.unfinished.old`, if something was learnt in it.
+
+    Raises UserError where another training is at work there, or where something else is.
+    """
+    check_folder(output)
+    # As in `.`, which has no name to add to.
+    output = output if output.name.strip(".") else output.resolve()
+    is_whole(output)
+    work = output.with_name(f"{output.name}.unfinished")
+    check_folder(work)
+    if work.exists():
+        earlier = Progress.read(work)
+        if earlier is None and any(work.iterdir()):
+            raise UserError(f"{work}: something else is there; move it away.")
+        try:
+            with FileLock(work / LOCK, timeout=0):
+                pass
+        except Timeout as error:
+            raise UserError(
+                f"{work}: another training is at work there; name another output."
+            ) from error
+        if earlier and earlier.best_step:
+            aside = aside_of(work)
+            if aside.exists():
+                discard(aside)
+            shutil.rmtree(work / WORK, ignore_errors=True)
+            os.replace(work, aside)
+            say(
+                f"an earlier training was {earlier}; its best pipeline ({earlier.best}) is in "
+                f"{aside / DIR_MODEL_BEST} until a training finishes"
+            )
+        else:
+            discard(work)
+            if earlier and earlier.step >= 0:
+                say(f"an earlier training was {earlier}, and no pipeline was kept of it")
+    with written_beside(work) as beside:
+        Progress().write(beside)
+    (work / WORK).mkdir()
+    return work
+
+
+def aside_of(work: Path) -> Path:
+    """Return where the folder of an interrupted training is put when another begins."""
+    return work.with_name(f"{work.name}.old")
+
+
+def tell_interrupted(work: Path) -> None:
+    """Say how far a training has got and where its best pipeline is; delete what is of no use."""
+    progress = Progress.read(work)
+    if progress is None:
+        return
+    if not progress.best_step:
+        discard(work)
+        if progress.step >= 0:
+            say(f"{progress}; no pipeline is kept, as none was better than the first")
+        return
+    shutil.rmtree(work / WORK, ignore_errors=True)
+    say(
+        f"{progress}; the best pipeline so far ({progress.best}) is in {work / DIR_MODEL_BEST}: "
+        "evaluate and package take it"
+    )
+
+
+@contextmanager
+def unfinished(output: Path) -> Iterator[Path]:
+    """Yield the folder for a training; at the end move the best pipeline and the curves to `output`.
+
+    On any exception they stay there, and it is said where, and how far the training has got.
+    """
+    work = begin(output)
+    with ExitStack() as interrupted:
+        interrupted.callback(tell_interrupted, work)
+        with FileLock(work / LOCK):
+            yield work
+            shutil.rmtree(work / WORK)
+            with written_beside(output) as folder:
+                for name in (DIR_MODEL_BEST, LOGS):
+                    if (work / name).is_dir():
+                        # Not moved: a kill before the end would leave it nowhere.
+                        shutil.copytree(work / name, folder / name)
+        interrupted.pop_all()
+    progress = Progress.read(work)
+    for folder in (work, aside_of(work)):
+        if folder.exists():
+            discard(folder)
+    if progress and not progress.score:
+        say(AT_ZERO)

@@ -1,0 +1,190 @@
+"""Trainings that do not reach their end: what is kept of them, and what is said."""
+
+import errno
+import math
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from filelock import FileLock
+from spacy.language import Language
+
+from scripts import evaluate, train
+from scripts.errors import UserError
+from scripts.serving.annotate import load
+from scripts.training.unfinished import Progress, check_finite
+
+from .conftest import ROOT
+from .processes import start_command
+
+# At that rate all scores are the same, and of the same the last is the best.
+SMALL = (
+    "--lang", "fr", "--settings.dev_limit", 5, "--settings.batch_words", 100,
+    "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9,
+)  # fmt: skip
+
+
+@pytest.fixture
+def arguments(sample_corpora, distilbert, tmp_path) -> tuple:
+    return (
+        ROOT / "configs" / "textcat.cfg", tmp_path / "out", "--corpus", sample_corpora / "textcat",
+        "--settings.encoder", distilbert, *SMALL,
+    )  # fmt: skip
+
+
+def evaluations(log: Path) -> int:
+    return len(re.findall(r"^ +\d+ +\d+ ", log.read_text("utf8") if log.exists() else "", re.M))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, how):
+    output, kept, log = tmp_path / "out", tmp_path / "out.unfinished", tmp_path / "log"
+    best = kept / "model-best"
+    # Of an earlier training that was finished.
+    (output / "model-best").mkdir(parents=True)
+    (output / "model-best" / "meta.json").write_text("{}")
+    process = start_command("train", *arguments, "--settings.max_steps", 5000, log=log)
+    # Five evaluations in, spaCy has saved a best pipeline.
+    while evaluations(log) < 5:
+        assert process.is_alive(), log.read_text("utf8")
+        time.sleep(0.01)
+    os.kill(process.pid, how)
+    process.join(60)
+    assert (output / "model-best" / "meta.json").read_text() == "{}"
+    assert [path.name for path in output.iterdir()] == ["model-best"]
+    said = log.read_text("utf8")
+    assert "Traceback" not in said
+    if how == signal.SIGINT:
+        assert process.exitcode == 130
+        (line,) = re.findall("⚠ interrupted after .*", said)
+        assert re.search(
+            r"after \d+ of 5,000 updates; the best pipeline so far \(score 0\.\d", line
+        )
+        assert line.endswith(f"is in {best}: evaluate and package take it")
+        assert sorted(p.name for p in kept.iterdir() if p.name != ".lock") == [
+            "logs", "model-best", "progress.json",
+        ]  # fmt: skip
+
+    # As `package` does, and as `evaluate` is run by a user.
+    assert load(str(best)).pipe_names == ["transformer", "textcat"]
+    noted = srsly.read_json(kept / "progress.json")
+    score = srsly.read_json(best / "meta.json")["performance"]["cats_micro_f"]
+    assert noted["score"] == pytest.approx(score) and noted["best_step"] % 2 == 0
+    result = command(evaluate, best, sample_corpora / "textcat", tmp_path / "m.json")
+    assert result.code == 0, result.err
+
+    # The next one tells, and keeps it until a training is finished.
+    result = command(train, *arguments, "--settings.precision", "int8")
+    assert result.code == 1 and not kept.exists()
+    aside = tmp_path / "out.unfinished.old"
+    assert re.search("an earlier training was interrupted after .*until a training", result.err)
+    assert str(aside / "model-best") in result.err
+    assert load(str(aside / "model-best"))
+    result = command(train, *arguments, "--settings.max_steps", 2)
+    assert result.code == 0, result.err
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["log", "m.json", "out"]
+    assert sorted(p.name for p in output.iterdir()) == ["logs", "model-best"]
+    config = spacy.load(output / "model-best").config
+    assert config["training"]["logger"]["@loggers"] == "spacy.ChainLogger.v1"
+
+
+def failing(monkeypatch, method: str, after: int, error: Exception) -> None:
+    """Let a method of spaCy's Language fail after so many calls."""
+    original, calls = getattr(Language, method), []
+
+    def fail(self, *arguments, **settings):
+        calls.append(method)
+        if len(calls) > after:
+            raise error
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(Language, method, fail)
+
+
+@pytest.mark.parametrize(
+    "method, after, error, steps, said",
+    [
+        ("update", 5, ValueError("[E024] no move\nmore"), 4, "the training failed: [E024] no move."),
+        ("update", 5, RuntimeError("out of memory"), 4, "the training failed: out of memory."),
+        ("update", 5, UserError("a text is too long."), 4, "✘ a text is too long."),
+        # Of step 0, 2 and 4; the last finds no room.
+        ("to_disk", 2, OSError(errno.ENOSPC, "No space left", "model-last"), 3, "No space left"),
+    ],
+)  # fmt: skip
+def test_a_crash(command, monkeypatch, arguments, tmp_path, method, after, error, steps, said):
+    with monkeypatch.context() as patch:
+        failing(patch, method, after, error)
+        result = command(train, *arguments, "--settings.max_steps", 90)
+    best = tmp_path / "out.unfinished" / "model-best"
+    assert result.code == 1 and said in result.line
+    assert "Aborting" not in result.out + result.err
+    told = f"interrupted after {steps} of 90 updates; the best pipeline so far (score "
+    assert told in result.err and f"is in {best}: evaluate and package" in result.err
+    assert load(str(best))
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_faults_of_ours_keep_the_best_too(command, monkeypatch, arguments, tmp_path, capfd):
+    failing(monkeypatch, "update", 5, AttributeError("no such thing"))
+    with pytest.raises(AttributeError):
+        command(train, *arguments, "--settings.max_steps", 90)
+    assert "interrupted after 4 of 90 updates; the best" in capfd.readouterr().err
+    assert load(str(tmp_path / "out.unfinished" / "model-best"))
+
+
+def test_a_training_that_diverges_stops(command, arguments, tmp_path):
+    result = command(
+        train, *arguments, "--settings.max_steps", 90, "--settings.warmup_steps", 0,
+        "--settings.learn_rate", 1e30,
+    )  # fmt: skip
+    assert result.code == 1
+    assert "at update 0: the training diverged; lower settings.learn_rate" in result.line
+    # With such weights there is no pipeline to keep.
+    assert "no pipeline is kept" in result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_losses_that_are_no_numbers(distilbert):
+    nlp = spacy.blank("fr")
+    nlp.add_pipe("transformer", config={"model": {"name": str(distilbert)}})
+    nlp.initialize()
+    check_finite(nlp, {"textcat": 3.0}, 20)
+    for loss in (math.nan, math.inf):
+        with pytest.raises(UserError, match=f"the loss of textcat is {loss} at update 1,020"):
+            check_finite(nlp, {"textcat": loss}, 1020)
+    encoder = nlp.get_pipe("transformer").model.transformer
+    next(encoder.parameters()).data[3, 1] = math.inf
+    with pytest.raises(UserError, match="weights of transformer are no numbers at update 20"):
+        check_finite(nlp, {"textcat": 3.0}, 20)
+
+
+def test_a_score_that_stays_at_0_is_told_once_and_in_the_end(
+    command, arguments, sample_corpora, tmp_path
+):
+    result = command(
+        train, ROOT / "configs" / "ner.cfg", tmp_path / "out", "--corpus", sample_corpora / "ner",
+        *arguments[4:], "--settings.max_steps", 8, "--settings.learn_rate", 1e-9,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert result.err.count("after 4 of 8 updates the score has stayed at 0") == 1
+    assert result.err.count("the score has stayed at 0") == 2
+    assert "settings.warmup_steps" in result.err
+
+
+def test_another_training_at_work_and_other_things_are_left_alone(command, arguments, tmp_path):
+    kept = tmp_path / "out.unfinished"
+    kept.mkdir()
+    (kept / "notes.txt").write_text("mine")
+    result = command(train, *arguments)
+    assert result.code == 1 and f"{kept}: something else is there" in result.line
+    Progress(3, 9, 0.5, 2).write(kept)
+    with FileLock(kept / ".lock"):
+        result = command(train, *arguments)
+    assert result.code == 1 and "another training is at work there" in result.line
+    assert (kept / "notes.txt").read_text() == "mine"
