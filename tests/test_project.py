@@ -1,0 +1,122 @@
+"""Each command of project.yml depends on all that it reads: its code, its data, its settings.
+
+The code file by file: of a folder the project engine hashes __pycache__ as well, which is another
+whenever another command of that folder runs, or a file is touched.
+"""
+
+import ast
+import shlex
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+import srsly
+
+from .conftest import ROOT
+
+COMMANDS = {item["name"]: item for item in srsly.read_yaml(ROOT / "project.yml")["commands"]}
+# The others are run each time.
+WATCHED = [name for name in COMMANDS if "outputs" in COMMANDS[name]]
+# Files that are read by their names, beside those that are imported.
+PATTERNS = ("scripts/**/*.html", "scripts/serving/trial.py", "configs/*.yml", "configs/*.cfg")
+READ = {path.name: path for pattern in PATTERNS for path in ROOT.glob(pattern)}
+# What it wrote once is used as it is.
+ONCE = "scripts.fetch"
+FOLDERS = ("assets", "configs", "corpus", "metrics", "reports", "training")
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file of a module or package of the project, if there is one."""
+    path = ROOT.joinpath(*name.split("."))
+    found = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return found if found.is_file() else None
+
+
+def has_code(path: Path) -> bool:
+    """Tell a file from one of a docstring alone."""
+    body = ast.parse(path.read_text("utf8")).body
+    return not all(isinstance(node, ast.Expr) for node in body)
+
+
+def imported(path: Path) -> set[Path]:
+    """Return the files of the project that one of them imports, anywhere in it, or reads."""
+    package = path.relative_to(ROOT).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.Import):
+            found |= {file_of(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            # Of a package a module, or else what the package has itself.
+            found |= {file_of(f"{base}.{alias.name}") or file_of(base) for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(READ.get(node.value))
+    return {file for file in found if file and (file.suffix != ".py" or has_code(file))}
+
+
+@cache
+def closure(name: str) -> frozenset[str]:
+    """Return the files that a module is made of, by their paths in the project."""
+    found, left = set(), {file_of(name)}
+    while left:
+        path = left.pop()
+        found.add(path)
+        left |= (imported(path) if path.suffix == ".py" else set()) - found
+    return frozenset(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def lines_of(name: str) -> list[list[str]]:
+    """Return the lines of a command that run a module of the project, as arguments."""
+    lines = map(shlex.split, COMMANDS[name]["script"])
+    return [line for line in lines if line[1] == "-m" and line[2].startswith("scripts.")]
+
+
+def test_closures_are_found():
+    train = closure("scripts.train")
+    assert {"scripts/training/prepare.py", "scripts/encoders/tokenizer.py"} < train
+    assert "scripts/corpora/cls.py" in closure("scripts.convert") - train
+    assert {"configs/sources.yml", "scripts/serving/trial.py"} < closure("scripts.package")
+    assert "scripts/reporting/page.html" in closure("scripts.report")
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_command_depends_on_its_code(name):
+    lines = [line for line in lines_of(name) if line[2] != ONCE]
+    used = set().union(*(closure(line[2]) for line in lines))
+    named = {f"configs/{path}" for line in lines for path in READ if f"configs/{path}" in line}
+    code = {dep for dep in COMMANDS[name].get("deps", []) if dep.startswith(("scripts", "configs"))}
+    wanted = used | named
+    assert code == wanted, (
+        f"{name}: missing {sorted(wanted - code)}, in vain {sorted(code - wanted)}; its deps are to be "
+        f"[{', '.join(sorted(wanted))}] and its data"
+    )
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_command_depends_on_its_data(name):
+    words = Counter(word for line in lines_of(name) for word in line[3:])
+    for path in words:
+        if "/" in path and path.split("/")[0] in FOLDERS:
+            made = any(f"{output}/".startswith(f"{path}/") for output in COMMANDS[name]["outputs"])
+            # What one line of a command writes, the next reads.
+            between = words[path] > 1
+            assert made or between or path in COMMANDS[name]["deps"], f"{name}: {path} is no dep"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.startswith("train-")])
+def test_a_training_depends_on_its_encoder(name):
+    """By the file that `identity` wrote of the same variables, in the step before it."""
+    (encoder,) = (word for word in lines_of(name)[0] if word.startswith("${vars.encoder"))
+    written = {
+        line[4]: command
+        for command in COMMANDS
+        for line in lines_of(command)
+        if line[2] == "scripts.encoders.identity" and line[3] == encoder
+    }
+    (identity,) = set(written) & set(COMMANDS[name]["deps"])
+    assert "outputs" not in COMMANDS[written[identity]] or COMMANDS[written[identity]]["no_skip"]
+    for steps in srsly.read_yaml(ROOT / "project.yml")["workflows"].values():
+        if name in steps:
+            assert steps.index(written[identity]) < steps.index(name)
