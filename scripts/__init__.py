@@ -4,7 +4,10 @@ This file is read before torch and the hub client, and sets what they read when 
 """
 
 import os
+import sys
 
+# The project engine watches folders of code, and would take compiled files for changes in them.
+sys.dont_write_bytecode = True
 # Waiting OpenMP threads that spin instead of sleeping take the core from each other: on a busy
 # 2-core machine a step becomes several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

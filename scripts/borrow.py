@@ -10,7 +10,7 @@ from .encoders.checkpoint import class_of, longest, neutral, open_checkpoint, op
 from .encoders.snapshot import snapshot
 from .errors import UserError, first_line, run
 from .files import check_folder, written_beside
-from .serving.borrowed import BorrowedCategories, BorrowedEntities
+from .serving.components import BorrowedCategories, BorrowedEntities
 
 # What opens a checkpoint -> the pipe that its head becomes.
 PIPES = {

@@ -19,7 +19,7 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from scripts import borrow, evaluate
 from scripts.corpora.docbins import read_docs
-from scripts.serving.borrowed import BorrowedEntities, in_iob
+from scripts.serving.components import BorrowedEntities, in_iob
 
 from .conftest import ROOT
 from .heads import tag_checkpoint, text_checkpoint

@@ -15,7 +15,7 @@ from wasabi import msg
 from ..corpora.docbins import check_task, read_docs
 from ..errors import BareExceptions, UserError, first_line
 from ..files import check_whole
-from .borrowed import BorrowedHead
+from .components import BorrowedHead
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
 # into batches of max_batch_items padded pieces, which is faster than small batches in file order.

@@ -11,7 +11,7 @@ from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
 from scripts import convert, train
-from scripts.serving.borrowed import TRANSFORMER, count_pieces, most_pieces, room_of
+from scripts.serving.components import TRANSFORMER, count_pieces, most_pieces, room_of
 
 from ..conftest import ROOT
 
