@@ -19,7 +19,7 @@ from wasabi import msg
 from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving import borrowed
+from .serving import borrowed, places
 from .serving.annotate import borrowed_head, encoder_name, load
 from .serving.metrics import headline, read_metrics
 
@@ -85,6 +85,8 @@ def build(nlp: Language, folder: Path) -> Path:
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
     if borrowed_head(nlp) is not None:
         command += ["--code", borrowed.__file__]
+    if places.are_told(nlp):
+        command += ["--code", places.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )

@@ -112,14 +112,27 @@ def with_places(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-@registry.callbacks(CALLBACK)
-def make_tell_places():
-    """Return a callback for [nlp.after_pipeline_creation]: the transformer's tokenizer tells places
-    in a text, from when it is loaded on."""
+def tell_places(nlp: Language) -> None:
+    """Make a pipeline whose tokenizer tells no places tell them, and again when it is loaded."""
+    tokenizer = nlp.get_pipe("transformer").model.tokenizer
+    if not tokenizer.is_fast:
+        with_places(tokenizer)
+        nlp.config["nlp"]["after_pipeline_creation"] = {"@callbacks": CALLBACK}
 
-    def tell_places(nlp: Language) -> Language:
+
+def are_told(nlp: Language) -> bool:
+    """Tell whether a pipeline needs this file to be loaded."""
+    return (nlp.config["nlp"]["after_pipeline_creation"] or {}).get("@callbacks") == CALLBACK
+
+
+@registry.callbacks(CALLBACK)
+def make_placed():
+    """Return a callback for [nlp.after_pipeline_creation]: the tokenizer will tell places from when
+    it is loaded on."""
+
+    def placed(nlp: Language) -> Language:
         shim = nlp.get_pipe("transformer").model.layers[0].shims[0]
         shim.tokenizer_cls = PlacedTokenizer
         return nlp
 
-    return tell_places
+    return placed

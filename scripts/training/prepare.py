@@ -15,7 +15,7 @@ from wasabi import msg
 from ..encoders.hardware import processor_has_bfloat16
 from ..encoders.tokenizer import leave_types_out, mend_offsets
 from ..errors import UserError
-from ..serving.places import CALLBACK, with_places
+from ..serving.places import tell_places
 
 PRECISIONS = ("float32", "bfloat16")
 # Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
@@ -138,10 +138,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         leave_types_out(model.tokenizer, encoder)
-        if not model.tokenizer.is_fast:
-            # What is trained with places is loaded with them.
-            with_places(model.tokenizer)
-            nlp.config["nlp"]["after_pipeline_creation"] = {"@callbacks": CALLBACK}
+        tell_places(nlp)
         if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
