@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -45,6 +46,33 @@ def check_meant(option: str, value: str) -> None:
             f"{option} {value}: is that what was typed? The project engine reads variables as "
             "JSON; start it with run.py, or put a name into quotes twice: --vars.NAME '\"12345e6\"'."
         )
+
+
+# What libraries raise for a package that is missing, and for values of a file that they use without
+# a look at them. A fault of ours raises the same: `sift` tells which it was.
+AMBIGUOUS = (ImportError, TypeError, KeyError, IndexError, AttributeError, AssertionError)
+
+
+def missing_package(error: BaseException | None) -> str:
+    """Return the package, as pip knows it, that a library failed to import, or nothing."""
+    found = re.search(r"`pip install ([^`]+)`|need to install ([\w-]+)", str(error))
+    if found:
+        return found[1] or found[2]
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__ or error.__context__
+    return error.name if error is not None and "." not in (error.name or ".") else ""
+
+
+def sift(what: str, error: Exception) -> None:
+    """Raise an AMBIGUOUS error again where it comes from a line of this project: a fault of ours.
+    Raise UserError for an import that failed within a library."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if isinstance(error, AMBIGUOUS) and frame.f_globals["__name__"].split(".")[0] == __package__:
+        raise error
+    if isinstance(error, ImportError):
+        package = missing_package(error)
+        reason = f"a package is missing: pip install {package}" if package else first_line(error)
+        raise UserError(f"{what}: {reason}") from error
 
 
 class BareExceptions:

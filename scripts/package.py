@@ -24,7 +24,7 @@ from wasabi import msg
 from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving import components, trial
+from .serving import components, places, trial
 from .serving.annotate import borrowed_head, encoder_name, load
 from .serving.leaving import drop_paths, looked_up, own_strings
 from .serving.metrics import headline, read_metrics
@@ -121,6 +121,8 @@ def build(nlp: Language, folder: Path) -> Path:
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
     if borrowed_head(nlp) is not None:
         command += ["--code", components.__file__]
+    if places.are_told(nlp):
+        command += ["--code", places.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )

@@ -19,6 +19,7 @@ from wasabi import msg
 from ..errors import UserError, run
 from ..files import check_file, written_beside
 from ..languages import blank
+from ..serving.places import with_places
 from .checkpoint import longest, open_checkpoint
 
 # Attention is drawn as a table of so many pieces at most; it has layers × heads of them.
@@ -43,11 +44,8 @@ class Piece(NamedTuple):
 
 
 def pieces_of(text: str, tokenizer: PreTrainedTokenizerBase, language: str) -> list[Piece]:
-    """Return the pieces of a text. Raises UserError where the tokenizer cannot tell offsets."""
-    if not tokenizer.is_fast:
-        raise UserError(
-            f"{tokenizer.name_or_path}: a tokenizer without offsets; add a tokenizer.json."
-        )
+    """Return the pieces of a text."""
+    tokenizer = with_places(tokenizer)
     encoding = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
     tokens = [
         (token.idx, token.idx + len(token), token.text) for token in blank(language)(text)
@@ -65,10 +63,10 @@ def pieces_of(text: str, tokenizer: PreTrainedTokenizerBase, language: str) -> l
 
 def part_of(parameter: str) -> str:
     """Return the part of an encoder that a parameter belongs to: embeddings, layer 3, head."""
-    layer = re.search(r"\blayers?\.(\d+)\.", parameter)
+    layer = re.search(r"\b(?:layers?|attentions|ffns|layer_norm[12])\.(\d+)\.", parameter)
     if layer:
         return f"layer {int(layer[1]) + 1}"
-    return "embeddings" if "embedding" in parameter else "rest"
+    return "embeddings" if re.search(r"embedding|_emb\b", parameter) else "rest"
 
 
 def parameters(model: PreTrainedModel) -> dict[str, int]:

@@ -3,10 +3,11 @@
 import json
 
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 # What a tokenizer was made of, which one of another backend is not.
 ORIGIN = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_decoder", "vocab"}
+XLM_LIKE = ("xlm", "flaubert")
 # A space before it is part of it, as a masked word would have one.
 MASK = AddedToken("<mask>", lstrip=True, special=True)
 
@@ -24,6 +25,17 @@ def mend_offsets(tokenizer: Tokenizer) -> bool:
         [pre_tokenizers.WhitespaceSplit(), tokenizer.pre_tokenizer]
     )
     return True
+
+
+def leave_types_out(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Make the tokenizer of an XLM-like encoder, FlauBERT for one, tell no token types.
+
+    These were pretrained without; transformers looks type 0 up among the word embeddings, and adds
+    that of <s> to each piece.
+    """
+    if model.config.model_type in XLM_LIKE:
+        names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names
 
 
 def with_unigram_names(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerFast:

@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 from wasabi import msg
 
 from ..corpora.docbins import check_task, read_docs
-from ..errors import BareExceptions, UserError, first_line
+from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..files import check_whole
+from . import places  # noqa: F401 (registers what configs name)
 from .components import BorrowedHead
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
@@ -23,8 +24,10 @@ BATCH_DOCS = 1000
 
 
 TASKS = ("ner", "textcat")
-# What spaCy, srsly and safetensors raise for files that are damaged, each in its own way.
-DAMAGED = (ValueError, KeyError, TypeError, UnpackException, SafetensorError, UnpicklingError)
+# What spacy.load raises for files that are damaged: of text and JSON, of msgpack, of weights.
+DAMAGED = (
+    ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError
+)  # fmt: skip
 
 
 def load(pipeline: str) -> Language:
@@ -40,7 +43,8 @@ def load(pipeline: str) -> Language:
         raise UserError(
             f"{pipeline}: no trained pipeline there; train or install it first."
         ) from error
-    except DAMAGED as error:
+    except (*DAMAGED, *AMBIGUOUS) as error:
+        sift(pipeline, error)
         raise UserError(
             f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
             "install it again."

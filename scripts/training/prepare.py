@@ -1,6 +1,8 @@
 """What is done to a new pipeline before its training: offsets, head, frozen layers, precision."""
 
 from collections.abc import Callable
+from itertools import chain
+from typing import Any
 
 import numpy
 import torch
@@ -12,28 +14,67 @@ from wasabi import msg
 
 from ..encoders.checkpoint import longest
 from ..encoders.hardware import processor_has_bfloat16
-from ..encoders.tokenizer import mend_offsets
+from ..encoders.tokenizer import leave_types_out, mend_offsets
 from ..errors import UserError
+from ..serving.places import tell_places
 
 PRECISIONS = ("float32", "bfloat16")
+# Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
+EXTRAS = (
+    "output_attentions", "output_hidden_states", "use_mems_train", "use_mems_eval", "reference_compile"
+)  # fmt: skip
 
 
-def layers(encoder: PreTrainedModel) -> list[torch.nn.Module]:
-    """Return the embeddings and the layers of an encoder, from the bottom up.
+def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
+    """Return the modules of the embeddings, and of each layer above them, from the bottom up.
 
-    BERT and CamemBERT name their stack `encoder.layer`, DistilBERT `transformer.layer`.
+    A stack is a list as long as there are layers: `encoder.layer` in BERT, `layers` in ModernBERT;
+    FlauBERT has several, `attentions`, `ffns` and others, which it goes through side by side. Of
+    ALBERT, whose layers share their weights, only the embeddings are returned. Raises UserError
+    where there is no such stack, or more than one.
     """
-    stack = getattr(encoder, "encoder", None) or getattr(encoder, "transformer", None)
-    if stack is None:
-        raise UserError(f"{type(encoder).__name__}: frozen_layers knows no stack of layers in it.")
-    return [encoder.embeddings, *stack.layer]
+    depth = getattr(encoder.config, "num_hidden_layers", 0)
+    length = getattr(encoder.config, "num_hidden_groups", depth)
+    modules = dict(encoder.named_modules())
+    stacks = [
+        name
+        for name, module in modules.items()
+        if isinstance(module, torch.nn.ModuleList)
+        and len(module) == length
+        and not any(part.isdigit() for part in name.split("."))
+    ]
+    places = {name.rpartition(".")[0] for name in stacks}
+    if len(places) != 1:
+        raise UserError(
+            f"settings.frozen_layers: no stack of layers that is known here in "
+            f"{type(encoder).__name__}; leave it at 0."
+        )
+    names = list(modules)
+    below = [modules[name] for name in names[: names.index(stacks[0])]]
+    (place,) = places
+    # Relative positions, and their norm, stand beside the stack that uses them (DeBERTa, MPNet).
+    beside = list(modules[place].children()) if place else []
+    if any(isinstance(module, torch.nn.Embedding) for module in beside):
+        below += [m for m in beside if isinstance(m, (torch.nn.Embedding, torch.nn.LayerNorm))]
+    embeddings = [module for module in below if not list(module.children())]
+    if length < depth:
+        return [embeddings]
+    return [embeddings, *map(list, zip(*(modules[name] for name in stacks)))]
 
 
-def freeze(layer: torch.nn.Module) -> None:
-    """Keep a layer's weights, and keep it in evaluation mode: dropout in it costs time only."""
-    layer.requires_grad_(False).eval()
-    # The shim calls train() on the whole encoder before each update.
-    layer.train = lambda mode=True: layer
+def freeze(encoder: PreTrainedModel, count: int) -> None:
+    """Keep the weights of the first layers, and keep these in evaluation mode: dropout in them costs
+    time only. Raises UserError where there are fewer."""
+    found = layers(encoder)
+    if not 0 <= count <= len(found):
+        raise UserError(
+            f"settings.frozen_layers {count}: {type(encoder).__name__} has {len(found)} with weights "
+            "of their own, the embeddings being the first."
+        )
+    for module in chain(*found[:count]):
+        module.requires_grad_(False).eval()
+        # The shim calls train() on the whole encoder before each update.
+        module.train = lambda mode=True, module=module: module
 
 
 def start_head(textcat: TextCategorizer) -> None:
@@ -47,6 +88,18 @@ def start_head(textcat: TextCategorizer) -> None:
     output.set_param("W", output.ops.asarray(numpy.random.normal(0, 0.02, weights.shape), "f"))
 
 
+def in_float32(output: Any) -> Any:
+    """Return what an encoder returns, with the tensors in it, however deep, in float32."""
+    if isinstance(output, torch.Tensor):
+        return output.float() if output.is_floating_point() else output
+    if isinstance(output, (tuple, list)):
+        return type(output)(in_float32(part) for part in output)
+    if isinstance(output, dict):
+        for name, part in output.items():
+            output[name] = in_float32(part)
+    return output
+
+
 def run_in_bfloat16(encoder: PreTrainedModel) -> None:
     """Run the encoder's forward pass under autocast from now on; it still returns float32.
 
@@ -56,12 +109,17 @@ def run_in_bfloat16(encoder: PreTrainedModel) -> None:
 
     def forward_in_bfloat16(*args, **kwargs):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            output = forward(*args, **kwargs)
-        for name, tensor in output.items():
-            output[name] = tensor.float()
-        return output
+            return in_float32(forward(*args, **kwargs))
 
     encoder.forward = forward_in_bfloat16
+
+
+def keep_to_vectors(encoder: PreTrainedModel) -> None:
+    """Switch off what a checkpoint's own config may ask for beside the last hidden states: nothing
+    reads attentions, hidden states and memories here, and each document would keep its share."""
+    for name in EXTRAS:
+        if hasattr(encoder.config, name):
+            setattr(encoder.config, name, False)
 
 
 @registry.callbacks("project.prepare_training.v1")
@@ -84,6 +142,8 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         encoder = model.transformer
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.
         model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
+        leave_types_out(model.tokenizer, encoder)
+        tell_places(nlp)
         if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
@@ -91,9 +151,9 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         for _, component in nlp.pipeline:
             if isinstance(component, TextCategorizer):
                 start_head(component)
+        keep_to_vectors(encoder)
         if frozen_layers:
-            for layer in layers(encoder)[:frozen_layers]:
-                freeze(layer)
+            freeze(encoder, frozen_layers)
         if precision == "bfloat16" and encoder.device.type == "cpu" and processor_has_bfloat16():
             run_in_bfloat16(encoder)
 
