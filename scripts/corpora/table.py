@@ -15,7 +15,7 @@ from spacy.util import filter_spans
 
 from ..errors import UserError
 from .examples import Example, Format, LabelledText, Log, Options, SpannedText
-from .raw import COMPRESSION_SUFFIXES, RawFile
+from .raw import RawFile, plain_path
 from .rows import Row, delimited, delimiter_of, json_lines, parquet
 
 # What the columns are called where the user does not say.
@@ -33,9 +33,7 @@ class Span(NamedTuple):
 
 def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     """Yield (number, row) of a file, as its name says that it is written."""
-    path = Path(file.name)
-    suffix = path.with_suffix("").suffix if path.suffix in COMPRESSION_SUFFIXES else path.suffix
-    suffix = suffix.lower()
+    suffix = plain_path(Path(file.name)).suffix.lower()
     if options.columns and suffix in (*JSON, ".parquet"):
         raise UserError(f"{file}: --columns is for files without names; these rows have some.")
     if suffix in JSON:
