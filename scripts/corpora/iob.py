@@ -233,7 +233,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if prefix:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
-        return TaggedSentence(words, decoder.decode(tags, start), start)
+        entities = decoder.bare(words, decoder.decode(tags, start), start)
+        return TaggedSentence(words, entities, start)
 
     for number, line in file.lines():
         row = line.split(separator)

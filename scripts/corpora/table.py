@@ -17,6 +17,7 @@ from ..errors import UserError
 from .examples import Example, Format, LabelledText, Log, Options, SpannedText
 from .raw import RawFile, plain_path
 from .rows import Row, delimited, delimiter_of, json_lines, parquet
+from .tags import EDGE, NOTHING
 
 # What the columns are called where the user does not say.
 TEXT_COLUMNS = ("text", "review", "sentence")
@@ -89,11 +90,12 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
                 "empty; offsets count characters from 0, the end excluded."
             )
         inside = text[start:end]
-        if not inside.strip():
-            raise UserError(f"{place}: entity {start}–{end} is white space; take it away.")
+        if inside.isspace():
+            log.repair(NOTHING, place)
+            continue
         bare = Span(end - len(inside.lstrip()), start + len(inside.rstrip()), label)
         if bare[:2] != (start, end):
-            log.repair("entity with white space at its edge, taken off", place)
+            log.repair(EDGE, place)
         spans.append(bare)
     spans.sort()
     for before, after in zip(spans, spans[1:]):

@@ -194,8 +194,9 @@ def tagged(draw) -> tuple[list[str], list[tuple[int, int, str]]]:
     start = 0
     while start < len(words):
         length = draw(st.integers(0, 4))
-        if length:
-            end = min(start + length, len(words))
+        end = min(start + length, len(words))
+        # White space at the edges of an entity is taken off.
+        if length and not (words[start][:1].isspace() or words[end - 1][-1:].isspace()):
             entities.append((start, end, draw(st.sampled_from(["PER", "creative-work", "NP"]))))
             start = end
         else:
