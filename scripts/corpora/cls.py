@@ -89,8 +89,15 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
 
 def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
     """Yield the reviews of FLUE's TSV: `Text` and `Label`, quoted, 0 or 1."""
-    columns = options.columns or ""
-    for number, row in delimited(file, "\t", log, columns=columns, required=["text", "label"]):
+    rows = delimited(
+        file,
+        "\t",
+        log,
+        columns=options.columns or "",
+        required=["text", "label"],
+        quoting=options.quoting,
+    )
+    for number, row in rows:
         place = file.place(number)
         label, text = row["label"].strip(), clean(row["text"])
         if label not in ("0", "1"):
@@ -156,7 +163,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
 
 FORMAT = Format(
     read,
-    options=("encoding", "columns", "category"),
+    options=("encoding", "columns", "quoting", "category"),
     labels=LABELS,
     find=find,
     members=wanted,

@@ -99,7 +99,7 @@ class Conversion:
             for example in bar(file, self.format.read(file, self.options, Log()), "count"):
                 kinds[isinstance(example, LabelledText)] += 1
                 if isinstance(example, LabelledText) and self.format.labels is None:
-                    labels[example.label] += 1
+                    labels.update(example.categories)
                     if len(labels) > MAX_LABELS:
                         raise UserError(
                             f"{file.place(example.number)}: over {MAX_LABELS:,} different labels, "

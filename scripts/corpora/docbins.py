@@ -36,5 +36,12 @@ def check_task(path: Path, task: str, vocab: Vocab) -> None:
     """Raise UserError where a split has nothing for a task, `ner` or `textcat`, to learn from."""
     if task == "ner" and not any(doc.ents for doc in read_docs(path, vocab)):
         raise UserError(f"{path} has no entities: not a corpus for named entities.")
-    if task == "textcat" and not all(doc.cats for doc in read_docs(path, vocab)):
-        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    for doc in read_docs(path, vocab) if task == "textcat" else ():
+        if not doc.cats:
+            raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+        labels = [label for label, value in doc.cats.items() if value]
+        if len(labels) != 1:
+            raise UserError(
+                f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
+                f"{doc.text[:40]!r}; `textcat` takes one label a text."
+            )

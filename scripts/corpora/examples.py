@@ -14,13 +14,19 @@ SPLITS = ("train", "dev", "test")
 class LabelledText(NamedTuple):
     """One text with its label. `stratum` is what a carved split keeps in proportion.
 
-    `number` is the line, row or item of its file.
+    `number` is the line, row or item of its file. `labels`: where a text may have several, those of
+    this one, and `label` is all of them.
     """
 
     text: str
     label: str
     stratum: str
     number: int
+    labels: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return self.labels or (self.label,)
 
 
 class TaggedSentence(NamedTuple):
@@ -114,7 +120,8 @@ class Options(NamedTuple):
     label_column: str | None = None
     label_names: str | None = None
     overlaps: str | None = None
-    no_quotes: bool | None = None
+    label_separator: str | None = None
+    quoting: str | None = None
     category: str | None = None
 
 

@@ -5,8 +5,6 @@ CSV, TSV, JSON lines or Parquet, by the file's name. Entities are a list of [sta
 exclusive, as in spaCy.
 """
 
-import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from spacy.util import filter_spans
 
 from ..errors import UserError
 from .examples import Example, Format, LabelledText, Log, Options, SpannedText
+from .labels import Labels
 from .raw import RawFile, plain_path
 from .rows import Row, delimited, delimiter_of, json_lines, parquet
 from .tags import EDGE, NOTHING
@@ -45,11 +44,11 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         raise UserError(f"{file}: a table is a .csv, .tsv, .jsonl or .parquet file; rename it.")
     wanted = [options.text_column or "", options.label_column or ""]
     wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
-    delimiter = (
-        delimiter_of(file, wanted, options.columns or "") if suffix in (".csv", ".txt") else "\t"
-    )
-    quoting = csv.QUOTE_NONE if options.no_quotes else csv.QUOTE_MINIMAL
-    return delimited(file, delimiter, log, columns=options.columns or "", quoting=quoting)
+    columns, quoting = options.columns or "", options.quoting
+    delimiter = "\t"
+    if suffix in (".csv", ".txt"):
+        delimiter = delimiter_of(file, wanted, columns, quoting)
+    return delimited(file, delimiter, log, columns=columns, quoting=quoting)
 
 
 def column(row: dict[str, Any], named: str, usual: tuple, option: str, place: str) -> str:
@@ -110,26 +109,12 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
     return sorted(kept)
 
 
-def label_names(pairs: str) -> dict[str, str]:
-    """Return the names of labels from 0=negative,1=positive."""
-    names = {}
-    for pair in filter(None, pairs.split(",")):
-        label, equals, name = pair.partition("=")
-        if not equals or not name.strip():
-            raise UserError(
-                f"--label-names {pairs}: {pair!r} is no pair; write 0=negative,1=positive."
-            )
-        names[label.strip()] = name.strip()
-    return names
-
-
 def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     """Yield the texts of a file, with a label or with entities, as their column holds.
 
     Raises UserError for a missing column, several labels of one text, bad offsets.
     """
-    names = label_names(options.label_names or "")
-    matched = not names
+    labels = Labels(file, options)
     for number, row in rows_of(file, options, log):
         place = file.place(number)
         text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
@@ -157,13 +142,13 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
                 f"{place}: the entities are a text, {str(label)[:40]}; write JSON lines with lists."
             )
         else:
-            # Whole numbers that became floats beside missing ones.
-            label = re.sub(r"^(\d+)\.0$", r"\1", str(label).strip())
-            matched = matched or label in names
-            label = names.get(label, label)
-            yield LabelledText(text.strip(), label, label, number)
-    if not matched:
-        raise UserError(f"{file}: no label is one of --label-names {options.label_names}.")
+            several = labels.read(str(label).strip())
+            if several:
+                label = (options.label_separator or "").join(several)
+                yield LabelledText(text.strip(), label, label, number, tuple(several))
+            else:
+                log.skip("without label", place)
+    labels.close(log)
 
 
 FORMAT = Format(
@@ -175,7 +160,8 @@ FORMAT = Format(
         "text_column",
         "label_column",
         "label_names",
+        "label_separator",
         "overlaps",
-        "no_quotes",
+        "quoting",
     ),
 )

@@ -205,9 +205,9 @@ class SplitWriter:
         if tagged:
             empty = self.tagged(example, place)
         elif isinstance(example, LabelledText):
-            cats = {label: float(label == example.label) for label in self.labels}
+            cats = {label: float(label in example.categories) for label in self.labels}
             self.shard.add_text(self.pipeline.nlp, example.text, cats)
-            self.counts[example.label] += 1
+            self.counts.update(example.categories)
         else:
             self.spanned(example, place)
         self.examples += 1
