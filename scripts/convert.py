@@ -10,11 +10,13 @@ from wasabi import msg
 from .corpora import FORMATS
 from .corpora.conversion import Plan, convert
 from .corpora.examples import SPLITS, Options
+from .corpora.rows import FIELD_LINES
 from .corpora.writer import LONG_TOKEN, UNALIGNED
 from .errors import run
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS}, type=str)
 SplitName = Enum("SplitName", {name: name for name in SPLITS}, type=str)
+Quoting = Enum("Quoting", {"none": "none", "minimal": "minimal"}, type=str)
 Overlaps = Enum("Overlaps", {"longest": "longest"}, type=str)
 HOW = "How the corpus is written, where it does not tell by itself"
 WHAT = "What is done with it"
@@ -137,8 +139,13 @@ def main(
     label_names: str | None = typer.Option(
         None, help="table: names for the labels, as 0=negative,1=positive", rich_help_panel=HOW
     ),
-    no_quotes: bool | None = typer.Option(
-        None, "--no-quotes", help="table: quotes are text, no field is quoted", rich_help_panel=HOW
+    label_separator: str | None = typer.Option(
+        None, help="table: what stands between the labels of a text in its cell, such as , or #; "
+        "none: each cell is one label", rich_help_panel=HOW,
+    ),
+    quoting: Quoting | None = typer.Option(
+        None, help="cls, table: none where quotes are text, minimal where a quoted field may be of "
+        f"any length (default: one of over {FIELD_LINES} lines is refused)", rich_help_panel=HOW,
     ),
     overlaps: Overlaps | None = typer.Option(
         None, help="table: of overlapping entities keep the longest (default: refuse them)",
@@ -168,7 +175,8 @@ def main(
         text_column=text_column,
         label_column=label_column,
         label_names=label_names,
-        no_quotes=no_quotes,
+        label_separator=label_separator,
+        quoting=quoting and quoting.value,
         overlaps=overlaps and overlaps.value,
         category=category,
     )

@@ -6,14 +6,14 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 
 from ..errors import UserError
 from .examples import Format, LabelledText, Log, Notes, Options
-from .raw import RawFile, split_of
+from .raw import RawFile, plain_path, split_of, two_of_one
 from .rows import delimited
 
 LABELS = ("negative", "positive")
@@ -89,8 +89,15 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
 
 def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
     """Yield the reviews of FLUE's TSV: `Text` and `Label`, quoted, 0 or 1."""
-    columns = options.columns or ""
-    for number, row in delimited(file, "\t", log, columns=columns, required=["text", "label"]):
+    rows = delimited(
+        file,
+        "\t",
+        log,
+        columns=options.columns or "",
+        required=["text", "label"],
+        quoting=options.quoting,
+    )
+    for number, row in rows:
         place = file.place(number)
         label, text = row["label"].strip(), clean(row["text"])
         if label not in ("0", "1"):
@@ -104,13 +111,19 @@ def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledTex
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
     """Yield the reviews of a file, with category and label as stratum."""
-    return flue_rows(file, options, log) if ".tsv" in file.path.name else reviews(file, log)
+    tabular = plain_path(file.path).suffix.lower() == ".tsv"
+    return flue_rows(file, options, log) if tabular else reviews(file, log)
+
+
+def is_reviews(path: PurePath) -> bool:
+    """Tell whether a file's name is that of reviews, as they are or compressed."""
+    return plain_path(path).suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def wanted(name: str, language: str) -> bool:
     """Tell whether a member of the archive is a review file of the language."""
     path = PurePosixPath(name)
-    return path.suffix in SUFFIXES and language in path.parts
+    return is_reviews(path) and language in path.parts
 
 
 def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
@@ -124,8 +137,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     if others and language not in others:
         raise UserError(f"{folder}: no reviews in {language!r}; there are {', '.join(others)}.")
     folder = next((path for path in folders if path.name == language), folder)
-    files: dict[str, list[Path]] = {}
-    paths = [path for path in sorted(folder.rglob("*.*")) if path.suffix in SUFFIXES]
+    paths = [path for path in sorted(folder.rglob("*.*")) if is_reviews(path) and path.is_file()]
     if options.category:
         categories = sorted({path.parent.name for path in paths})
         paths = [path for path in paths if path.parent.name == options.category]
@@ -133,18 +145,25 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
             raise UserError(
                 f"{folder}: no category {options.category!r}; there are {', '.join(categories)}."
             )
+    # One a category of each.
+    found: dict[tuple[str, Path], Path] = {}
     for path in paths:
         split = split_of(path)
         if split is None:
             ignored.add("file without labels", str(path))
+        elif (split, path.parent) in found:
+            raise two_of_one(split, found[split, path.parent], path)
         else:
-            files.setdefault(split, []).append(path)
+            found[split, path.parent] = path
+    files: dict[str, list[Path]] = {}
+    for (split, _), path in found.items():
+        files.setdefault(split, []).append(path)
     return files
 
 
 FORMAT = Format(
     read,
-    options=("encoding", "columns", "category"),
+    options=("encoding", "columns", "quoting", "category"),
     labels=LABELS,
     find=find,
     members=wanted,

@@ -124,7 +124,7 @@ class Conversion:
             for example in bar(file, self.format.read(file, self.options, Log()), "count"):
                 kinds[type(example)] += 1
                 if isinstance(example, LabelledText) and self.format.labels is None:
-                    labels[example.label] += 1
+                    labels.update(example.own_labels)
                     if len(labels) > MAX_LABELS:
                         raise UserError(
                             f"{file.place(example.number)}: over {MAX_LABELS:,} different labels, "

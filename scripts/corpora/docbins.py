@@ -46,8 +46,8 @@ def example_of(doc: Doc, kind: type[Example]) -> Example:
     """Return what was written as `doc`, as an example of a kind."""
     line = doc.user_data["line"]
     if kind is LabelledText:
-        label = max(doc.cats, key=doc.cats.get)
-        return LabelledText(doc.text, label, label, line)
+        labels = tuple(label for label, value in doc.cats.items() if value)
+        return LabelledText(doc.text, labels[0], labels[0], line, labels=labels)
     if kind is TaggedSentence:
         entities = [(entity.start, entity.end, entity.label_) for entity in doc.ents]
         return TaggedSentence([token.text for token in doc], entities, line)
@@ -59,5 +59,12 @@ def check_task(path: Path, task: str, vocab: Vocab) -> None:
     """Raise UserError where a split has nothing for a task, `ner` or `textcat`, to learn from."""
     if task == "ner" and not any(doc.ents for doc in read_docs(path, vocab)):
         raise UserError(f"{path} has no entities: not a corpus for named entities.")
-    if task == "textcat" and not all(doc.cats for doc in read_docs(path, vocab)):
-        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    for doc in read_docs(path, vocab) if task == "textcat" else ():
+        if not doc.cats:
+            raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+        labels = [label for label, value in doc.cats.items() if value]
+        if len(labels) != 1:
+            raise UserError(
+                f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
+                f"{doc.text[:40]!r}; `textcat` takes one label a text."
+            )

@@ -18,7 +18,8 @@ class LabelledText(NamedTuple):
     """One text with its label. `stratum` is what a carved split keeps in proportion: the label,
     after its category and a slash where the corpus has categories.
 
-    `number` is the line, row or item of its file.
+    `number` is the line, row or item of its file. `labels`: where a text may have several, those of
+    this one, and `label` is all of them.
     """
 
     text: str
@@ -26,6 +27,11 @@ class LabelledText(NamedTuple):
     stratum: str
     number: int
     document: Document = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def own_labels(self) -> tuple[str, ...]:
+        return self.labels or (self.label,)
 
     @property
     def category(self) -> str:
@@ -125,7 +131,8 @@ class Options(NamedTuple):
     label_column: str | None = None
     label_names: str | None = None
     overlaps: str | None = None
-    no_quotes: bool | None = None
+    label_separator: str | None = None
+    quoting: str | None = None
     category: str | None = None
 
 

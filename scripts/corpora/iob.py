@@ -1,214 +1,49 @@
 """One token a line, blank lines between sentences: CoNLL-2003 and its relatives.
 
 `token POS chunk tag` (Tjong Kim Sang and De Meulder 2003), `token tag`, `index token tag`,
-`fr:token tag` (WikiANN, Pan et al. 2017), separated by TABs or spaces. The columns are found in the
-first lines: the tag in the last column that holds nothing but tags, the token in the first that is
-neither an index, nor the tag, nor poor in values.
+`fr:token tag` (WikiANN, Pan et al. 2017), separated by TABs or spaces.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import NamedTuple
 
 from ..errors import UserError
 from .examples import Document, Format, Log, Options, TaggedSentence
+from .layout import COMMENTS, DOCUMENT, Layout, columns, is_blank, is_document, layouts_of
 from .raw import ZERO_WIDTH, RawFile
 from .tags import INVISIBLE, TAG, TagDecoder
 
-DOCUMENT = "-DOCSTART-"
-# Its like in CoNLL-U, a comment.
+# What begins a document in CoNLL-U, a comment; elsewhere it is -DOCSTART-.
 NEW_DOCUMENT = re.compile(r"# newdoc(?:\s+id\s*=\s*(.*?))?\s*")
 # A file without any blank line is one sentence of 200,000 words: cut it at the next word outside
 # an entity after this many.
 MAX_WORDS = 250
-SAMPLE_LINES = 1000
-INDEX = re.compile(r"(\d+)(?:[-.]\d+)?")
-BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
-PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
 # How a line may begin that is no token line, or an empty token's.
 UNUSUAL = frozenset("#- \t" + ZERO_WIDTH)
-# The other column of CoNLL-2003 that looks like tags: syntactic chunks.
-CHUNKS = frozenset(
-    [
-        "NP",
-        "VP",
-        "PP",
-        "ADJP",
-        "ADVP",
-        "SBAR",
-        "PRT",
-        "CONJP",
-        "INTJ",
-        "LST",
-        "UCP",
-        "PNP",
-    ]
-)
-
-
-def columns(line: str, separator: str) -> list[str]:
-    """Split a line. Runs of spaces separate once, but for one at the start: an empty token."""
-    row = line.split(separator)
-    if separator == " " and "" in row:
-        row = row[:1] + [value for value in row[1:] if value]
-    return row
-
-
-def is_blank(line: str) -> bool:
-    return not line or BLANK.fullmatch(line) is not None
-
-
-def is_document(row: Sequence[str]) -> bool:
-    return any(value.lstrip(ZERO_WIDTH).startswith(DOCUMENT) for value in row[:2])
 
 
 def begun_document(line: str) -> str | None:
     """Return the name of the document that a line outside sentences begins, "" if it gives none;
     None where the line is blank or a comment."""
-    if line.startswith("# "):
+    if line.startswith(COMMENTS):
         match = NEW_DOCUMENT.fullmatch(line)
         return match and (match[1] or "")
     return None if is_blank(line) else ""
-
-
-class Layout(NamedTuple):
-    """Where things are in a line. A width of None: lines may have any number of columns."""
-
-    separator: str
-    token: int
-    tag: int
-    width: int | None = None
-    prefix: str = ""
-    index: bool = False
-    # Spaces before the first column are layout, not an empty token.
-    indented: bool = False
-
-    def row(self, line: str) -> list[str] | None:
-        """Return the columns of a line; None where there are not as many as there should be."""
-        if self.indented:
-            line = line.lstrip(" ")
-        needed = max(c + 1 if c >= 0 else -c for c in (self.token, self.tag))
-        for separator in (self.separator, "\t" if self.separator == " " else " "):
-            row = columns(line, separator)
-            if self.width is None and len(row) >= max(needed, 2):
-                return row
-            if len(row) == self.width:
-                return row
-            # A separator at the end of the line, or several.
-            if self.width and len(row) > self.width and not any(row[self.width :]):
-                return row[: self.width]
-        return None
-
-
-def counts_up(rows: Sequence[list[str]]) -> bool:
-    """Tell whether the first column numbers the words, from 0 or 1 on, of each sentence or of all."""
-    # A slice of a larger file, or one with gaps.
-    if len(rows) > 50 and all(INDEX.fullmatch(row[0]) for row in rows):
-        return True
-    last = -1
-    for row in rows:
-        match = INDEX.fullmatch(row[0])
-        if not match or int(match[1]) not in (0, 1, last, last + 1):
-            return False
-        last = int(match[1])
-    return True
-
-
-def tag_columns(rows: Sequence[list[str]], width: int, place: str) -> list[int]:
-    """Return the columns of nothing but tags, the best last: chunks only if there is no other."""
-    candidates = []
-    for column in range(width):
-        values = Counter(row[column] for row in rows)
-        tags = [
-            (match, n)
-            for value, n in values.items()
-            if (match := TAG.fullmatch(value.strip(INVISIBLE)))
-        ]
-        labels = {match[2] for match, _ in tags if match[2]}
-        share = sum(n for _, n in tags) / len(rows)
-        # A few defective ones do not hide the column: they are told, each with its line.
-        if share > 0.5:
-            chunks = bool(labels) and labels <= CHUNKS
-            candidates.append((share > 0.9, not chunks, bool(labels), share == 1, column))
-    if not candidates:
-        line = " ".join(rows[0])[:40]
-        raise UserError(
-            f"{place}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
-            "one with --tag-column, or is this another format?"
-        )
-    return [candidate[-1] for candidate in sorted(candidates)]
-
-
-def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
-    """Return the first free column that is not poor in values, as parts of speech and sentence
-    numbers are: of the richest one's different values it has a fifth."""
-    different = {column: len({row[column] for row in rows}) for column in free}
-    return next(c for c in free if different[c] >= max(different.values()) / 5)
-
-
-def layout_of(file: RawFile, options: Options, log: Log) -> Layout:
-    """Find the columns in the first lines, or take those that the user names (from 1; -1: last).
-
-    Raises UserError where no column holds tags, or none is left for the tokens.
-    """
-    lines = islice(file.lines(), SAMPLE_LINES)
-    filled = [
-        (n, x) for n, x in lines if not is_blank(x) and not is_document(re.split(r"[\t ]", x))
-    ]
-    # Most likely comments; if all lines begin so, the token is #.
-    filled = [(n, x) for n, x in filled if not x.startswith("# ")] or filled
-    tabs = sum("\t" in line for _, line in filled)
-    separator = "\t" if 2 * tabs > len(filled) else " "
-    for option, column in (("token", options.token_column), ("tag", options.tag_column)):
-        if column == 0:
-            raise UserError(f"--{option}-column 0: columns count from 1, or from -1 backwards.")
-    named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
-    if not filled:
-        return Layout(separator, 0, 1)
-    bare = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
-    spaced = any(line.startswith(" ") for _, line in filled)
-    indented = separator == " " and spaced and len(bare) == 1 and bare != {1}
-    rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
-    widths = Counter(map(len, rows))
-    width = max(widths, key=lambda w: (widths[w], w))
-    rows = [row for row in rows if len(row) == width]
-    place = file.place(filled[0][0])
-    if width < 2:
-        raise UserError(
-            f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."
-        )
-    token, tag = named
-    for option, column in (("token", token), ("tag", tag)):
-        if column is not None and not -width <= column < width:
-            raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
-    if tag is None:
-        *others, tag = tag_columns(rows, width, place)
-        if others:
-            log.layout["tags also in columns"] = [column + 1 for column in others]
-    index = width > 2 and tag % width != 0 and counts_up(rows)
-    if token is None:
-        token = token_column(rows, [c for c in range(int(index), width) if c != tag % width])
-    prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[token]) for row in rows)}
-    prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
-    strict_width = width if options.token_column is options.tag_column is None else None
-    return Layout(separator, token, tag, strict_width, prefix or "", index, indented)
 
 
 def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> list[str] | None:
     """Return the columns of a line that is not as the plain ones; None where it ends a sentence:
     blank, -DOCSTART- in any form, a comment.
 
-    Comments are the lines that begin with `# ` where words are numbered, and elsewhere those before
-    a sentence that are no token line: a literal # is data.
+    Comments are the lines that begin with # and a space or a TAB where words are numbered, and
+    elsewhere those before a sentence that are no token line: a literal # is data.
     """
     row = layout.row(line)
     if is_blank(line):
         log.lines["blank"] += 1
     elif is_document(columns(line, layout.separator)):
         log.lines["documents"] += 1
-    elif line.startswith("# ") and (
+    elif line.startswith(COMMENTS) and (
         layout.index or (first and not (row and TAG.fullmatch(row[layout.tag])))
     ):
         log.lines["comments"] += 1
@@ -223,13 +58,81 @@ def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> lis
     return None
 
 
+def count_entities(file: RawFile, layouts: Sequence[Layout]) -> dict[int, tuple[int, int]]:
+    """Return by column of tags how many entities it has in the whole file, and a hash of them and
+    their places. What is no tag, such as a header, counts as O, and comments may stand anywhere.
+
+    Streams: the rows from one that is O in all columns to the next are in memory.
+    """
+    counts = [(0, 0)] * len(layouts)
+    layout = layouts[-1]
+    log = Log()
+    decoder = TagDecoder(file, log, lines_per_word=1)
+    rows: list[list[str]] = []
+    before = 0
+    first = True
+
+    def add() -> None:
+        for index, values in enumerate(zip(*rows)):
+            tags = [x if TAG.fullmatch(x.strip(INVISIBLE)) else "O" for x in values]
+            count, digest = counts[index]
+            for start, end, label in decoder.decode(tags, 0):
+                count += 1
+                digest = hash((digest, before + start, before + end, label))
+            counts[index] = count, digest
+
+    for number, line in file.lines():
+        row = line.split(layout.separator)
+        if len(row) != layout.width or line[0] in UNUSUAL or DOCUMENT in line:
+            row = layout.row(line)
+            if row or not line.startswith(COMMENTS):
+                row = unusual(line, layout, first, log, file.place(number))
+        first = row is None
+        tags = row and [row[x.tag] if x.tag < len(row) else "O" for x in layouts]
+        if tags and any(tag != "O" for tag in tags):
+            rows.append(tags)
+            continue
+        add()
+        before += len(rows) + (row is not None)
+        rows = []
+    add()
+    return dict(zip((x.tag for x in layouts), counts))
+
+
+def choose(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
+    """Return the last of the layouts whose tags are plausible and have entities.
+
+    Raises UserError where others have other entities: nested ones, or those that a model found.
+    """
+    *others, best = layouts
+    plausible = [layout for layout in layouts if layout.plausible]
+    if len(plausible) > 1:
+        counts = count_entities(file, plausible)
+        filled = [layout for layout in plausible if counts[layout.tag][0]]
+        if len({counts[layout.tag] for layout in filled}) > 1:
+            found = ", ".join(
+                f"column {layout.tag + 1}{layout.title and f' ({layout.title})'} has "
+                f"{counts[layout.tag][0]:,}"
+                for layout in sorted(filled, key=lambda layout: layout.tag)
+            )
+            raise UserError(
+                f"{file}: several columns hold tags, of different entities: {found}; name the one "
+                "that counts with --tag-column."
+            )
+        best = (filled or plausible)[-1]
+    if others:
+        also = sorted(layout.tag + 1 for layout in layouts if layout is not best)
+        log.layout["tags also in columns"] = also
+    return best
+
+
 def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     """Yield the sentences of a file. Lines that hold only white space separate them; -DOCSTART-
     and `# newdoc` begin a document.
 
     Raises UserError for a line with other columns than the rest, or with a tag that is none.
     """
-    layout = layout_of(file, options, log)
+    layout = choose(file, layouts_of(file, options), log)
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
     if layout.prefix:
         log.layout["prefix taken off the tokens"] = layout.prefix
@@ -246,7 +149,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if prefix:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
-        return TaggedSentence(words, decoder.decode(tags, start), start, document)
+        entities = decoder.bare(words, decoder.decode(tags, start), start)
+        return TaggedSentence(words, entities, start, document)
 
     for number, line in file.lines():
         row = line.split(separator)

@@ -9,7 +9,7 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from ..errors import UserError
 from ..files import check_whole
-from .raw import COMPRESSION_SUFFIXES, RawFile
+from .raw import RawFile, plain_path
 
 TRANSCRIPT = ".trs"
 SUFFIXES = (".txt", TRANSCRIPT)
@@ -28,8 +28,7 @@ def files_of(source: Path) -> list[Path]:
     if not source.is_dir():
         raise UserError(f"{source}: no such file or folder; name the raw text.")
     paths = sorted(path for path in source.rglob("*") if path.is_file())
-    bare = {p: p.with_suffix("") if p.suffix in COMPRESSION_SUFFIXES else p for p in paths}
-    found = [path for path in paths if bare[path].suffix.lower() in SUFFIXES]
+    found = [path for path in paths if plain_path(path).suffix.lower() in SUFFIXES]
     if not found:
         raise UserError(f"{source}: no text in it; files are {', '.join(SUFFIXES)}, or those .gz.")
     return found
@@ -60,7 +59,7 @@ def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
     """
     for path in files_of(source):
         file = RawFile(path, encoding)
-        if TRANSCRIPT in path.suffixes:
+        if plain_path(path).suffix.lower() == TRANSCRIPT:
             yield from turns(file)
             continue
         for _, line in file.lines():

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from ..errors import UserError
@@ -39,12 +39,13 @@ MAX_LINE = 10_000_000
 HEAD_BYTES = 65_536
 BLOCK = 1_000_000
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-# In this order: "testa" is a dev split, and holds "test".
-SPLIT_NAMES = (
-    ("dev", re.compile(r"testa|dev|val", re.IGNORECASE)),
-    ("train", re.compile(r"train", re.IGNORECASE)),
-    ("test", re.compile(r"test", re.IGNORECASE)),
-)
+# The words of a file's name that tell its split, and where it has those of two, in this order.
+SPLIT_WORDS = {
+    "dev": {"dev", "devel", "development", "devset", "testa", "val", "valid", "validation"},
+    "train": {"train", "training", "trainset"},
+    "test": {"test", "testb", "testing", "testset"},
+}
+WORD = re.compile(r"[^\W\d_]+")
 
 
 def printable(name: str) -> str:
@@ -200,9 +201,24 @@ class RawFile:
         )
 
 
+def plain_path(path: PurePath) -> PurePath:
+    """Return a path without the suffix of a compression: train.review.gz -> train.review."""
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSION_SUFFIXES else path
+
+
 def split_of(path: Path) -> str | None:
-    """Return the split that a file's name tells, or None: eng.testa -> dev, valid.txt -> dev."""
-    return next((split for split, name in SPLIT_NAMES if name.search(path.name)), None)
+    """Return the split that a whole word of a file's name tells, or None: eng.testa -> dev,
+    wnut17train.conll -> train, latest.txt -> None."""
+    words = set(WORD.findall(path.name.lower()))
+    return next((split for split, names in SPLIT_WORDS.items() if names & words), None)
+
+
+def two_of_one(split: str, one: Path, other: Path) -> UserError:
+    """Return the error for two files of a folder whose names tell the same split."""
+    return UserError(
+        f"{one.parent}: {one.name} and {other.name} are both the {split} split; leave one of "
+        "them, or convert one file at a time with --split."
+    )
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -221,10 +237,7 @@ def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, l
         if split is None:
             ignored("file whose name tells no split", str(path))
         elif split in found:
-            raise UserError(
-                f"{folder}: {found[split][0].name} and {path.name} are both the {split} split; "
-                "leave one of them, or convert one file at a time with --split."
-            )
+            raise two_of_one(split, found[split][0], path)
         else:
             found[split] = [path]
     return found

@@ -16,6 +16,14 @@ DELIMITERS = (",", ";", "\t")
 Row = tuple[int, dict[str, Any]]
 # Python's own limit is 131,072 characters; longer lines are refused already.
 csv.field_size_limit(MAX_LINE)
+# A quoted field over more lines than that has most likely a stray quote at its start, and the
+# following rows in it.
+FIELD_LINES = 20
+TOO_LONG = f"a quoted field over more than {FIELD_LINES} lines"
+STRAY = (
+    "a stray quote? Give --quoting none where quotes are text, --quoting minimal where the field is "
+    "so long."
+)
 
 
 def named(columns: str) -> Sequence[str]:
@@ -41,26 +49,48 @@ def delimited(
     columns: str = "",
     required: Sequence[str] = (),
     usual: str = "text,label",
-    quoting: int = csv.QUOTE_MINIMAL,
+    quoting: str | None = None,
 ) -> Iterator[Row]:
     """Yield (line number, row by column name) of a file; names in lower case, from the first line
     or, where it has none, from `columns`. A field may hold line ends if it is quoted.
 
+    quoting: `none` where quotes are text, `minimal` where a quoted field may be of any length.
     Raises UserError for a header without the required columns, a row with more or fewer fields
-    than names, and broken quoting.
+    than names, broken quoting, and a quoted field that looks as if a stray quote had opened it.
     """
-    reader = csv.reader(
-        (f"{line}\n" for _, line in file.lines()),
-        delimiter=delimiter,
-        quoting=quoting,
-        strict=True,
-    )
     names = named(columns) if columns else None
     if names:
         check_columns(names, required, usual, f"--columns {columns}")
     number = 1
+    # The lines of a row that is not at its end.
+    lines: list[str] = []
+
+    def physical() -> Iterator[str]:
+        for _, line in file.lines():
+            lines.append(line)
+            # All its fields as long as they may be; the exact count is that of each.
+            if quoting is None and len(lines) > FIELD_LINES * len(names or [""]):
+                raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+            yield f"{line}\n"
+
+    reader = csv.reader(
+        physical(),
+        delimiter=delimiter,
+        quoting=style(quoting),
+        strict=True,
+    )
     try:
         for row in reader:
+            if len(lines) > 1 and quoting is None:
+                if any(field.count("\n") >= FIELD_LINES for field in row):
+                    raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+                width = len(names or row)
+                if delimiter == "\t" and all(x.count("\t") == width - 1 for x in lines):
+                    raise UserError(
+                        f"{file.place(number)}: a quoted field over {len(lines)} lines, each of "
+                        f"which has the {width} columns of a row; {STRAY}"
+                    )
+            lines.clear()
             if not row:
                 log.lines["blank"] += 1
             elif names is None:
@@ -82,19 +112,29 @@ def delimited(
                 yield number, dict(zip(names, row))
             number = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(
-            f"{file.place(number)}: broken quoting ({error}); double the quotes inside a quoted "
-            "field (in a table: --no-quotes where quotes are text)."
-        ) from error
+        advice = (
+            "double the quotes inside a quoted field, or give --quoting none where quotes are text"
+        )
+        if quoting == "none":
+            advice = "mend the line"
+        raise UserError(f"{file.place(number)}: broken quoting ({error}); {advice}.") from error
 
 
-def delimiter_of(file: RawFile, wanted: Sequence[str], columns: str = "") -> str:
+def style(quoting: str | None) -> int:
+    """Return what the csv module calls a --quoting."""
+    return csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
+
+
+def delimiter_of(
+    file: RawFile, wanted: Sequence[str], columns: str = "", quoting: str | None = None
+) -> str:
     """Return the delimiter that splits the first line into columns that are looked for, or, where
     there is no header, into as many as the user names."""
     _, first = next(file.lines(), (1, ""))
 
     def fit(delimiter: str) -> tuple[int, int]:
-        cells = [c.strip().strip('"') for c in next(csv.reader([first], delimiter=delimiter), [])]
+        cells = next(csv.reader([first], delimiter=delimiter, quoting=style(quoting)), [])
+        cells = [cell.strip().strip('"') for cell in cells]
         if columns:
             return int(len(cells) == len(named(columns))), -len(cells)
         return sum(cell.casefold() in wanted for cell in cells), len(cells)

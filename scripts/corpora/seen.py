@@ -13,7 +13,7 @@ BATCH = 10_000
 def keys(example: Example) -> tuple[int, int]:
     """Return hashes of an example's text, as it is written, and of its annotation, 64 bits each."""
     if isinstance(example, LabelledText):
-        return hash(example.text), hash(example.label)
+        return hash(example.text), hash(frozenset(example.own_labels))
     if isinstance(example, TaggedSentence):
         words = example.words
         if "" in words:

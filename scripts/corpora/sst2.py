@@ -1,6 +1,5 @@
 """SST-2 in GLUE's layout: TSV with a header, no quoting (Wang et al. 2019; Socher et al. 2013)."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
         columns=options.columns or "",
         required=["sentence"] if options.columns is None else ["sentence", "label"],
         usual="sentence,label",
-        quoting=csv.QUOTE_NONE,
+        quoting="none",
     )
     for number, row in rows:
         place = file.place(number)

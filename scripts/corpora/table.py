@@ -5,8 +5,6 @@ CSV, TSV, JSON lines or Parquet, by the file's name. Entities are a list of [sta
 exclusive, as in spaCy.
 """
 
-import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +13,10 @@ from spacy.util import filter_spans
 
 from ..errors import UserError
 from .examples import Example, Format, LabelledText, Log, Options, SpannedText
-from .raw import COMPRESSION_SUFFIXES, RawFile
+from .labels import Labels
+from .raw import RawFile, plain_path
 from .rows import Row, delimited, delimiter_of, json_lines, parquet
+from .tags import EDGE, NOTHING
 
 # What the columns are called where the user does not say.
 TEXT_COLUMNS = ("text", "review", "sentence")
@@ -33,9 +33,7 @@ class Span(NamedTuple):
 
 def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     """Yield (number, row) of a file, as its name says that it is written."""
-    path = Path(file.name)
-    suffix = path.with_suffix("").suffix if path.suffix in COMPRESSION_SUFFIXES else path.suffix
-    suffix = suffix.lower()
+    suffix = plain_path(Path(file.name)).suffix.lower()
     if options.columns and suffix in (*JSON, ".parquet"):
         raise UserError(f"{file}: --columns is for files without names; these rows have some.")
     if suffix in JSON:
@@ -46,11 +44,11 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         raise UserError(f"{file}: a table is a .csv, .tsv, .jsonl or .parquet file; rename it.")
     wanted = [options.text_column or "", options.label_column or ""]
     wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
-    delimiter = (
-        delimiter_of(file, wanted, options.columns or "") if suffix in (".csv", ".txt") else "\t"
-    )
-    quoting = csv.QUOTE_NONE if options.no_quotes else csv.QUOTE_MINIMAL
-    return delimited(file, delimiter, log, columns=options.columns or "", quoting=quoting)
+    columns, quoting = options.columns or "", options.quoting
+    delimiter = "\t"
+    if suffix in (".csv", ".txt"):
+        delimiter = delimiter_of(file, wanted, columns, quoting)
+    return delimited(file, delimiter, log, columns=columns, quoting=quoting)
 
 
 def column(row: dict[str, Any], named: str, usual: tuple, option: str, place: str) -> str:
@@ -91,11 +89,12 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
                 "empty; offsets count characters from 0, the end excluded."
             )
         inside = text[start:end]
-        if not inside.strip():
-            raise UserError(f"{place}: entity {start}–{end} is white space; take it away.")
+        if inside.isspace():
+            log.repair(NOTHING, place)
+            continue
         bare = Span(end - len(inside.lstrip()), start + len(inside.rstrip()), label)
         if bare[:2] != (start, end):
-            log.repair("entity with white space at its edge, taken off", place)
+            log.repair(EDGE, place)
         spans.append(bare)
     spans.sort()
     for before, after in zip(spans, spans[1:]):
@@ -110,26 +109,12 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
     return sorted(kept)
 
 
-def label_names(pairs: str) -> dict[str, str]:
-    """Return the names of labels from 0=negative,1=positive."""
-    names = {}
-    for pair in filter(None, pairs.split(",")):
-        label, equals, name = pair.partition("=")
-        if not equals or not name.strip():
-            raise UserError(
-                f"--label-names {pairs}: {pair!r} is no pair; write 0=negative,1=positive."
-            )
-        names[label.strip()] = name.strip()
-    return names
-
-
 def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     """Yield the texts of a file, with a label or with entities, as their column holds.
 
     Raises UserError for a missing column, several labels of one text, bad offsets.
     """
-    names = label_names(options.label_names or "")
-    matched = not names
+    labels = Labels(file, options)
     for number, row in rows_of(file, options, log):
         place = file.place(number)
         text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
@@ -157,13 +142,13 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
                 f"{place}: the entities are a text, {str(label)[:40]}; write JSON lines with lists."
             )
         else:
-            # Whole numbers that became floats beside missing ones.
-            label = re.sub(r"^(\d+)\.0$", r"\1", str(label).strip())
-            matched = matched or label in names
-            label = names.get(label, label)
-            yield LabelledText(text.strip(), label, label, number)
-    if not matched:
-        raise UserError(f"{file}: no label is one of --label-names {options.label_names}.")
+            several = labels.read(str(label).strip())
+            if several:
+                label = (options.label_separator or "").join(several)
+                yield LabelledText(text.strip(), label, label, number, labels=tuple(several))
+            else:
+                log.skip("without label", place)
+    labels.close(log)
 
 
 FORMAT = Format(
@@ -175,7 +160,8 @@ FORMAT = Format(
         "text_column",
         "label_column",
         "label_names",
+        "label_separator",
         "overlaps",
-        "no_quotes",
+        "quoting",
     ),
 )

@@ -14,6 +14,9 @@ SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
 REPAIR = "I- or E- tag that continues nothing, taken as B-"
 BESIDE = "invisible characters beside a tag, taken off"
+# spaCy's `ner` can neither begin an entity with white space nor make one of it (E024).
+EDGE = "entity with white space at its edge, taken off"
+NOTHING = "entity of nothing but white space, left out"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
 
 
@@ -82,6 +85,32 @@ class TagDecoder:
                     self.continued.add(REPAIR, self.place(number, index))
             open_label = "" if prefix in SINGLE or prefix in END else label
         return entities
+
+    def bare(
+        self, words: list[str], entities: list[tuple[int, int, str]], number: int
+    ) -> list[tuple[int, int, str]]:
+        """Return the entities of a sentence without white space at their edges, none of nothing
+        else; the outer words of each lose that at their own edges.
+
+        White space is what `Token.is_space` says it is: `str.isspace`.
+        """
+        kept = []
+        for start, end, label in entities:
+            first, last = start, end
+            while first < last and words[first].isspace():
+                first += 1
+            while first < last and words[last - 1].isspace():
+                last -= 1
+            if first == last:
+                self.log.repair(NOTHING, self.place(number, start))
+                continue
+            edges = words[first], words[last - 1]
+            words[first] = words[first].lstrip()
+            words[last - 1] = words[last - 1].rstrip()
+            if (first, last, words[first], words[last - 1]) != (start, end, *edges):
+                self.log.repair(EDGE, self.place(number, start))
+            kept.append((first, last, label))
+        return kept
 
     def close(self) -> None:
         """At the end of the file: name the scheme, and note the repairs unless it needs none.

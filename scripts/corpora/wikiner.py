@@ -39,9 +39,10 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
                     f"{file.place(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; mend it, or is this "
                     "another format?"
                 )
-        words, _, tags = zip(*tokens)
+        words, tags = [word for word, _, _ in tokens], [tag for _, _, tag in tokens]
         log.lines["sentences"] += 1
-        yield TaggedSentence(list(words), decoder.decode(tags, number), number, document)
+        entities = decoder.bare(words, decoder.decode(tags, number), number)
+        yield TaggedSentence(words, entities, number, document)
         filled = True
     decoder.close()
 

@@ -241,9 +241,9 @@ class SplitWriter:
         if tagged:
             empty = self.tagged(example, place, origin)
         elif isinstance(example, LabelledText):
-            cats = {label: float(label == example.label) for label in self.labels}
+            cats = {label: float(label in example.own_labels) for label in self.labels}
             self.shard.add_text(self.pipeline.nlp, example.text, cats, origin)
-            self.counts[example.label] += 1
+            self.counts.update(example.own_labels)
         else:
             self.spanned(example, place, origin)
         self.examples += 1

@@ -241,11 +241,3 @@ def test_a_first_column_that_is_poor_in_values_is_not_the_tokens(write, first):
     sentences, log = read(iob, write("train.conll", "\n".join(rows)))
     assert [word for s in sentences for word in s.words] == [f"mot{i}" for i in range(200)]
     assert log.layout["token_column"] == 2
-
-
-def test_other_columns_of_tags_are_told(write):
-    """GermEval has outer and inner entities: the last column is taken."""
-    path = write("train.tsv", "Uni\tB-ORG\tO\nLens\tI-ORG\tB-LOC\n")
-    sentences, log = read(iob, path)
-    assert sentences[0].entities == [(1, 2, "LOC")]
-    assert log.layout["tags also in columns"] == [2]

@@ -155,12 +155,37 @@ def test_cls_takes_the_folder_of_the_language(write, tmp_path):
         ("valid.txt", "dev"),
         ("validation.tsv", "dev"),
         ("emerging.dev.conll", "dev"),
-        ("test_data.csv", "test"),
+        ("emerging.test.annotated", "test"),
+        ("wnut17train.conll", "train"),
+        ("en_tale-ud-train.conllu", "train"),
+        ("train-00000-of-00001.parquet", "train"),
+        ("test_data_allocine.csv", "test"),
+        ("FRE_valid_2.tsv", "dev"),
+        ("TrainSet.tsv", "train"),
+        ("devel2.bio", "dev"),
+        ("train.review.gz", "train"),
         ("notes.txt", None),
+        # Only parts of words.
+        ("medieval.conll", None),
+        ("latest.txt", None),
+        ("contest.tsv", None),
+        ("restrain.conll", None),
+        ("valentine.txt", None),
+        ("é" + "test.txt", None),
+        ("unlabeled.review", None),
     ],
 )
 def test_split_names(tmp_path, name, split):
     assert split_of(tmp_path / name) == split
+
+
+def test_a_file_whose_name_tells_no_split_is_not_used_for_one(write):
+    folder = write("train.conll", "a O\n").parent
+    write("latest.txt", "b O\n")
+    ignored = Notes()
+    files = find_files(folder, ignored.add)
+    assert {split: path.name for split, (path,) in files.items()} == {"train": "train.conll"}
+    assert ignored.places == {"file whose name tells no split": [str(folder / "latest.txt")]}
 
 
 def test_two_files_of_one_split_are_refused(write):

@@ -1,7 +1,10 @@
 """Webis-CLS-10 and FLUE: archives, folders, categories, cleaning."""
 
+import bz2
 import csv
+import gzip
 import json
+import lzma
 import tarfile
 import tempfile
 from pathlib import Path
@@ -67,6 +70,32 @@ def test_an_archive_gives_the_report_of_its_folder(reviews, tmp_path):
         assert a == b
 
 
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_compressed_reviews_are_found(reviews, tmp_path, suffix):
+    plain = convert("cls", reviews, tmp_path / "plain", language="fr")
+    for path in reviews.rglob("*.review"):
+        path.with_name(path.name + suffix).write_bytes(PACKERS[suffix](path.read_bytes()))
+        path.unlink()
+    archive = tmp_path / "cls.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(reviews, reviews.name)
+    for source, output in ((reviews, tmp_path / "a"), (archive, tmp_path / "b")):
+        report = convert("cls", source, output, language="fr")
+        assert report["splits"] == plain["splits"] and len(report["read"]) == 6
+    (tmp_path / "x.tsv.review").write_text(review_file("fr", "dvd", "train", 10), "utf8")
+    assert len(read(cls, tmp_path / "x.tsv.review")[0]) == 8
+
+
+def test_reviews_that_stand_there_compressed_as_well_are_not_read_twice(reviews, tmp_path):
+    path = reviews / "fr" / "dvd" / "train.review"
+    path.with_name("train.review.gz").write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(UserError, match="train.review and train.review.gz are both the train"):
+        convert("cls", reviews, tmp_path / "out", language="fr")
+
+
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_one_category(reviews, tmp_path, category):
     report = convert("cls", reviews, tmp_path / "out", language="fr", category=category)
@@ -99,7 +128,8 @@ FLUE_ROWS = [
 ]
 
 
-def test_flue_tsv(tmp_path):
+@pytest.mark.parametrize("suffix", ["", *PACKERS])
+def test_flue_tsv(tmp_path, suffix):
     for category in CATEGORIES:
         for split in ("train", "dev", "test"):
             path = tmp_path / "flue" / category / f"{split}.tsv"
@@ -108,6 +138,10 @@ def test_flue_tsv(tmp_path):
                 writer = csv.writer(stream, delimiter="\t")
                 writer.writerow(["Text", "Label"])
                 writer.writerows([f"{text} {category} {split}", label] for text, label in FLUE_ROWS)
+            if suffix:
+                packed = PACKERS[suffix](path.read_bytes())
+                path.with_name(path.name + suffix).write_bytes(packed)
+                path.unlink()
     report = convert("cls", tmp_path / "flue", tmp_path / "out", Plan(drop_leaks=True), "fr")
     assert {name: split["labels"] for name, split in report["splits"].items()} == {
         name: {"negative": 6, "positive": 6} for name in ("train", "dev", "test")

@@ -213,7 +213,7 @@ CONVERSIONS = [
     entity("negative", '[[-3, 5, "PER"]]', "entity -3–5 is outside"),
     entity("float", '[[0, 5.0, "PER"]]', "[0, 5.0, 'PER'] is no entity; write [start, end, label]"),
     entity("unlabelled", '[{"start": 0, "end": 5}]', "is no entity; write [start, end, label]"),
-    entity("space", '[[7, 9, "LOC"]]', "entity 7–9 is white space; take it away"),
+    entity("space", '[[7, 9, "A"]]', f"nothing but white space, left out | {STRICT}", "--strict"),
     entity("overlap", '[[0, 5, "A"], [3, 7, "B"]]', "entities 0–5 and 3–7 overlap | --overlaps"),
     entity("edge", '[[0, 6, "A"]]', f"white space at its edge | {STRICT}", "--strict"),
     entity("longest", '[[0, 5, "A"], [0, 7, "B"]]', STRICT, "--strict --overlaps longest"),

@@ -1,0 +1,217 @@
+"""Where the tokens and the tags are in the lines of a file: found in the first of them.
+
+The tag is in the last column that holds nothing but tags, the token in the first that is neither an
+index, nor the tag, nor poor in values.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from ..errors import UserError
+from .examples import Options
+from .raw import ZERO_WIDTH, RawFile
+from .tags import INVISIBLE, TAG
+
+DOCUMENT = "-DOCSTART-"
+SAMPLE_LINES = 1000
+INDEX = re.compile(r"(\d+)(?:[-.]\d+)?")
+BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
+PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
+# How a comment begins, where it is no token line.
+COMMENTS = ("# ", "#\t")
+# The other column of CoNLL-2003 that looks like tags: syntactic chunks.
+CHUNKS = frozenset(
+    [
+        "NP",
+        "VP",
+        "PP",
+        "ADJP",
+        "ADVP",
+        "SBAR",
+        "PRT",
+        "CONJP",
+        "INTJ",
+        "LST",
+        "UCP",
+        "PNP",
+    ]
+)
+
+
+def columns(line: str, separator: str) -> list[str]:
+    """Split a line. Runs of spaces separate once, but for one at the start: an empty token."""
+    row = line.split(separator)
+    if separator == " " and "" in row:
+        row = row[:1] + [value for value in row[1:] if value]
+    return row
+
+
+def is_blank(line: str) -> bool:
+    return not line or BLANK.fullmatch(line) is not None
+
+
+def is_document(row: Sequence[str]) -> bool:
+    return any(value.lstrip(ZERO_WIDTH).startswith(DOCUMENT) for value in row[:2])
+
+
+class Layout(NamedTuple):
+    """Where things are in a line. A width of None: lines may have any number of columns."""
+
+    separator: str
+    token: int
+    tag: int
+    width: int | None = None
+    prefix: str = ""
+    index: bool = False
+    # Spaces before the first column are layout, not an empty token.
+    indented: bool = False
+    # What a header calls the column of the tag.
+    title: str = ""
+    # Whether the tags may be entities, and not syntactic chunks alone.
+    plausible: bool = True
+
+    def row(self, line: str) -> list[str] | None:
+        """Return the columns of a line; None where there are not as many as there should be."""
+        if self.indented:
+            line = line.lstrip(" ")
+        needed = max(c + 1 if c >= 0 else -c for c in (self.token, self.tag))
+        for separator in (self.separator, "\t" if self.separator == " " else " "):
+            row = columns(line, separator)
+            if self.width is None and len(row) >= max(needed, 2):
+                return row
+            if len(row) == self.width:
+                return row
+            # A separator at the end of the line, or several.
+            if self.width and len(row) > self.width and not any(row[self.width :]):
+                return row[: self.width]
+        return None
+
+
+def counts_up(rows: Sequence[list[str]]) -> bool:
+    """Tell whether the first column numbers the words, from 0 or 1 on, of each sentence or of all."""
+    # A slice of a larger file, or one with gaps.
+    if len(rows) > 50 and all(INDEX.fullmatch(row[0]) for row in rows):
+        return True
+    last = -1
+    for row in rows:
+        match = INDEX.fullmatch(row[0])
+        if not match or int(match[1]) not in (0, 1, last, last + 1):
+            return False
+        last = int(match[1])
+    return True
+
+
+class TagColumn(NamedTuple):
+    """What the first lines show of a column of tags; the better of two is the greater."""
+
+    no_chunks: bool
+    nearly_all: bool
+    labelled: bool
+    all: bool
+    column: int
+
+    @property
+    def plausible(self) -> bool:
+        """Tell whether it may hold entities; if it is O in the first lines, further on."""
+        return self.no_chunks and (self.labelled or self.all)
+
+
+def tag_columns(
+    rows: Sequence[list[str]], among: Iterable[int], place: str
+) -> tuple[list[TagColumn], list[str]]:
+    """Return the columns of nothing but tags, the best last, chunks only if there is no other, and
+    the header: the first row if none of its values is a tag.
+
+    Raises UserError where there is no such column.
+    """
+    header, *rest = rows
+    if not rest or any(TAG.fullmatch(value.strip(INVISIBLE)) for value in header):
+        header, rest = [], rows
+    candidates = []
+    for column in among:
+        values = Counter(row[column] for row in rest)
+        tags = [
+            (match, n)
+            for value, n in values.items()
+            if (match := TAG.fullmatch(value.strip(INVISIBLE)))
+        ]
+        labels = {match[2] for match, _ in tags if match[2]}
+        share = sum(n for _, n in tags) / len(rest)
+        # A few defective ones do not hide the column: they are told, each with its line.
+        if share > 0.5:
+            chunks = bool(labels) and labels <= CHUNKS
+            found = TagColumn(not chunks, share > 0.9, bool(labels), share == 1, column)
+            candidates.append(found)
+    if not candidates:
+        line = " ".join(rows[0])[:40]
+        raise UserError(
+            f"{place}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
+            "one with --tag-column, or is this another format?"
+        )
+    return sorted(candidates), header
+
+
+def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
+    """Return the first free column that is not poor in values, as parts of speech and sentence
+    numbers are: of the richest one's different values it has a fifth."""
+    different = {column: len({row[column] for row in rows}) for column in free}
+    return next(c for c in free if different[c] >= max(different.values()) / 5)
+
+
+def layouts_of(file: RawFile, options: Options) -> list[Layout]:
+    """Find the columns in the first lines, or take those that the user names (from 1; -1: last).
+    Return a layout for each column of tags, the best last.
+
+    Raises UserError where no column holds tags, or none is left for the tokens.
+    """
+    lines = islice(file.lines(), SAMPLE_LINES)
+    filled = [
+        (n, x) for n, x in lines if not is_blank(x) and not is_document(re.split(r"[\t ]", x))
+    ]
+    # Most likely comments; if all lines begin so, the token is #.
+    filled = [(n, x) for n, x in filled if not x.startswith(COMMENTS)] or filled
+    tabs = sum("\t" in line for _, line in filled)
+    separator = "\t" if 2 * tabs > len(filled) else " "
+    for option, column in (("token", options.token_column), ("tag", options.tag_column)):
+        if column == 0:
+            raise UserError(f"--{option}-column 0: columns count from 1, or from -1 backwards.")
+    named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
+    if not filled:
+        return [Layout(separator, 0, 1)]
+    bare = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
+    spaced = any(line.startswith(" ") for _, line in filled)
+    indented = separator == " " and spaced and len(bare) == 1 and bare != {1}
+    rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
+    widths = Counter(map(len, rows))
+    width = max(widths, key=lambda w: (widths[w], w))
+    rows = [row for row in rows if len(row) == width]
+    place = file.place(filled[0][0])
+    if width < 2:
+        raise UserError(
+            f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."
+        )
+    token, tag = named
+    for option, column in (("token", token), ("tag", tag)):
+        if column is not None and not -width <= column < width:
+            raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
+    strict_width = width if options.token_column is options.tag_column is None else None
+
+    def layout(tag: int, title: str = "", plausible: bool = True) -> Layout:
+        index = width > 2 and tag % width != 0 and counts_up(rows)
+        word = token
+        if word is None:
+            word = token_column(rows, [c for c in range(int(index), width) if c != tag % width])
+        prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[word]) for row in rows)}
+        prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
+        return Layout(
+            separator, word, tag, strict_width, prefix or "", index, indented, title, plausible
+        )
+
+    if tag is not None:
+        return [layout(tag)]
+    among = [column for column in range(width) if token is None or column != token % width]
+    found, header = tag_columns(rows, among, place)
+    return [layout(x.column, header[x.column] if header else "", x.plausible) for x in found]
