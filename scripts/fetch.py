@@ -4,7 +4,6 @@ import fnmatch
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,8 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from .corpora.examples import Log
+from .corpora.hub import WRITERS, Rows, names_of
 from .corpora.raw import is_archive, unpack
 from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
 from .errors import UserError, run
@@ -25,58 +26,6 @@ from .files import LOCK, is_whole, sha256, written_beside
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
-
-
-def sst2_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
-    """Yield the lines of GLUE's TSV; its test split has no labels (-1 on the hub)."""
-    labelled = len(rows) == 0 or rows[0]["label"] >= 0
-    yield "sentence\tlabel" if labelled else "index\tsentence"
-    for row in rows:
-        text = row["sentence"]
-        yield f"{text}\t{row['label']}" if labelled else f"{row['idx']}\t{text}"
-
-
-def tag_names(rows: datasets.Dataset, labels: Any) -> Callable[[int], str]:
-    """Return the function from a tag's number to its name: the data set's own, or `labels`."""
-    if labels:
-        return labels.__getitem__
-    feature = getattr(rows.features["ner_tags"], "feature", None)
-    if not isinstance(feature, datasets.ClassLabel):
-        raise UserError("ner_tags: numbers without names; write them as `labels` into its source.")
-    return feature.int2str
-
-
-def wikiner_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
-    """Yield a sentence a line, word|_|tag."""
-    name = tag_names(rows, labels)
-    for row in rows:
-        yield " ".join(f"{word}|_|{name(tag)}" for word, tag in zip(row["tokens"], row["ner_tags"]))
-
-
-def iob_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
-    """Yield a token a line, word TAB tag, and a blank line after each sentence."""
-    name = tag_names(rows, labels)
-    for row in rows:
-        for word, tag in zip(row["tokens"], row["ner_tags"]):
-            yield f"{word}\t{name(tag)}"
-        yield ""
-
-
-def table_lines(rows: datasets.Dataset, labels: Any) -> Iterator[str]:
-    """Yield a JSON object a line, text and label by its name."""
-    for row in rows:
-        text = row["review"] if "review" in row else row["text"]
-        yield srsly.json_dumps({"text": text, "label": labels[row["label"]]})
-
-
-TAGGED = ({"tokens", "ner_tags"},)
-# Of each format: what writes it, how its files end, and the columns it takes, one set or another.
-WRITERS = {
-    "sst2": (sst2_lines, "tsv", ({"sentence", "label", "idx"},)),
-    "wikiner": (wikiner_lines, "wikiner", TAGGED),
-    "iob": (iob_lines, "conll", TAGGED),
-    "table": (table_lines, "jsonl", ({"review", "label"}, {"text", "label"})),
-}
 
 
 def load(hub: dict[str, Any], revision: str) -> dict[str, datasets.Dataset]:
@@ -91,10 +40,13 @@ def load(hub: dict[str, Any], revision: str) -> dict[str, datasets.Dataset]:
     files = {split: list(urls) for split, urls in (builder.config.data_files or {}).items()}
     if not files:
         raise Unavailable("it has no data files; data sets that are programs are not run")
-    wanted = hub.get("splits") or {split: SPLITS[split] for split in files if split in SPLITS}
-    missing = set(wanted) - set(files)
-    if missing:
-        raise Unavailable(f"it has no split {', '.join(sorted(missing))}")
+    wanted = hub.get("splits") or {}
+    if not wanted or not set(wanted) <= set(files):
+        # Those of another data set.
+        wanted = {split: SPLITS[split] for split in files if split in SPLITS}
+    if not wanted:
+        usual = ", ".join(hub.get("splits") or SPLITS)
+        raise Unavailable(f"it has none of the splits {usual}, but {', '.join(sorted(files))}")
     paths: dict[str, list[str]] = {}
     system = huggingface_hub.HfFileSystem()
     for split in wanted:
@@ -115,9 +67,11 @@ def load(hub: dict[str, Any], revision: str) -> dict[str, datasets.Dataset]:
 def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
     """Load a corpus with `datasets` and write it in its raw format, a file a split.
 
-    Raises UserError with what was tried, and which files to put where instead.
+    Raises UserError with what was tried, and which files to put where instead; and for labels
+    whose names are not known.
     """
-    write, suffix, columns = WRITERS[hub["format"]]
+    format = hub["format"]
+    write, suffix, columns, _ = WRITERS[format]
     try:
         with impatient_hub():
             splits = load(hub, revision)
@@ -136,7 +90,7 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
             f"{hub['id']}, revision {revision}, cannot be had from "
             f"{huggingface_hub.constants.ENDPOINT} ({reason_of(error)}). Put the corpus into {output} "
             f"yourself, as {', '.join(f'{name}.{suffix}' for name in names)} in the format "
-            f"`{hub['format']}`, and run again."
+            f"`{format}`, and run again."
         ) from error
     for name, rows in splits.items():
         if not any(needed <= set(rows.column_names) for needed in columns):
@@ -144,12 +98,17 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
                 f"{hub['id']}, {name}: columns {', '.join(rows.column_names)}, where "
                 f"{', '.join(sorted(columns[0]))} are expected; name another data set with --id."
             )
+    log = Log()
     with written_beside(output) as folder:
         for name, rows in splits.items():
             path = folder / f"{name}.{suffix}"
+            place = f"{hub['id']}, {name}"
+            split = Rows(rows, names_of(rows, format, hub.get("labels"), place), log, place)
             with path.open("w", encoding="utf8", newline="\n") as stream:
-                bar = tqdm(write(rows, hub.get("labels")), path.name, total=len(rows))
+                bar = tqdm(write(split), path.name, total=len(rows))
                 stream.writelines(f"{line}\n" for line in bar)
+    for kind, note in (log.skipped.to_json() | log.repaired.to_json()).items():
+        msg.warn(f"{note['count']:,} times: {kind}; first at {note['first'][0]}")
 
 
 def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> None:
@@ -215,8 +174,11 @@ def main(
         )
     if "hub" in source:
         hub = source["hub"]
-        hub["id"] = id or hub["id"]
-        hub["config"] = config or hub.get("config")
+        named = {"id": id or hub["id"], "config": config or hub.get("config")}
+        if named != {"id": hub["id"], "config": hub.get("config")}:
+            # They were written for that data set alone.
+            hub.pop("labels", None)
+        hub |= named
         fetch_hub(hub, revision or "main", output)
     else:
         archive = source["archive"]

@@ -27,9 +27,30 @@ def repositories(tmp_path_factory, camembert):
     # Larger than the pieces in which downloads are kept.
     large = root / "datasets" / "someone/large" / "data"
     large.mkdir(parents=True)
-    rows = {"review": [random.Random(0).randbytes(100_000).hex()], "label": [0]}
+    rows = {"review": [random.Random(0).randbytes(100_000).hex()], "label": ["a"]}
     datasets.Dataset.from_dict(rows).to_parquet(large / "train-00000-of-00001.parquet")
+    add_others(root)
     return root
+
+
+def add_others(root: Path) -> None:
+    """Put data sets under `root` that have other names for the numbers of their labels."""
+    names = {
+        "tokens": datasets.List(datasets.Value("string")),
+        "ner_tags": datasets.List(datasets.ClassLabel(names=["B-PER", "I-PER", "O", "B-LOC"])),
+    }
+    tagged = {
+        "tokens": [["Marie", "Curie", "à", "Lens"], ["?", "!"]],
+        "ner_tags": [[0, 1, 2, 3], [2, -1]],
+    }
+    texts = {"text": ["un", "deux", "trois"], "label": [1, -1, 0]}
+    kinds = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["art", "vin"])}
+    for name, rows, features in (("tags", tagged, names), ("texts", texts, kinds)):
+        folder = root / "datasets" / "other" / name / "data"
+        folder.mkdir(parents=True)
+        data = datasets.Dataset.from_dict(rows, datasets.Features(features))
+        for split in ("train", "validation"):
+            data.to_parquet(folder / f"{split}-00000-of-00001.parquet")
 
 
 def run(endpoint, folder, *command):
@@ -157,18 +178,55 @@ def test_one_language_of_several_and_another_revision(repositories, call, tmp_pa
 
 
 @pytest.mark.parametrize(
+    "corpus, name, file, lines",
+    [
+        (
+            "wikiner",
+            "other/tags",
+            "valid.wikiner",
+            ["Marie|_|B-PER Curie|_|I-PER à|_|O Lens|_|B-LOC"],
+        ),
+        (
+            "allocine",
+            "other/texts",
+            "valid.jsonl",
+            [
+                '{"text":"un","label":"vin"}',
+                '{"text":"deux","label":null}',
+                '{"text":"trois","label":"art"}',
+            ],
+        ),
+    ],
+)
+def test_the_labels_of_another_data_set_are_its_own(
+    repositories, call, tmp_path, corpus, name, file, lines
+):
+    with serve(repositories) as endpoint:
+        result = call(endpoint, "scripts.fetch", corpus, tmp_path / "raw", "--id", name)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "raw" / file).read_text("utf8").splitlines() == lines
+    assert ("2 times: sentence with an unlabelled tag" in result.stdout) == (corpus == "wikiner")
+
+
+@pytest.mark.parametrize(
     "corpus, name, message",
     [
         ("conll2003", "someone/script", "Dataset scripts are no longer supported"),
         ("sst2", "lhoestq/conll2003", "BuilderConfig 'sst2' not found"),
         ("conll2003", "tblard/allocine", "where ner_tags, tokens are expected"),
         ("conll2003", "Jean-Baptiste/wikiner_fr", "ner_tags: numbers without names"),
+        ("conll2003", "other/nothing", "it has none of the splits train, validation, test, but"),
     ],
 )
 def test_a_data_set_of_another_kind(repositories, call, tmp_path, corpus, name, message):
     script = repositories / "datasets" / "someone/script" / "script.py"
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text("import datasets\n")
+    nothing = repositories / "datasets" / "other/nothing"
+    (nothing / "data").mkdir(parents=True, exist_ok=True)
+    (nothing / "data" / "extra.jsonl").write_text('{"tokens": [], "ner_tags": []}\n')
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: extra\n"
+    (nothing / "README.md").write_text(card + "    path: data/extra.jsonl\n---\n")
     with serve(repositories) as endpoint:
         result = call(endpoint, "scripts.fetch", corpus, tmp_path / "raw", "--id", name)
     assert result.returncode == 1 and "Traceback" not in result.stderr

@@ -21,8 +21,8 @@ csv.field_size_limit(MAX_LINE)
 FIELD_LINES = 20
 TOO_LONG = f"a quoted field over more than {FIELD_LINES} lines"
 STRAY = (
-    "a stray quote? Give --quoting none where quotes are text, --quoting minimal where the field is "
-    "so long."
+    "a stray quote? Give --quoting none where quotes are text, --quoting minimal where the field "
+    "is so long."
 )
 
 
@@ -167,6 +167,21 @@ def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
         yield number, {name.casefold(): value for name, value in row.items()}
 
 
+def class_name(number: float | None, names: Sequence[str], place: str) -> str | None:
+    """Return the name of a class; None for a negative number, which stands for no label.
+
+    Raises UserError for a number that has no name.
+    """
+    if number is None or not number >= 0:
+        return None
+    if number >= len(names):
+        raise UserError(
+            f"{place}: class {number}, and the names are of 0 to {len(names) - 1} "
+            f"({', '.join(names)[:80]}); mend the row or the names."
+        )
+    return names[int(number)]
+
+
 def class_names(schema: pyarrow.Schema) -> dict[str, Sequence[str]]:
     """Return the names of the numbers in the columns that `datasets` wrote as class labels."""
     written = (schema.metadata or {}).get(b"huggingface", b"{}")
@@ -174,7 +189,9 @@ def class_names(schema: pyarrow.Schema) -> dict[str, Sequence[str]]:
     return {
         column.casefold(): feature["names"]
         for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        if isinstance(feature, dict)
+        and feature.get("_type") == "ClassLabel"
+        and column in schema.names
     }
 
 
@@ -190,9 +207,8 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                     number += 1
                     row = {name.casefold(): value for name, value in row.items()}
                     for name, names in classes.items():
-                        if isinstance(row[name], int) and row[name] < len(names):
-                            # -1 stands for no label.
-                            row[name] = names[row[name]] if row[name] >= 0 else None
+                        if not isinstance(row[name], str):
+                            row[name] = class_name(row[name], names, file.place(number))
                     log.lines["rows"] += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:

@@ -1,5 +1,9 @@
 """Several labels in the cells of a table: told, read, and not seen where there are none."""
 
+import json
+
+import pyarrow
+import pyarrow.parquet
 import pytest
 import srsly
 from spacy.vocab import Vocab
@@ -103,6 +107,35 @@ def test_a_number_below_those_that_have_names_is_no_label(write):
     assert [t.label for t in read(table, path)[0]] == ["0", "-1", "1", "-100"]
     named, _ = read(table, path, label_names="-1=négatif,0=neutre,1=positif")
     assert [text.label for text in named] == ["neutre", "négatif", "positif"]
+
+
+def class_labels(folder, labels: pyarrow.Array, name: str = "label"):
+    rows = pyarrow.table({"text": [f"texte {n}" for n in range(len(labels))], "label": labels})
+    features = {name: {"names": ["non", "oui"], "_type": "ClassLabel"}}
+    info = json.dumps({"info": {"features": features}})
+    path = folder / "train.parquet"
+    pyarrow.parquet.write_table(rows.replace_schema_metadata({"huggingface": info}), path)
+    return path
+
+
+def test_class_labels_of_parquet(tmp_path):
+    """Negative: no label. Beside missing ones they may be written as floats."""
+    labels = pyarrow.array([0.0, -1.0, 1.0, None, -100.0, float("nan")])
+    texts, log = read(table, class_labels(tmp_path, labels))
+    assert [text.label for text in texts] == ["non", "oui"]
+    assert counts(log.skipped) == {"without label": 4}
+    names = class_labels(tmp_path, pyarrow.array(["oui", "non"]))
+    assert [text.label for text in read(table, names)[0]] == ["oui", "non"]
+    gone = class_labels(tmp_path, pyarrow.array(["a", "b"]), "removed")
+    assert [text.label for text in read(table, gone)[0]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("number", [2, 7])
+def test_a_class_without_a_name_is_told_with_its_row(tmp_path, number):
+    path = class_labels(tmp_path, pyarrow.array([0, 1, number]))
+    told = rf"train.parquet: row 3: class {number}, and the names are of 0 to 1 \(non, oui\)"
+    with pytest.raises(UserError, match=told):
+        read(table, path)
 
 
 @pytest.mark.parametrize(
