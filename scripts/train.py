@@ -8,25 +8,17 @@ import typer
 from spacy.cli.train import train
 from spacy.util import get_lang_class, load_config
 from spacy.vocab import Vocab
-from thinc.api import require_gpu
 from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
 from . import training  # noqa: F401 (registers what the configs name)
 from .corpora.docbins import check_task
+from .devices import GPU_ID, device_settings, use_device
 from .encoders.checkpoint import open_checkpoint
 from .errors import UserError, run
 from .files import written_beside
 from .serving.annotate import TASKS
 from .settings import SETTINGS, check_settings, parse_settings
-
-
-def check_gpu(gpu_id: int) -> None:
-    """Raise UserError where there is no such GPU, or nothing to use it with."""
-    try:
-        require_gpu(gpu_id)
-    except ValueError as error:
-        raise UserError(f"--gpu-id {gpu_id}: {error}; leave it out to use the CPU.") from error
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
@@ -45,7 +37,7 @@ def main(
     output: Path = typer.Argument(..., help="Folder for model-best and TensorBoard's logs"),
     corpus: Path = typer.Option(..., help="Folder with train.spacy and dev.spacy"),
     lang: str = typer.Option(..., help="Language of the pipeline's tokenizer: fr, en, xx…"),
-    gpu_id: int = typer.Option(-1, help="GPU to use, -1 for the CPU"),
+    gpu_id: int = GPU_ID,
 ) -> None:
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
@@ -56,9 +48,8 @@ def main(
     except ImportError as error:
         raise UserError(f"--lang {lang!r}: spaCy has no such language; fr, en, xx…") from error
     overrides["nlp.lang"] = lang
-    if gpu_id >= 0:
-        check_gpu(gpu_id)
-        overrides.setdefault("system.gpu_allocator", "pytorch")
+    use_device(gpu_id)
+    overrides = {**device_settings(gpu_id), **overrides}
     for split in ("train", "dev"):
         path = corpus / f"{split}.spacy"
         if not path.exists():
