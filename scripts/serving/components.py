@@ -23,6 +23,7 @@ import transformers
 from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.pipeline.textcat import textcat_score
+from spacy.pipeline.textcat_multilabel import textcat_multilabel_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans, minibatch, registry
@@ -39,20 +40,29 @@ IOB = {"E": "I", "L": "I", "S": "B", "U": "B"}
 def in_iob(tag: str) -> str:
     """Return a tag of BIOES or BILOU as one of IOB, which transformers makes entities of."""
     prefix, mark, label = tag.partition("-")
-    return IOB[prefix] + mark + label if mark and prefix in IOB else tag
+    if not mark or prefix in ("B", "I"):
+        return tag
+    # Of a type with a hyphen, but no prefix, transformers would take off what is before it.
+    return f"{IOB[prefix]}-{label}" if prefix in IOB else f"I-{tag}"
+
+
+def type_of(tag: str) -> str:
+    """Return the type of a tag, PER of B-PER."""
+    return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
 class BorrowedHead(Pipe, ABC):
     """A Hugging Face model with its head, and the tokenizer that belongs to it.
 
-    labels: other names for its labels. counts: what happened to the texts since it was loaded.
+    The labels are those of the model's configuration. counts: what happened to the texts since it
+    was loaded.
     """
 
     auto: type
     task: str
 
-    def __init__(self, name: str, source: str, labels: dict[str, str], scorer: Callable) -> None:
-        self.name, self.source, self.renamed, self.scorer = name, source, labels, scorer
+    def __init__(self, name: str, source: str) -> None:
+        self.name, self.source = name, source
         self.counts: Counter = Counter()
         self.model: Any = None
         self.tokenizer: Any = None
@@ -61,8 +71,6 @@ class BorrowedHead(Pipe, ABC):
         """Take a tokenizer, whose model_max_length is right, and a model with its head."""
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
-        names = self.model.config.id2label
-        self.model.config.id2label = {index: in_iob(names[index]) for index in names}
         self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
         self.predict = transformers.pipeline(
             self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
@@ -79,11 +87,8 @@ class BorrowedHead(Pipe, ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it can set, under their new names."""
-        return tuple(sorted({self.renamed.get(name, name) for name in self.own_labels()}))
-
-    def own_labels(self) -> Iterable[str]:
-        return self.model.config.id2label.values()
+        """The labels that it can set."""
+        return tuple(sorted(set(self.model.config.id2label.values())))
 
     def __call__(self, doc: Doc) -> Doc:
         return next(self.pipe([doc]))
@@ -129,6 +134,12 @@ class BorrowedEntities(BorrowedHead):
 
     auto = transformers.AutoModelForTokenClassification
     task = "token-classification"
+    scorer = staticmethod(get_ner_prf)
+
+    def borrow(self, tokenizer: Any, model: Any) -> None:
+        names = model.config.id2label
+        model.config.id2label = {index: in_iob(names[index]) for index in names}
+        super().borrow(tokenizer, model)
 
     def settings(self) -> dict[str, Any]:
         # WordPiece tells where words begin, so that their pieces can agree on a tag. In other
@@ -139,9 +150,10 @@ class BorrowedEntities(BorrowedHead):
             "stride": min(OVERLAP, self.tokenizer.model_max_length // 4),
         }
 
-    def own_labels(self) -> Iterable[str]:
-        # B-PER and I-PER are one.
-        return {tag.split("-", 1)[-1] for tag in super().own_labels() if tag != "O"}
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it can set; B-PER and I-PER are one."""
+        return tuple(sorted({type_of(tag) for tag in super().labels} - {"O"}))
 
     def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
         spans: list[Span] = []
@@ -151,9 +163,7 @@ class BorrowedEntities(BorrowedHead):
             text = doc.text[entity["start"] : entity["end"]]
             start = entity["start"] + len(text) - len(text.lstrip())
             end = start + len(text.strip())
-            label = entity["entity_group"]
-            label = self.renamed.get(label, label)
-            span = doc.char_span(start, end, label=label, alignment_mode="expand")
+            span = doc.char_span(start, end, label=entity["entity_group"], alignment_mode="expand")
             if start < end and span is not None:
                 spans.append(span)
                 places[span] = start, end
@@ -165,14 +175,23 @@ class BorrowedEntities(BorrowedHead):
 
 
 class BorrowedCategories(BorrowedHead):
-    """Sets doc.cats, the probability of each label. Of labels of one new name it is the sum, or the
-    highest where labels do not exclude each other.
+    """Sets doc.cats, the probability of each label. Where several of the model's labels have one
+    name it is their sum, or the highest where labels do not exclude each other.
 
     A text that is too long for the model is read up to its limit, and counted.
     """
 
     auto = transformers.AutoModelForSequenceClassification
     task = "text-classification"
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels, or none: each has a sigmoid of its own."""
+        return self.model.config.problem_type == "multi_label_classification"
+
+    @property
+    def scorer(self) -> Callable:
+        return textcat_multilabel_score if self.several else textcat_score
 
     def settings(self) -> dict[str, Any]:
         return {"top_k": None, "truncation": True}
@@ -183,20 +202,18 @@ class BorrowedCategories(BorrowedHead):
         if len(doc.text) > limit:
             pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
             self.counts["truncated"] += len(pieces) > limit
-        several = self.model.config.problem_type == "multi_label_classification"
-        combine = max if several else sum
+        combine = max if self.several else sum
         doc.cats = dict.fromkeys(self.labels, 0.0)
         for item in found:
-            label = self.renamed.get(item["label"], item["label"])
-            doc.cats[label] = combine((doc.cats[label], item["score"]))
+            doc.cats[item["label"]] = combine((doc.cats[item["label"]], item["score"]))
 
 
-def make_entities(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
-    return BorrowedEntities(name, source, labels, get_ner_prf)
+def make_entities(nlp: Language, name: str, source: str) -> Pipe:
+    return BorrowedEntities(name, source)
 
 
-def make_categories(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
-    return BorrowedCategories(name, source, labels, textcat_score)
+def make_categories(nlp: Language, name: str, source: str) -> Pipe:
+    return BorrowedCategories(name, source)
 
 
 # Each package has a copy of this file; spaCy takes a name once.
@@ -205,14 +222,14 @@ if not Language.has_factory("borrowed_ner"):
         "borrowed_ner",
         func=make_entities,
         assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-        default_config={"source": "", "labels": {}},
+        default_config={"source": ""},
         default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
     )
     Language.factory(
         "borrowed_textcat",
         func=make_categories,
         assigns=["doc.cats"],
-        default_config={"source": "", "labels": {}},
+        default_config={"source": ""},
         default_score_weights={"cats_score": 1.0},
     )
 
