@@ -97,7 +97,9 @@ def check_config(folder: Path) -> None:
     try:
         config = json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
-        raise UserError(f"encoder {folder}: config.json is no JSON ({first_line(error)}).") from error
+        raise UserError(
+            f"encoder {folder}: config.json is no JSON ({first_line(error)})."
+        ) from error
     if not isinstance(config, dict):
         raise UserError(f"encoder {folder}: config.json: {config!r:.40}, where {{…}} is expected.")
     for name, value, example in wrong_values(config):

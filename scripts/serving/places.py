@@ -33,14 +33,14 @@ def letters(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
     return text
 
 
-def places(text: str, pieces: list[str]) -> list[tuple[int, int]]:
+def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
     """Return start and end of each piece in a text, in characters; (0, 0) for one without a place.
 
-    pieces: their letters, in any case. Those that are in the text come first, by the shortest edit
+    pieces: their letters, in any case; None for those that were added to the text. Those that are in the text come first, by the shortest edit
     script. The others get what is left between their neighbours, shares of it where the numbers
     differ; if nothing is, what is left beyond the next one: Moses puts quotes before a full stop.
     """
-    _, found = get_alignments(list(text), pieces)
+    _, found = get_alignments(list(text), [piece or "" for piece in pieces])
     spans = [(min(place), max(place) + 1) if place else (0, 0) for place in found]
     placed = [span for span in spans if span[1]]
     # The pieces and the characters that are left, by the number of placed pieces before them.
@@ -49,7 +49,7 @@ def places(text: str, pieces: list[str]) -> list[tuple[int, int]]:
     for index, (_, end) in enumerate(spans):
         if end:
             before += 1
-        else:
+        elif pieces[index] is not None:
             left_pieces[before].append(index)
     before = 0
     for index, character in enumerate(text):
@@ -85,7 +85,7 @@ class Placed:
             places(
                 text,
                 [
-                    "" if added else letters(piece, self)
+                    None if added else letters(piece, self)
                     for piece, added in zip(self.convert_ids_to_tokens(ids), mask)
                 ],
             )
