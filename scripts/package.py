@@ -25,7 +25,7 @@ from .devices import GPU_ID
 from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving import components, places, trial
+from .serving import components, trial
 from .serving.annotate import TASKS, borrowed_head, encoder_name, encoder_revision, load
 from .serving.leaving import drop_paths, looked_up, own_strings
 from .serving.metrics import headline, read_metrics, scored_on
@@ -133,8 +133,6 @@ def build(nlp: Language, folder: Path) -> Path:
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
     if borrowed_head(nlp) is not None or "piece_windows." in nlp.config.to_str():
         command += ["--code", components.__file__]
-    if places.are_told(nlp):
-        command += ["--code", places.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )

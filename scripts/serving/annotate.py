@@ -17,7 +17,6 @@ from ..corpora.docbins import read_docs
 from ..devices import use_device
 from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..files import check_whole
-from . import places  # noqa: F401 (registers what configs name)
 from .components import BorrowedHead, too_long
 from .labels import new_names, rename
 

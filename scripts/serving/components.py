@@ -1,6 +1,7 @@
 """What pipelines of this project have and spaCy has not; a copy of this file is in each wheel.
 
-- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut;
+- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut, and whose
+  tokenizer tells where its pieces are in the text even where the library's does not;
 - components on ready-made Hugging Face heads, which keep their weights when they are saved.
   spacy-huggingface-pipelines wraps the same transformers.pipeline; it saves no weights, and passes
   over spans, and whole texts, that it cannot use.
@@ -12,12 +13,13 @@ and torch alone.
 import tempfile
 import unicodedata
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy
 import srsly
 import transformers
 from spacy.language import Language
@@ -27,10 +29,12 @@ from spacy.pipeline.textcat_multilabel import textcat_multilabel_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans, minibatch, registry
+from spacy_alignments import get_alignments
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.span_getters import get_strided_spans
 from thinc.api import Model, chain, get_torch_default_device
 from thinc.types import Floats2d, Ragged
+from transformers import PreTrainedTokenizerBase
 
 # Texts that the model gets at a time, and pieces that the windows of a longer text share.
 BATCH, OVERLAP = 32, 96
@@ -234,6 +238,106 @@ if not Language.has_factory("borrowed_ner"):
     )
 
 
+# Places in the text for the pieces of tokenizers that tell none -----------------------------------
+#
+# Those without tokenizer.json. spacy-transformers aligns their pieces with tokens by their letters:
+# FlauBERT's `</w>`, which ends a word, then takes the w of the next one, and quotes and dashes, which
+# it replaces by plain ones, get no piece: their vectors are 0.
+
+# What pieces have before or after them inside a word.
+MARKS = ("##", "@@", "▁")
+
+
+def letters(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what a piece stands for in a text: its letters, nothing where it is the unknown one."""
+    if piece == tokenizer.unk_token:
+        return ""
+    text = tokenizer.convert_tokens_to_string([piece]).strip()
+    for mark in MARKS:
+        # A piece that is the mark and no more stands in the text as it is.
+        text = text.removeprefix(mark).removesuffix(mark) or text
+    return text
+
+
+def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
+    """Return start and end of each piece in a text, in characters; (0, 0) for one without a place.
+
+    pieces: their letters, in any case; None for those that were added to the text. Those that are in the text come first, by the shortest edit
+    script. The others get what is left between their neighbours, shares of it where the numbers
+    differ; if nothing is, what is left beyond the next one: Moses puts quotes before a full stop.
+    """
+    _, found = get_alignments(list(text), [piece or "" for piece in pieces])
+    spans = [(min(place), max(place) + 1) if place else (0, 0) for place in found]
+    placed = [span for span in spans if span[1]]
+    # The pieces and the characters that are left, by the number of placed pieces before them.
+    left_pieces, left_characters = defaultdict(list), defaultdict(list)
+    before = 0
+    for index, (_, end) in enumerate(spans):
+        if end:
+            before += 1
+        elif pieces[index] is not None:
+            left_pieces[before].append(index)
+    before = 0
+    for index, character in enumerate(text):
+        while before < len(placed) and placed[before][1] <= index:
+            before += 1
+        covered = before < len(placed) and placed[before][0] <= index
+        if not covered and not character.isspace():
+            left_characters[before].append(index)
+    for before, indices in left_pieces.items():
+        near = [before, *(gap for gap in (before + 1, before - 1) if gap not in left_pieces)]
+        characters = next((left_characters.pop(gap) for gap in near if gap in left_characters), ())
+        for rank, index in enumerate(indices):
+            start = rank * len(characters) // len(indices)
+            end = max((rank + 1) * len(characters) // len(indices), start + 1)
+            share = characters[start:end]
+            spans[index] = (share[0], share[-1] + 1) if share else (0, 0)
+    return spans
+
+
+class Placed:
+    """Goes before a tokenizer's class: asked about offsets, as fast ones are, it tells them."""
+
+    def __call__(self, texts: str | list[str], **settings) -> Any:
+        # spacy-transformers says False here, and takes those that are there.
+        if "return_offsets_mapping" not in settings:
+            return super().__call__(texts, **settings)
+        settings |= {"return_offsets_mapping": False, "return_special_tokens_mask": True}
+        encoding = super().__call__(texts, **settings)
+        rows = [texts], [encoding["input_ids"]], [encoding["special_tokens_mask"]]
+        if not isinstance(texts, str):
+            rows = texts, encoding["input_ids"], encoding["special_tokens_mask"]
+        found = [
+            places(
+                text,
+                [
+                    None if added else letters(piece, self)
+                    for piece, added in zip(self.convert_ids_to_tokens(ids), mask)
+                ],
+            )
+            for text, ids, mask in zip(*rows)
+        ]
+        encoding["offset_mapping"] = found[0] if isinstance(texts, str) else numpy.array(found)
+        return encoding
+
+
+class PlacedTokenizer:
+    """Stands for AutoTokenizer where spacy-transformers loads a pipeline."""
+
+    @staticmethod
+    def from_pretrained(*arguments, **settings) -> PreTrainedTokenizerBase:
+        return with_places(transformers.AutoTokenizer.from_pretrained(*arguments, **settings))
+
+
+def with_places(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Make a tokenizer tell places in a text, unless it does; return it."""
+    if not tokenizer.is_fast and not isinstance(tokenizer, Placed):
+        kind = type(tokenizer)
+        # The name goes into tokenizer_config.json, and is the library's.
+        tokenizer.__class__ = type(kind.__name__, (Placed, kind), {})
+    return tokenizer
+
+
 # Windows of texts that are longer than the encoder takes ------------------------------------------
 
 
@@ -325,6 +429,8 @@ class BoundedTransformer(TransformerModel):
             mixed_precision, dict(grad_scaler_config),
         )  # fmt: skip
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
+        # What a saved pipeline's tokenizer is loaded with.
+        self.layers[0].shims[0].tokenizer_cls = PlacedTokenizer
         self.bound_by(self, window, stride)
 
     def bound_by(self, model: TransformerModel, window: int, stride: int) -> None:
