@@ -67,18 +67,22 @@ def documents_of(rows: Rows) -> numpy.ndarray:
     return by_appearance(numbers)
 
 
-def units_of(rows: Rows, smallest: int) -> numpy.ndarray:
+def limit_of(sizes: dict[str, int]) -> int:
+    """Return how many rows are kept together at most for the sake of a text that they share: half
+    of the smallest split to be carved, but two."""
+    return max(2, min(sizes.values()) // 2)
+
+
+def units_of(rows: Rows, limit: int) -> numpy.ndarray:
     """Return the number of each row's unit, from 0 in their order: documents, and those together
     that share a text.
 
     A text that stands in very many documents would make one unit of them all. Therefore texts are
     taken by the number of documents that they are in, the rarest first, and one whose documents
-    together exceed half of the smallest split to be carved (but two examples) does not link them:
-    it may come to stand in several splits.
+    have more than `limit` rows together does not link them: it may come to stand in several splits.
     """
     documents = documents_of(rows)
     texts = numpy.frombuffer(rows.keys, dtype=numpy.int64)
-    limit = max(2, smallest // 2)
     # A text is named by its first row: hashes differ from run to run.
     _, first, index, counts = numpy.unique(
         texts, return_index=True, return_inverse=True, return_counts=True

@@ -146,10 +146,9 @@ def test_units_do_not_depend_on_hashes_but_on_what_is_shared():
     rows_ = Rows(phrases=False)
     for number, (text, document) in enumerate(pairs):
         rows_.add("file" if document else "other", LabelledText(text, "x", "x", number, document))
-    assert units_of(rows_, smallest=20).tolist() == [0, 0, 0, 0, 1, 1, 2, 0]
-    # Half of 6 are three examples: a is in no more documents than b, and comes first, but 1 and 2
-    # have four together; so have 1 and 4 three.
-    assert units_of(rows_, smallest=6).tolist() == [0, 0, 1, 1, 2, 2, 3, 0]
+    assert units_of(rows_, limit=10).tolist() == [0, 0, 0, 0, 1, 1, 2, 0]
+    # The documents of a have four rows together, those of b three.
+    assert units_of(rows_, limit=3).tolist() == [0, 0, 1, 1, 2, 2, 3, 0]
 
 
 # Phrases ------------------------------------------------------------------------------------------
@@ -205,6 +204,13 @@ def test_no_dev_phrase_stands_in_train(write, tmp_path, seed):
     assert 0.15 < labels["positive"] / len(found["dev"]) < 0.5
     again = convert("sst2", path, tmp_path / "again", plan)
     assert again["splits"] == report["splits"]
+
+
+def test_copies_of_a_text_that_is_more_than_a_split(write, tmp_path):
+    path = write("train.tsv", "sentence\tlabel\n" + "good film\t1\nflat\t0\n" * 30)
+    report = convert("sst2", path, tmp_path / "out")
+    assert [split["examples"] for split in report["splits"].values()] == [57, 3]
+    assert report["carved"]["texts in several splits"] == report["shared"]["train/dev"] > 0
 
 
 def test_train_size_samples_what_fell_to_train(write, tmp_path):
