@@ -18,12 +18,13 @@ TRAIN, NOWHERE = PLACES.index("train"), PLACES.index("")
 
 
 class Carving(NamedTuple):
-    """Where each row of train goes, as a number of PLACES; what kept together; how many rows each
-    carved split was to have, and how many texts are in more than one of them or in train too."""
+    """Where each row of train goes, as a number of PLACES; what is kept together; how many rows
+    each carved split was to have and has; and how many texts came to stand in several splits."""
 
     places: numpy.ndarray
     unit: str
     asked: dict[str, int]
+    sizes: dict[str, int]
     torn: int
 
 
@@ -131,8 +132,9 @@ def carve(
     elif sizes:
         units = units_of(rows, limit_of(sizes))
         places = place_units(units, strata, names, sizes, seed)[units]
+    found = {split: int((places == PLACES.index(split)).sum()) for split in sizes}
     for split, size in sizes.items():
-        if not (places == PLACES.index(split)).any():
+        if not found[split]:
             raise UserError(
                 f"{where}: {split} would be empty: no {unit} fits into the {size:,} examples that "
                 f"it is to have; give a larger --{split}-ratio, or 0."
@@ -140,4 +142,4 @@ def carve(
     torn = count_torn(numpy.frombuffer(rows.keys, dtype=numpy.int64), places) if sizes else 0
     if train_size is not None:
         sample(places, strata, names, train_size, seed)
-    return Carving(places, unit, sizes, torn)
+    return Carving(places, unit, sizes, found, torn)

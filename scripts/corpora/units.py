@@ -1,7 +1,7 @@
 """What carving must not tear apart: a document's sentences, and texts that occur again.
 
-All on arrays with an entry a row, a row being an example of train in its order: 5 million take a few
-hundred MB.
+All on arrays with an entry a row, a row being an example of train in its order: 5 million take a
+few hundred MB.
 """
 
 from array import array
@@ -38,14 +38,14 @@ class Rows:
 
     def close(self, file: str, start: int, kind: str) -> None:
         """At the end of a file that began with row `start`: what comes before its first document
-        is one as well; in a file without any, each example, of this kind, is one of its own."""
+        is one as well; where nothing parts it, each example, of this kind, is one of its own."""
         documents = numpy.frombuffer(self.documents, dtype=numpy.int64)[start:]
-        alone = documents == 0
-        if not alone.all():
-            self.kinds.add("document")
-            documents[alone] = hash((file, None))
-        elif alone.size:
+        if documents.size and (documents == documents[0]).all():
+            documents[:] = 0
             self.kinds.add(kind)
+        elif documents.size:
+            documents[documents == 0] = hash((file, None))
+            self.kinds.add("document")
 
 
 def by_appearance(values: numpy.ndarray) -> numpy.ndarray:
