@@ -126,8 +126,8 @@ def rows(task: str) -> str:
     """Return texts whose label, or entity, one word tells, amid links that tell nothing."""
     numbers = random.Random(0)
     lines = []
-    for number in range(240):
-        links = " ".join(LINKS.split()[: numbers.choice([0, 1, 4, 12])])
+    for number in range(160):
+        links = " ".join(LINKS.split()[: numbers.choice([0, 1, 12, 40])])
         text = f"{links} C'est un film {('nul', 'superbe')[number % 2]} et {('raté', 'réussi')[number % 2]}."
         if task == "textcat":
             lines.append({"text": text, "label": ("negative", "positive")[number % 2]})
