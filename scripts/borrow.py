@@ -2,40 +2,70 @@
 
 from pathlib import Path
 
-import spacy
 import typer
+from transformers import PretrainedConfig
 from wasabi import msg
 
 from .encoders.checkpoint import class_of, longest, neutral, open_checkpoint, open_config
 from .encoders.snapshot import snapshot
-from .errors import UserError, first_line, run
+from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving.components import BorrowedCategories, BorrowedEntities
+from .languages import blank
+from .serving.components import (
+    BorrowedCategories,
+    BorrowedEntities,
+    BorrowedHead,
+    in_iob,
+    type_of,
+)
+from .serving.labels import read_names
 
-# What opens a checkpoint -> the pipe that its head becomes.
-PIPES = {
-    head.auto: (name, head)
-    for name, head in (("ner", BorrowedEntities), ("textcat", BorrowedCategories))
-}
+FACTORIES = {BorrowedEntities: "borrowed_ner", BorrowedCategories: "borrowed_textcat"}
+# What opens a checkpoint -> what its head becomes.
+HEADS = {head.auto: head for head in FACTORIES}
 
 
-def head_of(checkpoint: str, revision: str | None) -> tuple[str, type]:
-    """Return the pipe that a checkpoint's head becomes. Raises UserError for other heads."""
+def head_of(checkpoint: str, revision: str | None) -> type[BorrowedHead]:
+    """Return what a checkpoint's head becomes. Raises UserError for other heads."""
     kind = class_of(checkpoint, revision)
-    if kind not in PIPES:
+    if kind not in HEADS:
         raise UserError(
             f"{checkpoint}: {', '.join(open_config(checkpoint, revision).architectures or ['no class'])}, where "
             "one that ends in ForTokenClassification or ForSequenceClassification is expected."
         )
-    return PIPES[kind]
+    return HEADS[kind]
 
 
-def read_labels(pairs: str) -> dict[str, str]:
-    """Return other names for labels, of "LABEL_0=negative,LABEL_1=positive". Raises UserError."""
-    split = [pair.split("=", 1) for pair in pairs.split(",") if pair]
-    if not all(len(pair) == 2 for pair in split):
-        raise UserError(f"--labels {pairs}: write OLD=new,OLD=new.")
-    return {old.strip(): new.strip() for old, new in split}
+def name_tags(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
+    """Give the tags of a token head their new names, of a whole tag or of the type in it (PER of
+    B-PER), and return the name of its component. Raises UserError where no tag says outside."""
+    tags = config.id2label
+    types = {tag: type_of(in_iob(tag)) for tag in tags.values()}
+    names = read_names("--labels", pairs, {*types, *types.values()})
+    for index, tag in tags.items():
+        kind = types[tag]
+        tags[index] = names.get(tag) or tag.removesuffix(kind) + names.get(kind, kind)
+    if "O" not in tags.values() or len(set(tags.values())) == 1:
+        raise UserError(
+            f"{checkpoint}: its labels are {', '.join(tags.values())[:200]}; one must be O, for what is "
+            "outside entities (--labels o=O names it so), and others entities. A head for parts of "
+            "speech or the like is no entity recogniser."
+        )
+    return "ner"
+
+
+def name_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
+    """Give the labels of a text head their new names, and return the name of its component. Raises
+    UserError where it gives a number instead of probabilities."""
+    names = read_names("--labels", pairs, config.id2label.values())
+    if config.num_labels == 1 or config.problem_type == "regression":
+        raise UserError(
+            f"{checkpoint}: a regression head, whose numbers are no probabilities of labels; give one "
+            "of two labels or more."
+        )
+    config.id2label = {index: names.get(name, name) for index, name in config.id2label.items()}
+    several = config.problem_type == "multi_label_classification"
+    return "textcat_multilabel" if several else "textcat"
 
 
 def main(
@@ -43,7 +73,7 @@ def main(
     output: Path = typer.Argument(..., help="Folder; the pipeline is its model-best"),
     lang: str = typer.Option(..., help="Language of spaCy's tokenizer: fr, en, xx…"),
     labels: str = typer.Option(
-        "", help="Other names for its labels: LABEL_0=negative,LABEL_1=positive"
+        "", help="Other names for its labels: LABEL_0=negative,LABEL_1=positive; LABEL_3=B-PER"
     ),
     revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
 ) -> None:
@@ -52,13 +82,9 @@ def main(
     `evaluate`, `report` and `package` take it as any other.
     """
     check_folder(output)
-    renamed = read_labels(labels)
-    try:
-        nlp = spacy.blank(lang)
-    except ImportError as error:
-        raise UserError(f"--lang {lang!r}: {first_line(error)}.") from error
+    nlp = blank(lang)
     _, commit = snapshot(checkpoint, revision, weights=False)
-    name, head = head_of(checkpoint, commit)
+    head = head_of(checkpoint, commit)
     tokenizer, model = open_checkpoint(checkpoint, head.auto, revision=commit)
     if not tokenizer.is_fast:
         raise UserError(
@@ -66,14 +92,12 @@ def main(
         )
     # The tokenizer may say more than there are positions, or nothing.
     tokenizer.model_max_length = longest(tokenizer, model)
+    # Before decoding, which takes B- and I- off: with its configuration they are saved.
+    give_names = name_tags if head is BorrowedEntities else name_categories
+    name = give_names(checkpoint, model.config, labels)
     source = neutral(checkpoint)
-    pipe = nlp.add_pipe(f"borrowed_{name}", name=name, config={"source": source, "labels": renamed})
+    pipe = nlp.add_pipe(FACTORIES[head], name=name, config={"source": source})
     pipe.borrow(tokenizer, model)
-    unknown = set(renamed) - set(pipe.own_labels())
-    if unknown:
-        raise UserError(
-            f"--labels: no label {', '.join(sorted(unknown))}; it has {', '.join(pipe.own_labels())}."
-        )
     config = nlp.config.copy()
     config["settings"] = {"encoder": source, "revision": commit}
     nlp.config = config

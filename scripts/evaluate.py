@@ -1,25 +1,41 @@
-"""Evaluate a pipeline on the test split of a converted corpus: metrics/<pipeline>.json and a table."""
+"""Evaluate a pipeline on a split of a converted corpus: metrics/<pipeline>.json and a table."""
 
 from pathlib import Path
 from typing import Any
 
 import srsly
 import typer
+from spacy.language import Language
 from wasabi import msg
 
+from .devices import GPU_ID
 from .errors import UserError, run
 from .files import check_file, check_whole, written_beside
-from .serving.annotate import encoder_name, load, read_gold
-from .serving.metrics import headline, measure
+from .serving.annotate import (
+    TASKS,
+    Gold,
+    encoder_name,
+    encoder_revision,
+    gold_labels,
+    load,
+    read_gold,
+)
+from .serving.labels import read_names
+from .serving.metrics import (
+    headline,
+    labels_found,
+    measure,
+    shared_texts,
+    split_sha256,
+    tables,
+)
+from .serving.weights import weights_hash
 
 
 def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the rows of the console table: P, R and F, overall and per label."""
     table = []
-    for name in ("raw_text", "gold_tokens"):
-        scores = metrics.get(name)
-        if scores is None:
-            continue
+    for scored_on, scores in tables(metrics):
         kind, title = ("ents", "all") if "ents_f" in scores else ("cats_macro", "macro average")
         per_type = scores.get("ents_per_type") or scores.get("cats_f_per_type") or {}
         overall = {letter: scores[f"{kind}_{letter}"] for letter in "prf"}
@@ -27,7 +43,7 @@ def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
             figures = (
                 "–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf"
             )
-            table.append((name.replace("_", " "), label, *figures))
+            table.append((scored_on, label, *figures))
     return table
 
 
@@ -44,41 +60,95 @@ def corpus_files(report: Path) -> dict[str, str]:
         ) from error
 
 
+def trained_on(nlp: Language) -> str | None:
+    """Return the name of the corpus that a pipeline was trained on, unless it is not on record."""
+    train = nlp.config.interpolate().get("paths", {}).get("train")
+    return Path(train or "").parent.name or None
+
+
+def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, int]) -> None:
+    """Print what puts the scores into perspective: foreign labels, texts of train."""
+    known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
+    foreign = [f"{label} {count:,}" for label, count in sorted(found.items()) if label not in known]
+    if foreign:
+        msg.warn(
+            f"predicted, and no label of the split: {', '.join(foreign)}; they count as errors "
+            "(--map OLD=new gives them its names, OLD= leaves them out)"
+        )
+    if "head" in metrics:
+        msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
+    if metrics["cut_windows"]:
+        msg.warn(
+            f"{metrics['cut_windows']:,} stretches of text have more pieces than the encoder takes; the "
+            "rest of each was not read"
+        )
+    unseen = metrics.get("unseen_text", {})
+    if unseen.get("shared_with_train"):
+        without = f"; without them {headline(unseen)}" if unseen["examples"] else ""
+        msg.warn(
+            f"{unseen['shared_with_train']:,} of {metrics['examples']:,} texts are in train too{without}"
+        )
+
+
 def main(
     pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
     corpus: Path = typer.Argument(..., help="Folder of a converted corpus"),
     output: Path = typer.Argument(..., help="JSON file to write, e.g. metrics/fr_flue_trf.json"),
     split: str = typer.Option("test", help="The split to evaluate on"),
     about: str = typer.Option("", help="Where the split comes from, for the record"),
+    task: str = typer.Option(
+        "", help=f"{', '.join(TASKS)}, where both pipeline and corpus have several"
+    ),
+    names: str = typer.Option(
+        "",
+        "--map",
+        help="Other names for its labels, as the corpus has them: PERSON=PER,GPE=LOC; DATE= leaves one out",
+    ),
+    gpu_id: int = GPU_ID,
 ) -> None:
-    """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens."""
+    """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens too.
+
+    Any pipeline of spaCy's with `ner`, `textcat` or `textcat_multilabel`. An entity is right where
+    its first and last character and its label are.
+    """
     check_file(output)
     converted = corpus_files(corpus / "report.json")
-    nlp = load(pipeline)
-    gold = read_gold(corpus / f"{split}.spacy", nlp)
-    metrics, _ = measure(nlp, gold)
+    nlp = load(pipeline, gpu_id)
+    tasks = set(TASKS) & set(nlp.pipe_names)
+    labels = {label for name in tasks for label in nlp.get_pipe(name).labels}
+    renamed = read_names("--map", names, labels, may_drop=True)
+    path, train = (corpus / f"{name}.spacy" for name in (split, "train"))
+    gold = read_gold(path, nlp, task, renamed)
+    shared = shared_texts(gold, train) if split != "train" and train.exists() else None
+    metrics, predicted = measure(nlp, gold, renamed, shared)
     metrics = {
         "pipeline": output.stem,
-        "corpus": corpus.name,
-        "split": f"{split}: {about}" if about else split,
+        "weights": weights_hash(nlp),
+        "corpus": corpus.resolve().name,
+        "split": split,
+        "about": about,
+        "split_sha256": split_sha256(path),
         "corpus_files": converted,
+        "trained_on": trained_on(nlp),
+        "task": gold.task,
+        "map": renamed,
         "encoder": encoder_name(nlp),
-        "seed": nlp.config.interpolate()["training"]["seed"],
+        "encoder_revision": encoder_revision(nlp),
+        "seed": nlp.config.interpolate().get("training", {}).get("seed"),
         **metrics,
     }
     with written_beside(output.parent) as folder:
         srsly.write_json(folder / output.name, metrics)
     msg.table(
         rows(metrics),
-        header=("test on", "label", "P", "R", "F"),
+        header=("scored on", "label", "P", "R", "F"),
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
     )
-    if "head" in metrics:
-        msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
+    tell(nlp, gold, metrics, labels_found(nlp, gold.task, predicted))
     speed = metrics["speed"]
     msg.good(
-        f"{output}: {headline(metrics['raw_text'])} on {len(gold):,} examples, "
+        f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "
         f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads)"
     )
 

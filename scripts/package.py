@@ -21,13 +21,14 @@ from spacy.util import get_package_path, is_package
 from thinc.api import NumpyOps, get_current_ops
 from wasabi import msg
 
+from .devices import GPU_ID
 from .encoders.checkpoint import neutral
 from .errors import UserError, run
 from .files import check_folder, written_beside
-from .serving import components, places, trial
-from .serving.annotate import borrowed_head, encoder_name, load
+from .serving import components, trial
+from .serving.annotate import TASKS, borrowed_head, encoder_name, encoder_revision, load
 from .serving.leaving import drop_paths, looked_up, own_strings
-from .serving.metrics import headline, read_metrics
+from .serving.metrics import headline, read_metrics, scored_on
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # What the file that goes with a ready-made head imports beside spaCy.
@@ -71,45 +72,56 @@ def source(kind: str, name: str) -> dict[str, str]:
     return {"name": known["title"], "url": known["url"], "license": known["license"], "author": ""}
 
 
-def neutralise(nlp: Language) -> str:
+def neutralise(nlp: Language) -> str | None:
     """Take the building machine out of a pipeline; return the encoder's neutral name.
 
     spaCy and transformers record the paths of the corpora and of the encoder's folder.
     """
-    if borrowed_head(nlp) is not None:
-        return encoder_name(nlp)
-    name = neutral(encoder_name(nlp))
-    model = nlp.get_pipe("transformer").model
-    model.attrs["name"] = name
-    model.transformer.config._name_or_path = name
-    model.tokenizer.name_or_path = name
-    model.tokenizer.init_kwargs.pop("name_or_path", None)
+    name = encoder_name(nlp)
     config = nlp.config.copy()
-    config["settings"]["encoder"] = name
-    config["components"]["transformer"]["model"]["name"] = name
     drop_paths(config)
+    if name is not None and borrowed_head(nlp) is None:
+        name = neutral(name)
+        model = nlp.get_pipe("transformer").model
+        model.attrs["name"] = name
+        model.transformer.config._name_or_path = name
+        model.tokenizer.name_or_path = name
+        model.tokenizer.init_kwargs.pop("name_or_path", None)
+        config["components"]["transformer"]["model"]["name"] = name
+        if "encoder" in config.get("settings", {}):
+            config["settings"]["encoder"] = name
     nlp.config = config
     return name
 
 
-def describe(nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str) -> None:
-    """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms."""
-    scores = metrics["raw_text"]
-    task = "Named entities" if "ner" in nlp.pipe_names else "Text classification"
+def describe(
+    nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str | None
+) -> None:
+    """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms.
+
+    What a pipeline that was made elsewhere says of its sources and its licence stays.
+    """
+    scores, corpus = metrics["raw_text"], metrics["trained_on"]
     nlp.meta["name"] = name.split("_", 1)[1]
     nlp.meta["version"] = version
-    made = "fine-tuned on"
+    made = corpus and f"trained on {corpus}"
     if borrowed_head(nlp) is not None:
-        made = "as it was published, tried on"
+        made = "as it was published"
         nlp.meta["requirements"] = BORROWED_NEEDS
+    about = [f"{TASKS[metrics['task']].capitalize()} ({nlp.lang})", encoder, made]
     nlp.meta["description"] = (
-        f"{task} ({nlp.lang}): {encoder}, {made} {metrics['corpus']}; "
-        f"{headline(scores)} on {metrics['examples']} examples of its test split, raw text."
+        f"{', '.join(filter(None, about))}; "
+        f"{headline(scores)} on {metrics['examples']:,} examples of {scored_on(metrics)}, raw text."
     )
-    nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
-    nlp.meta["sources"] = [source("corpora", metrics["corpus"]), source("encoders", encoder)]
+    if not nlp.meta["license"]:
+        nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
+    if not nlp.meta.get("sources"):
+        origins = (("corpora", corpus), ("encoders", encoder))
+        nlp.meta["sources"] = [source(kind, origin) for kind, origin in origins if origin]
+        if revision := encoder_revision(nlp):
+            nlp.meta["sources"][-1]["revision"] = revision
     nlp.meta["performance"] = {**scores, "speed": metrics["speed"]["words_per_second"]}
-    nlp.meta["notes"] = f"Corpus: {metrics['corpus']}, {metrics['split']}; seed {metrics['seed']}."
+    nlp.meta["notes"] = f"Scored on {scored_on(metrics)}; seed {metrics['seed']}."
 
 
 def build(nlp: Language, folder: Path) -> Path:
@@ -119,10 +131,8 @@ def build(nlp: Language, folder: Path) -> Path:
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
     command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
-    if borrowed_head(nlp) is not None:
+    if borrowed_head(nlp) is not None or "piece_windows." in nlp.config.to_str():
         command += ["--code", components.__file__]
-    if places.are_told(nlp):
-        command += ["--code", places.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )
@@ -221,13 +231,14 @@ def main(
     output: Path = typer.Argument(..., help="Folder for the wheel"),
     name: str = typer.Option(..., help="Name of the package, e.g. fr_flue_trf"),
     version: str = typer.Option("0.1.0", help="Version of the package"),
+    gpu_id: int = GPU_ID,
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
     which borrows the installed packages, but only those that the wheel requires."""
     check_name(name, version)
     check_folder(output)
     check_language(name, pipeline)
-    nlp = load(pipeline)
+    nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
     encoder = neutralise(nlp)
     describe(nlp, scores, name, version, encoder)

@@ -1,45 +1,74 @@
-"""Draw a pipeline's predictions on the test split beside the gold ones, as one HTML page."""
+"""Draw a pipeline's predictions on a split beside the gold ones, as one HTML page."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 from wasabi import msg
 
-from .errors import run
+from .devices import GPU_ID
+from .errors import UserError, run
 from .evaluate import rows
 from .files import check_file, written_beside
 from .reporting.page import category_items, entity_items, render
 from .serving.annotate import annotate, load, read_gold
-from .serving.metrics import headline, read_metrics
+from .serving.metrics import headline, read_metrics, scored_on, split_sha256, threshold_of
+
+
+def about(scores: dict[str, Any]) -> str:
+    """Return what was scored on what, in one line."""
+    parts = [headline(scores["raw_text"]), scored_on(scores)]
+    unseen = scores.get("unseen_text", {})
+    if unseen.get("shared_with_train"):
+        parts.append(
+            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are in train too"
+        )
+    if scores["encoder"] is not None:
+        parts.append(f"encoder {scores['encoder']}")
+    if scores["seed"] is not None:
+        parts.append(f"seed {scores['seed']}")
+    return " · ".join([*parts, f"{scores['speed']['words_per_second']:,} words/s"])
 
 
 def main(
     pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
-    corpus: Path = typer.Argument(..., help="Folder of a converted corpus with test.spacy"),
+    corpus: Path = typer.Argument(..., help="Folder of the converted corpus that was scored"),
     metrics: Path = typer.Argument(..., help="What `evaluate` wrote: metrics/<pipeline>.json"),
     output: Path = typer.Argument(..., help="HTML file to write"),
     limit: int = typer.Option(200, min=1, help="Examples shown at most, errors first"),
+    gpu_id: int = GPU_ID,
 ) -> None:
-    """Write an HTML page: the scores, then test examples drawn by displaCy, errors first."""
+    """Write an HTML page: the scores, then examples of the split that was scored, drawn by displaCy,
+    errors first."""
     check_file(output)
-    nlp = load(pipeline)
+    nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
-    gold = read_gold(corpus / "test.spacy", nlp)
-    predicted = list(annotate(nlp, [doc.text for doc in gold]))
-    items = (entity_items if "ner" in nlp.pipe_names else category_items)(predicted, gold)
+    split, task = scores["split"], scores["task"]
+    path = corpus / f"{split}.spacy"
+    gold = read_gold(path, nlp, task, scores["map"]).docs
+    if split_sha256(path) != scores["split_sha256"]:
+        raise UserError(
+            f"{path}: not the split that {metrics} is of ({split} of {scores['corpus']}); name that "
+            "corpus, or run `evaluate` on this one."
+        )
+    predicted = list(annotate(nlp, [doc.text for doc in gold], scores["map"]))
+    if task == "ner":
+        items = entity_items(predicted, gold)
+    else:
+        items = category_items(predicted, gold, threshold_of(nlp, task))
     page = render(
         title=scores["pipeline"],
-        about=f"{headline(scores['raw_text'])} · {scores['corpus']}, {scores['split']} · encoder {scores['encoder']} · "
-        f"seed {scores['seed']} · {scores['speed']['words_per_second']:,} words/s",
+        about=about(scores),
         lang=nlp.lang,
-        header=("test on", "label", "P", "R", "F"),
+        split=split,
+        header=("scored on", "label", "P", "R", "F"),
         rows=rows(scores),
         items=items,
         limit=limit,
     )
     with written_beside(output.parent) as folder:
         (folder / output.name).write_text(page, encoding="utf8")
-    msg.good(f"{output}: {min(limit, len(items))} of {len(items)} test examples, errors first")
+    msg.good(f"{output}: {min(limit, len(items))} of {len(items)} {split} examples, errors first")
 
 
 if __name__ == "__main__":

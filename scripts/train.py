@@ -10,29 +10,22 @@ import typer
 from spacy.cli._util import setup_gpu, show_validation_error
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config
+from spacy.util import load_config, minibatch
 from spacy.vocab import Vocab
-from thinc.api import require_gpu
 from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
-from .corpora.docbins import check_task
-from .encoders.checkpoint import open_checkpoint
+from .corpora.docbins import check_task, read_docs
+from .devices import GPU_ID, device_settings, use_device
+from .encoders.checkpoint import longest, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
 from .errors import UserError, first_line, run
 from .files import check_whole
 from .languages import blank
 from .serving.annotate import TASKS
+from .serving.components import too_long
 from .settings import SETTINGS, check_settings, parse_settings
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
-
-
-def check_gpu(gpu_id: int) -> None:
-    """Raise UserError where there is no such GPU, or nothing to use it with."""
-    try:
-        require_gpu(gpu_id)
-    except ValueError as error:
-        raise UserError(f"--gpu-id {gpu_id}: {error}; leave it out to use the CPU.") from error
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
@@ -42,6 +35,20 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
             f"encoder {encoder}: {type(tokenizer).__name__} without {tokenizer.vocab_files_names['vocab_file']};"
             ' put that file beside tokenizer.json, or "tokenizer_class": "PreTrainedTokenizerFast" into '
             "tokenizer_config.json."
+        )
+
+
+def tell_cut(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Say how many tokens of a split have more pieces than the encoder takes: of these, and of
+    nothing else, the rest is not read."""
+    # No letter becomes more than 18 pieces (U+FDFA, spelled out).
+    least = tokenizer.model_max_length // 18
+    words = (token.text for doc in read_docs(path, Vocab()) for token in doc if len(token) > least)
+    cut = sum(len(too_long(some, tokenizer)) for some in minibatch(words, 1000))
+    if cut:
+        msg.warn(
+            f"{path}: {cut:,} tokens have more pieces than the {tokenizer.model_max_length:,} that the "
+            "encoder takes; the rest of each is not read"
         )
 
 
@@ -74,7 +81,7 @@ def main(
     output: Path = typer.Argument(..., help="Folder for model-best and TensorBoard's logs"),
     corpus: Path = typer.Option(..., help="Folder with train.spacy and dev.spacy"),
     lang: str = typer.Option(..., help="Language of the pipeline's tokenizer: fr, en, xx…"),
-    gpu_id: int = typer.Option(-1, help="GPU to use, -1 for the CPU"),
+    gpu_id: int = GPU_ID,
 ) -> None:
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
@@ -82,9 +89,8 @@ def main(
     written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
     blank(lang)
     overrides["nlp.lang"] = lang
-    if gpu_id >= 0:
-        check_gpu(gpu_id)
-        overrides.setdefault("system.gpu_allocator", "pytorch")
+    use_device(gpu_id)
+    overrides = {**device_settings(gpu_id), **overrides}
     check_whole(corpus)
     for split in ("train", "dev"):
         path = corpus / f"{split}.spacy"
@@ -103,8 +109,11 @@ def main(
     overrides["components.transformer.model.name"] = str(checkpoint)
     overrides["settings.revision"] = commit
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
-    tokenizer, _ = open_checkpoint(encoder, revision=commit)
+    tokenizer, model = open_checkpoint(encoder, revision=commit)
     check_vocabulary(tokenizer, encoder)
+    tokenizer.model_max_length = longest(tokenizer, model)
+    for split in ("train", "dev"):
+        tell_cut(corpus / f"{split}.spacy", tokenizer)
     with unfinished(output) as work:
         overrides["paths.logs"] = str(work / LOGS)
         train_pipeline(config, overrides, gpu_id, work)

@@ -94,7 +94,7 @@ def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_p
     ],
 )
 def test_entities_that_do_not_align_are_counted(found, entities, counts):
-    head = BorrowedEntities("ner", "x", {}, lambda examples: {})
+    head = BorrowedEntities("ner", "x")
     doc = Doc(spacy.blank("fr").vocab, ["Marie", "à", "Paris"])
     found = [{"start": start, "end": end, "entity_group": label} for start, end, label in found]
     head.annotate(doc, found)
@@ -147,7 +147,7 @@ def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tm
 
 @pytest.mark.parametrize(
     "tag, wanted",
-    [("E-PER", "I-PER"), ("S-PER", "B-PER"), ("L-A-B", "I-A-B"), ("O", "O"), ("X", "X")],
+    [("E-PER", "I-PER"), ("S-PER", "B-PER"), ("L-A-B", "I-A-B"), ("O", "O"), ("X", "X"), ("X-Y", "I-X-Y")],
 )
 def test_other_schemes_become_iob(tag, wanted):
     assert in_iob(tag) == wanted

@@ -18,6 +18,7 @@ from spacy.tokens import Doc, Span
 from scripts import borrow, convert, evaluate, package, report
 from scripts.corpora.docbins import read_docs
 from scripts.reporting.page import category_items, entity_items, render
+from scripts.serving.metrics import read_metrics
 
 from .conftest import ROOT, SAMPLE
 from .heads import tag_checkpoint
@@ -67,6 +68,16 @@ def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
     here = [str(wheel.parent.parent), str(ROOT), str(Path.home())]
     for name, content in contents.items():
         assert not [path for path in here if path.encode() in content], name
+
+
+def test_the_wheel_is_the_pipeline_that_was_scored(wheel, tmp_path):
+    """Its weights are those of the folder, under another name and without the encoder's."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    nlp = spacy.load(tmp_path / NAME / f"{NAME}-0.1.0")
+    metrics = read_metrics(wheel.parent.parent / "metrics" / f"{NAME}.json", nlp)
+    assert metrics["trained_on"] == metrics["corpus"] == "corpus"
+    assert "my-encoder, trained on corpus; entity F " in nlp.meta["description"]
 
 
 def test_the_wheel_keeps_no_word_of_its_corpus(wheel, tmp_path):
@@ -195,8 +206,8 @@ def page():
     text.cats = {"<i>": 0.25, "ok": 0.75}
     label = Doc(nlp.vocab, words=[HOSTILE])
     label.cats = {"<i>": 1.0, "ok": 0.0}
-    items = entities + category_items([text], [label])
-    return render(HOSTILE, "about", "fr", ("a", "b"), [(HOSTILE, "1")], items, 10)
+    items = entities + category_items([text], [label], None)
+    return render(HOSTILE, "about", "fr", "test", ("a", "b"), [(HOSTILE, "1")], items, 10)
 
 
 def test_the_page_is_inert_and_puts_errors_first(page):

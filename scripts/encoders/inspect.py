@@ -19,7 +19,7 @@ from wasabi import msg
 from ..errors import UserError, run
 from ..files import check_file, written_beside
 from ..languages import blank
-from ..serving.places import with_places
+from ..serving.components import with_places
 from .checkpoint import longest, open_checkpoint
 
 # Attention is drawn as a table of so many pieces at most; it has layers × heads of them.

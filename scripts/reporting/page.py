@@ -1,4 +1,4 @@
-"""One HTML page a pipeline: scores, then test examples as displaCy draws them, errors first."""
+"""One HTML page a pipeline: scores, then examples of the split as displaCy draws them, errors first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from spacy import displacy
 from spacy.tokens import Doc
 
-from ..serving.metrics import best_label
+from ..serving.metrics import entities, labels_given
 
 COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f0"}
 OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
@@ -22,11 +22,6 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
         **COLOURS,
         **{label: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, label in enumerate(others)},
     }
-
-
-def entities(doc: Doc) -> list[tuple[int, int, str]]:
-    """Return the entities as (start, end, label), in characters."""
-    return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
 
 
 def direction(doc: Doc) -> str:
@@ -69,16 +64,20 @@ def entity_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
     ]
 
 
-def category_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
-    """Return what the page shows of each text: the probability of each label, the gold one marked.
+def category_items(
+    predicted: list[Doc], gold: list[Doc], threshold: float | None
+) -> list[dict[str, Any]]:
+    """Return what the page shows of each text: the probability of each label, the gold ones marked.
 
-    `wrong` is how far the probability of the right label falls short, where it is not the highest.
+    threshold: see labels_given. `wrong` is how far the probabilities of the labels that are missing
+    or too many are off.
     """
     items = []
     for found, doc in zip(predicted, gold):
-        right = best_label(doc)
-        cats = [(label, value, label == right) for label, value in sorted(found.cats.items())]
-        wrong = 0.0 if best_label(found) == right else 1 - found.cats[right]
+        right = labels_given(doc, threshold)
+        cats = [(label, value, label in right) for label, value in sorted(found.cats.items())]
+        errors = right ^ labels_given(found, threshold)
+        wrong = sum(abs((label in right) - found.cats[label]) for label in errors)
         items.append(
             {"wrong": wrong, "text": doc.text, "direction": direction(doc), "cats": cats}
         )
@@ -89,6 +88,7 @@ def render(
     title: str,
     about: str,
     lang: str,
+    split: str,
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     items: list[dict[str, Any]],
@@ -103,6 +103,7 @@ def render(
         title=title,
         about=about,
         lang=lang,
+        split=split,
         header=header,
         rows=rows,
         wrong=sum(bool(item["wrong"]) for item in items),

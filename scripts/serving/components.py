@@ -1,6 +1,7 @@
 """What pipelines of this project have and spaCy has not; a copy of this file is in each wheel.
 
-- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut;
+- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut, and whose
+  tokenizer tells where its pieces are in the text even where the library's does not;
 - components on ready-made Hugging Face heads, which keep their weights when they are saved.
   spacy-huggingface-pipelines wraps the same transformers.pipeline; it saves no weights, and passes
   over spans, and whole texts, that it cannot use.
@@ -12,24 +13,28 @@ and torch alone.
 import tempfile
 import unicodedata
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy
 import srsly
 import transformers
 from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.pipeline.textcat import textcat_score
+from spacy.pipeline.textcat_multilabel import textcat_multilabel_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans, minibatch, registry
+from spacy_alignments import get_alignments
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
 from spacy_transformers.span_getters import get_strided_spans
 from thinc.api import Model, chain, get_torch_default_device
 from thinc.types import Floats2d, Ragged
+from transformers import PreTrainedTokenizerBase
 
 # Texts that the model gets at a time, and pieces that the windows of a longer text share.
 BATCH, OVERLAP = 32, 96
@@ -39,20 +44,29 @@ IOB = {"E": "I", "L": "I", "S": "B", "U": "B"}
 def in_iob(tag: str) -> str:
     """Return a tag of BIOES or BILOU as one of IOB, which transformers makes entities of."""
     prefix, mark, label = tag.partition("-")
-    return IOB[prefix] + mark + label if mark and prefix in IOB else tag
+    if not mark or prefix in ("B", "I"):
+        return tag
+    # Of a type with a hyphen, but no prefix, transformers would take off what is before it.
+    return f"{IOB[prefix]}-{label}" if prefix in IOB else f"I-{tag}"
+
+
+def type_of(tag: str) -> str:
+    """Return the type of a tag, PER of B-PER."""
+    return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
 class BorrowedHead(Pipe, ABC):
     """A Hugging Face model with its head, and the tokenizer that belongs to it.
 
-    labels: other names for its labels. counts: what happened to the texts since it was loaded.
+    The labels are those of the model's configuration. counts: what happened to the texts since it
+    was loaded.
     """
 
     auto: type
     task: str
 
-    def __init__(self, name: str, source: str, labels: dict[str, str], scorer: Callable) -> None:
-        self.name, self.source, self.renamed, self.scorer = name, source, labels, scorer
+    def __init__(self, name: str, source: str) -> None:
+        self.name, self.source = name, source
         self.counts: Counter = Counter()
         self.model: Any = None
         self.tokenizer: Any = None
@@ -61,8 +75,6 @@ class BorrowedHead(Pipe, ABC):
         """Take a tokenizer, whose model_max_length is right, and a model with its head."""
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
-        names = self.model.config.id2label
-        self.model.config.id2label = {index: in_iob(names[index]) for index in names}
         self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
         self.predict = transformers.pipeline(
             self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
@@ -79,11 +91,8 @@ class BorrowedHead(Pipe, ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it can set, under their new names."""
-        return tuple(sorted({self.renamed.get(name, name) for name in self.own_labels()}))
-
-    def own_labels(self) -> Iterable[str]:
-        return self.model.config.id2label.values()
+        """The labels that it can set."""
+        return tuple(sorted(set(self.model.config.id2label.values())))
 
     def __call__(self, doc: Doc) -> Doc:
         return next(self.pipe([doc]))
@@ -129,6 +138,12 @@ class BorrowedEntities(BorrowedHead):
 
     auto = transformers.AutoModelForTokenClassification
     task = "token-classification"
+    scorer = staticmethod(get_ner_prf)
+
+    def borrow(self, tokenizer: Any, model: Any) -> None:
+        names = model.config.id2label
+        model.config.id2label = {index: in_iob(names[index]) for index in names}
+        super().borrow(tokenizer, model)
 
     def settings(self) -> dict[str, Any]:
         # WordPiece tells where words begin, so that their pieces can agree on a tag. In other
@@ -139,9 +154,10 @@ class BorrowedEntities(BorrowedHead):
             "stride": min(OVERLAP, self.tokenizer.model_max_length // 4),
         }
 
-    def own_labels(self) -> Iterable[str]:
-        # B-PER and I-PER are one.
-        return {tag.split("-", 1)[-1] for tag in super().own_labels() if tag != "O"}
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it can set; B-PER and I-PER are one."""
+        return tuple(sorted({type_of(tag) for tag in super().labels} - {"O"}))
 
     def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
         spans: list[Span] = []
@@ -151,9 +167,7 @@ class BorrowedEntities(BorrowedHead):
             text = doc.text[entity["start"] : entity["end"]]
             start = entity["start"] + len(text) - len(text.lstrip())
             end = start + len(text.strip())
-            label = entity["entity_group"]
-            label = self.renamed.get(label, label)
-            span = doc.char_span(start, end, label=label, alignment_mode="expand")
+            span = doc.char_span(start, end, label=entity["entity_group"], alignment_mode="expand")
             if start < end and span is not None:
                 spans.append(span)
                 places[span] = start, end
@@ -165,14 +179,23 @@ class BorrowedEntities(BorrowedHead):
 
 
 class BorrowedCategories(BorrowedHead):
-    """Sets doc.cats, the probability of each label. Of labels of one new name it is the sum, or the
-    highest where labels do not exclude each other.
+    """Sets doc.cats, the probability of each label. Where several of the model's labels have one
+    name it is their sum, or the highest where labels do not exclude each other.
 
     A text that is too long for the model is read up to its limit, and counted.
     """
 
     auto = transformers.AutoModelForSequenceClassification
     task = "text-classification"
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels, or none: each has a sigmoid of its own."""
+        return self.model.config.problem_type == "multi_label_classification"
+
+    @property
+    def scorer(self) -> Callable:
+        return textcat_multilabel_score if self.several else textcat_score
 
     def settings(self) -> dict[str, Any]:
         return {"top_k": None, "truncation": True}
@@ -183,20 +206,18 @@ class BorrowedCategories(BorrowedHead):
         if len(doc.text) > limit:
             pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
             self.counts["truncated"] += len(pieces) > limit
-        several = self.model.config.problem_type == "multi_label_classification"
-        combine = max if several else sum
+        combine = max if self.several else sum
         doc.cats = dict.fromkeys(self.labels, 0.0)
         for item in found:
-            label = self.renamed.get(item["label"], item["label"])
-            doc.cats[label] = combine((doc.cats[label], item["score"]))
+            doc.cats[item["label"]] = combine((doc.cats[item["label"]], item["score"]))
 
 
-def make_entities(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
-    return BorrowedEntities(name, source, labels, get_ner_prf)
+def make_entities(nlp: Language, name: str, source: str) -> Pipe:
+    return BorrowedEntities(name, source)
 
 
-def make_categories(nlp: Language, name: str, source: str, labels: dict[str, str]) -> Pipe:
-    return BorrowedCategories(name, source, labels, textcat_score)
+def make_categories(nlp: Language, name: str, source: str) -> Pipe:
+    return BorrowedCategories(name, source)
 
 
 # Each package has a copy of this file; spaCy takes a name once.
@@ -205,16 +226,116 @@ if not Language.has_factory("borrowed_ner"):
         "borrowed_ner",
         func=make_entities,
         assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-        default_config={"source": "", "labels": {}},
+        default_config={"source": ""},
         default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
     )
     Language.factory(
         "borrowed_textcat",
         func=make_categories,
         assigns=["doc.cats"],
-        default_config={"source": "", "labels": {}},
+        default_config={"source": ""},
         default_score_weights={"cats_score": 1.0},
     )
+
+
+# Places in the text for the pieces of tokenizers that tell none -----------------------------------
+#
+# Those without tokenizer.json. spacy-transformers aligns their pieces with tokens by their letters:
+# FlauBERT's `</w>`, which ends a word, then takes the w of the next one, and quotes and dashes, which
+# it replaces by plain ones, get no piece: their vectors are 0.
+
+# What pieces have before or after them inside a word.
+MARKS = ("##", "@@", "▁")
+
+
+def letters(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what a piece stands for in a text: its letters, nothing where it is the unknown one."""
+    if piece == tokenizer.unk_token:
+        return ""
+    text = tokenizer.convert_tokens_to_string([piece]).strip()
+    for mark in MARKS:
+        # A piece that is the mark and no more stands in the text as it is.
+        text = text.removeprefix(mark).removesuffix(mark) or text
+    return text
+
+
+def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
+    """Return start and end of each piece in a text, in characters; (0, 0) for one without a place.
+
+    pieces: their letters, in any case; None for those that were added to the text. Those that are in the text come first, by the shortest edit
+    script. The others get what is left between their neighbours, shares of it where the numbers
+    differ; if nothing is, what is left beyond the next one: Moses puts quotes before a full stop.
+    """
+    _, found = get_alignments(list(text), [piece or "" for piece in pieces])
+    spans = [(min(place), max(place) + 1) if place else (0, 0) for place in found]
+    placed = [span for span in spans if span[1]]
+    # The pieces and the characters that are left, by the number of placed pieces before them.
+    left_pieces, left_characters = defaultdict(list), defaultdict(list)
+    before = 0
+    for index, (_, end) in enumerate(spans):
+        if end:
+            before += 1
+        elif pieces[index] is not None:
+            left_pieces[before].append(index)
+    before = 0
+    for index, character in enumerate(text):
+        while before < len(placed) and placed[before][1] <= index:
+            before += 1
+        covered = before < len(placed) and placed[before][0] <= index
+        if not covered and not character.isspace():
+            left_characters[before].append(index)
+    for before, indices in left_pieces.items():
+        near = [before, *(gap for gap in (before + 1, before - 1) if gap not in left_pieces)]
+        characters = next((left_characters.pop(gap) for gap in near if gap in left_characters), ())
+        for rank, index in enumerate(indices):
+            start = rank * len(characters) // len(indices)
+            end = max((rank + 1) * len(characters) // len(indices), start + 1)
+            share = characters[start:end]
+            spans[index] = (share[0], share[-1] + 1) if share else (0, 0)
+    return spans
+
+
+class Placed:
+    """Goes before a tokenizer's class: asked about offsets, as fast ones are, it tells them."""
+
+    def __call__(self, texts: str | list[str], **settings) -> Any:
+        # spacy-transformers says False here, and takes those that are there.
+        if "return_offsets_mapping" not in settings:
+            return super().__call__(texts, **settings)
+        settings |= {"return_offsets_mapping": False, "return_special_tokens_mask": True}
+        encoding = super().__call__(texts, **settings)
+        rows = [texts], [encoding["input_ids"]], [encoding["special_tokens_mask"]]
+        if not isinstance(texts, str):
+            rows = texts, encoding["input_ids"], encoding["special_tokens_mask"]
+        found = [
+            places(
+                text,
+                [
+                    None if added else letters(piece, self)
+                    for piece, added in zip(self.convert_ids_to_tokens(ids), mask)
+                ],
+            )
+            for text, ids, mask in zip(*rows)
+        ]
+        encoding["offset_mapping"] = found[0] if isinstance(texts, str) else numpy.array(found)
+        return encoding
+
+
+class PlacedTokenizer:
+    """Stands for AutoTokenizer where spacy-transformers loads a pipeline."""
+
+    @staticmethod
+    def from_pretrained(*arguments, **settings) -> PreTrainedTokenizerBase:
+        return with_places(transformers.AutoTokenizer.from_pretrained(*arguments, **settings))
+
+
+def with_places(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Make a tokenizer tell places in a text, unless it does; return it."""
+    if not tokenizer.is_fast and not isinstance(tokenizer, Placed):
+        kind = type(tokenizer)
+        # The name goes into tokenizer_config.json, and is the library's.
+        tokenizer.__class__ = type(kind.__name__, (Placed, kind), {})
+    return tokenizer
 
 
 # Windows of texts that are longer than the encoder takes ------------------------------------------
@@ -308,6 +429,8 @@ class BoundedTransformer(TransformerModel):
             mixed_precision, dict(grad_scaler_config),
         )  # fmt: skip
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
+        # What a saved pipeline's tokenizer is loaded with.
+        self.layers[0].shims[0].tokenizer_cls = PlacedTokenizer
         self.bound_by(self, window, stride)
 
     def bound_by(self, model: TransformerModel, window: int, stride: int) -> None:

@@ -1,8 +1,11 @@
 """Scores and speed of a pipeline on annotated documents."""
 
+import hashlib
 import os
 import platform
 import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,32 @@ from typing import Any
 import srsly
 import torch
 from spacy.language import Language
+from spacy.scorer import PRFScore, Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
+from thinc.api import get_torch_default_device
 
+from ..corpora.docbins import read_docs
 from ..errors import UserError
-from .annotate import annotate, borrowed_head, encoder_name, encoder_of
+from .annotate import Gold, annotate, best_label, borrowed_head, count_cut
+from .labels import new_names
+from .weights import count_parameters, modules, weights_hash
 
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
+# The one figure of a score table: its key, in words, and its kind as the hub calls it.
+HEADLINES = (
+    ("ents_f", "entity F", "f1"),
+    ("accuracy", "accuracy", "accuracy"),
+    ("cats_micro_f", "micro F", "f1"),
+)
+# Score tables of the metrics, and what they are of.
+TABLES = {
+    "raw_text": "raw text",
+    "gold_tokens": "gold tokens",
+    "unseen_text": "raw text that is not in train",
+}
 
 
 def bare(doc: Doc) -> Doc:
@@ -28,63 +50,161 @@ def bare(doc: Doc) -> Doc:
     )
 
 
-def score(nlp: Language, predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
-    """Return the scorer's output of the pipeline's last component (ner or textcat).
+def entities(doc: Doc) -> list[tuple[int, int, str]]:
+    """Return the entities as (start, end, label), in characters."""
+    return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
 
-    ents_p, ents_r, ents_f and ents_per_type, in [0, 1]; or cats_* with cats_f_per_type and
-    `accuracy`, the share of documents whose most probable label is the right one.
+
+def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
+    """Return ents_p, ents_r, ents_f and ents_per_type, in [0, 1], by character offsets.
+
+    An entity is right where its first and last character and its label are. spaCy's own scorer
+    aligns predictions to the gold tokens first: L'Express is right there where L'Express was meant
+    to be Express alone, if that is one gold token. As with spaCy, predictions where the gold
+    annotation is missing are neither right nor wrong. Of nothing at all the scores are None.
     """
+    per_type: defaultdict[str, PRFScore] = defaultdict(PRFScore)
+    for found, doc in zip(predicted, gold):
+        unknown = [token for token in doc if not token.ent_iob]
+        wanted = set(entities(doc))
+        given = {
+            (start, end, label)
+            for start, end, label in entities(found)
+            if not any(token.idx < end and start < token.idx + len(token) for token in unknown)
+        }
+        for label in {label for _, _, label in wanted | given}:
+            per_type[label].score_set(
+                {entity for entity in given if entity[2] == label},
+                {entity for entity in wanted if entity[2] == label},
+            )
+    total = sum(per_type.values(), PRFScore())
+    overall = total.to_dict() if len(total) else dict.fromkeys("prf")
+    return {
+        **{f"ents_{letter}": value for letter, value in overall.items()},
+        "ents_per_type": {label: score.to_dict() for label, score in per_type.items()},
+    }
+
+
+def score_categories(
+    predicted: list[Doc], gold: list[Doc], labels: list[str], threshold: float | None
+) -> dict[str, Any]:
+    """Return spaCy's cats_* with cats_f_per_type; where labels exclude each other (no threshold),
+    also `accuracy`, the share of documents whose most probable label is the right one."""
     examples = [Example(*pair) for pair in zip(predicted, gold)]
-    if "ner" in nlp.pipe_names:
-        return nlp.get_pipe("ner").score(examples)
-    scores = nlp.get_pipe("textcat").score(examples)
-    right = sum(best_label(pred) == best_label(doc) for pred, doc in zip(predicted, gold))
+    several = threshold is not None
+    scores = Scorer.score_cats(
+        examples, "cats", labels=labels, multi_label=several, threshold=threshold
+    )
+    if several or not gold:
+        return scores
+    right = sum(best_label(found) == best_label(doc) for found, doc in zip(predicted, gold))
     return {"accuracy": right / len(gold), **scores}
+
+
+def threshold_of(nlp: Language, task: str) -> float | None:
+    """Return the probability from which a label is given; None where one of them always is."""
+    settings = getattr(nlp.get_pipe(task), "cfg", {})
+    return settings.get("threshold", 0.5) if task == "textcat_multilabel" else None
+
+
+def labels_given(doc: Doc, threshold: float | None) -> set[str]:
+    """Return the categories that a pipeline gives a document."""
+    if threshold is None:
+        return {best_label(doc)}
+    return {label for label, value in doc.cats.items() if value >= threshold}
+
+
+def main_score(scores: dict[str, Any]) -> tuple[str, str, float | None]:
+    """Return the one figure of a score table: its name, its kind as the hub has it, its value."""
+    return next((name, kind, scores[key]) for key, name, kind in HEADLINES if key in scores)
 
 
 def headline(scores: dict[str, Any]) -> str:
     """Return the one figure of a score table, in words: entity F 0.842, accuracy 0.913."""
-    name, key = ("entity F", "ents_f") if "ents_f" in scores else ("accuracy", "accuracy")
-    return f"{name} {scores[key]:.3f}"
+    name, _, value = main_score(scores)
+    return f"{name} –" if value is None else f"{name} {value:.3f}"
 
 
-def best_label(doc: Doc) -> str:
-    """Return the label of the highest probability."""
-    return max(doc.cats, key=doc.cats.__getitem__)
+def tables(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the score tables of the metrics with what they are of."""
+    for key, title in TABLES.items():
+        scores = metrics.get(key, {})
+        if any(key in scores for key, *_ in HEADLINES):
+            yield title, scores
 
 
-def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
+def scored_on(metrics: dict[str, Any]) -> str:
+    """Return what the scores are of, in words: corpus, split, where it comes from, other labels."""
+    split = ": ".join(filter(None, (metrics["split"], metrics["about"])))
+    renamed = ", ".join(f"{old} → {new or '–'}" for old, new in metrics["map"].items())
+    return f"{metrics['corpus']}, {split}" + (f" (labels {renamed})" if renamed else "")
+
+
+def precision_of(nlp: Language, device: str) -> str:
+    """Return the number format that a pipeline computes in."""
+    settings = nlp.config["components"].get("transformer", {}).get("model", {})
+    if device.startswith("cuda") and settings.get("mixed_precision"):
+        return "float16 where autocast has it"
+    kinds = {weights.dtype for _, module in modules(nlp) for weights in module.parameters()}
+    return ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "float32"
+
+
+def score(
+    nlp: Language, task: str, names: dict[str, str], predicted: list[Doc], gold: list[Doc]
+) -> dict[str, Any]:
+    """Return the score table of a task of a pipeline; `names` are new ones of its labels."""
+    if task == "ner":
+        return score_entities(predicted, gold)
+    labels = new_names(nlp.get_pipe(task).labels, names)
+    return score_categories(predicted, gold, labels, threshold_of(nlp, task))
+
+
+def measure(
+    nlp: Language, gold: Gold, names: dict[str, str], shared: set[str] | None
+) -> tuple[dict[str, Any], list[Doc]]:
     """Return the metrics of a pipeline on gold documents, and what it predicts on their raw text.
 
+    names: new names of its labels. shared: the texts that are in train as well; None where there
+    is no train split to tell.
     Words per second: gold tokens by the wall time of one pass of nlp.pipe over the raw texts.
     """
+    docs = gold.docs
     # One document beforehand: the first call of a process pays for what later ones share.
-    list(annotate(nlp, [gold[0].text]))
+    list(annotate(nlp, [docs[0].text]))
     head = borrowed_head(nlp)
     if head is not None:
         head.counts.clear()
     start = time.perf_counter()
-    predicted = list(annotate(nlp, (doc.text for doc in gold)))
+    predicted = list(annotate(nlp, (doc.text for doc in docs), names))
     seconds = time.perf_counter() - start
-    words = sum(map(len, gold))
-    metrics = {"raw_text": score(nlp, predicted, gold)}
+    metrics = {"raw_text": score(nlp, gold.task, names, predicted, docs)}
     if head is not None:
         metrics["head"] = dict(head.counts)
-    if "ner" in nlp.pipe_names:
-        on_gold_tokens = list(annotate(nlp, [bare(doc) for doc in gold]))
-        metrics["gold_tokens"] = score(nlp, on_gold_tokens, gold)
-    encoder = encoder_of(nlp)
+    if gold.task == "ner":
+        metrics["scored_by"] = "character offsets"
+        on_gold_tokens = list(annotate(nlp, [bare(doc) for doc in docs], names))
+        metrics["gold_tokens"] = score(nlp, gold.task, names, on_gold_tokens, docs)
+    if shared is not None:
+        unseen = [pair for pair in zip(predicted, docs) if pair[1].text not in shared]
+        known = len(docs) - len(unseen)
+        metrics["unseen_text"] = {"examples": len(unseen), "shared_with_train": known}
+        if known and unseen:
+            metrics["unseen_text"] |= score(nlp, gold.task, names, *map(list, zip(*unseen)))
+    words = sum(map(len, docs))
+    device = str(get_torch_default_device())
     metrics["speed"] = {
         "words_per_second": round(words / seconds),
-        "method": "gold words / wall time of one nlp.pipe pass over the raw test texts",
-        "device": str(encoder.device),
-        "precision": str(encoder.dtype).replace("torch.", ""),
+        "method": "gold words / wall time of one nlp.pipe pass over the raw texts",
+        "device": device,
+        "precision": precision_of(nlp, device),
         "torch_threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }
-    metrics["examples"] = len(gold)
+    metrics["cut_windows"] = count_cut(nlp, predicted)
+    metrics["examples"] = len(docs)
+    metrics["unannotated"] = gold.unannotated
     metrics["words"] = words
-    metrics["parameters"] = encoder.num_parameters()
+    metrics["parameters"] = count_parameters(nlp)
     metrics["versions"] = {
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
@@ -92,13 +212,40 @@ def measure(nlp: Language, gold: list[Doc]) -> tuple[dict[str, Any], list[Doc]]:
     return metrics, predicted
 
 
+def labels_found(nlp: Language, task: str, docs: list[Doc]) -> Counter:
+    """Return how often a pipeline gives each label in what it predicted."""
+    if task == "ner":
+        return Counter(entity.label_ for doc in docs for entity in doc.ents)
+    threshold = threshold_of(nlp, task)
+    return Counter(label for doc in docs for label in labels_given(doc, threshold))
+
+
+def shared_texts(gold: Gold, train: Path) -> set[str]:
+    """Return the texts that a train split has too, letter by letter."""
+    texts = {doc.text for doc in gold.docs}
+    # A vocabulary of its own: the pipeline's would keep every word of train.
+    return {doc.text for doc in read_docs(train, Vocab()) if doc.text in texts}
+
+
+def split_sha256(path: Path) -> str:
+    """Return the sha256 of a .spacy file, or of the shards in a folder, one after the other."""
+    digest = hashlib.sha256()
+    for shard in walk_corpus(path, ".spacy"):
+        with shard.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    return digest.hexdigest()
+
+
 # What `evaluate` writes, and others read.
-FIELDS = ("pipeline", "corpus", "split", "encoder", "seed", "examples", "raw_text", "speed")
+FIELDS = (
+    "pipeline", "weights", "corpus", "split", "about", "split_sha256", "trained_on", "task", "map",
+    "encoder", "seed", "examples", "raw_text", "speed", "versions",
+)  # fmt: skip
 
 
-def read_metrics(path: Path, nlp: Language | None = None) -> dict[str, Any]:
-    """Return what `evaluate` wrote. Raises UserError where it is missing or something else, or
-    of another pipeline than `nlp`, by its task and its encoder."""
+def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
+    """Return what `evaluate` wrote on a pipeline. Raises UserError where it is missing or something
+    else, or of other weights."""
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
     try:
@@ -106,13 +253,10 @@ def read_metrics(path: Path, nlp: Language | None = None) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: no JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
-        raise UserError(f"{path}: not what `evaluate` writes; run it again.")
-    if nlp is not None:
-        task = ("ner" in nlp.pipe_names) == ("ents_f" in metrics["raw_text"])
-        # An installed package names its encoder by the last part of the folder.
-        if not task or Path(metrics["encoder"]).name != Path(encoder_name(nlp)).name:
-            raise UserError(
-                f"{path}: of another pipeline ({metrics['pipeline']} on {metrics['encoder']}); run "
-                "`evaluate` with this one."
-            )
+        raise UserError(f"{path}: not what `evaluate` writes today; run `evaluate` again.")
+    if metrics["weights"] != weights_hash(nlp):
+        raise UserError(
+            f"{path}: of another pipeline, or of one with other weights ({metrics['pipeline']}); run "
+            "`evaluate` with this one."
+        )
     return metrics

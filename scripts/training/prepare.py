@@ -16,7 +16,7 @@ from ..encoders.checkpoint import longest
 from ..encoders.hardware import processor_has_bfloat16
 from ..encoders.tokenizer import leave_types_out, mend_offsets
 from ..errors import UserError
-from ..serving.places import tell_places
+from ..serving.components import with_places
 
 PRECISIONS = ("float32", "bfloat16")
 # Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
@@ -143,7 +143,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.
         model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
         leave_types_out(model.tokenizer, encoder)
-        tell_places(nlp)
+        with_places(model.tokenizer)
         if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from typing import IO, Any
 
 from spacy.language import Language
@@ -48,7 +49,9 @@ def tensorboard_logger(folder: str | None):
             return lambda info: None, lambda: None
         writer = SummaryWriter(folder)
         schedule = nlp.config.interpolate()["training"]["optimizer"]["learn_rate"]
-        rates = enumerate(registry.resolve({"schedule": schedule})["schedule"])
+        rate = registry.resolve({"schedule": schedule})["schedule"]
+        # A schedule of thinc is a generator, one value an update; a number stays the same.
+        rates = enumerate(repeat(rate) if isinstance(rate, (int, float)) else rate)
 
         def write(info: dict[str, Any]) -> None:
             step = info["step"]
@@ -58,7 +61,6 @@ def tensorboard_logger(folder: str | None):
                 if isinstance(value, (int, float)):
                     writer.add_scalar(f"score/{name}", value, step)
             writer.add_scalar("score/overall", info["score"], step)
-            # A schedule of thinc is a generator, one value an update.
             rate = next(rate for index, rate in rates if index == step)
             writer.add_scalar("learn_rate", rate, step)
             writer.add_scalar("words", info["words"], step)

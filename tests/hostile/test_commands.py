@@ -43,7 +43,7 @@ def made(distilbert, tmp_path_factory) -> Made:
         made[kind] = root / kind
         init_nlp(config).to_disk(made[kind])
     made["metrics"] = root / "metrics.json"
-    evaluate.main(str(made["ner"]), made["ner-corpus"], made["metrics"], "test", "")
+    evaluate.main(str(made["ner"]), made["ner-corpus"], made["metrics"], "test", "", "", "", -1)
     return made
 
 

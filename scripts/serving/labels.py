@@ -1,0 +1,55 @@
+"""Other names for labels: OLD=new,OLD=new on a command line."""
+
+from collections.abc import Iterable
+
+from spacy.tokens import Doc, Span
+
+from ..errors import UserError
+
+
+def read_names(
+    option: str, pairs: str, known: Iterable[str], may_drop: bool = False
+) -> dict[str, str]:
+    """Return the new names of labels, of "OLD=new,OLD=new". Raises UserError.
+
+    known: the labels that there are. may_drop: OLD= with nothing is allowed, and leaves the label
+    out.
+    """
+    split = [pair.split("=", 1) for pair in pairs.split(",") if pair.strip()]
+    names = {pair[0].strip(): pair[-1].strip() for pair in split}
+    if not all(len(pair) == 2 for pair in split) or not (may_drop or all(names.values())):
+        raise UserError(f"{option} {pairs}: write OLD=new,OLD=new.")
+    if len(names) < len(split):
+        raise UserError(f"{option} {pairs}: a label has two new names; give one.")
+    unknown = set(names) - set(known)
+    if unknown:
+        raise UserError(
+            f"{option}: no label {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}."
+        )
+    return names
+
+
+def new_names(labels: Iterable[str], names: dict[str, str]) -> list[str]:
+    """Return labels under their new names, each once, without those that are left out."""
+    return sorted({names.get(label, label) for label in labels} - {""})
+
+
+def rename(doc: Doc, names: dict[str, str], exclusive: bool) -> None:
+    """Give the entities and the categories of a document their new names.
+
+    Of categories of one new name the probability is the sum, or, where they do not exclude each
+    other, the highest.
+    """
+    doc.ents = [
+        Span(doc, entity.start, entity.end, label=label)
+        for entity in doc.ents
+        for label in [names.get(entity.label_, entity.label_)]
+        if label
+    ]
+    combine = sum if exclusive else max
+    cats: dict[str, float] = {}
+    for old, value in doc.cats.items():
+        new = names.get(old, old)
+        if new:
+            cats[new] = combine((cats.get(new, 0.0), value))
+    doc.cats = cats

@@ -1,0 +1,75 @@
+"""The weights of a pipeline: how many there are, and a hash that tells them from others."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy
+import torch
+from spacy.language import Language
+from thinc.api import Model
+from thinc.util import to_numpy
+
+
+def nodes(nlp: Language) -> Iterator[tuple[str, Model]]:
+    """Yield the nodes of thinc's models with the names of their components."""
+    for name, pipe in nlp.pipeline:
+        model = getattr(pipe, "model", None)
+        if isinstance(model, Model):
+            for node in model.walk():
+                yield name, node
+
+
+def modules(nlp: Language) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield torch's models with the names of their components: thinc wraps them in shims, a
+    ready-made head has its own."""
+    for name, pipe in nlp.pipeline:
+        if isinstance(getattr(pipe, "model", None), torch.nn.Module):
+            yield name, pipe.model
+    for name, node in nodes(nlp):
+        for shim in node.shims:
+            if isinstance(shim._model, torch.nn.Module):
+                yield name, shim._model
+
+
+def parameters(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
+    """Yield thinc's parameters with their names; a layer that is not initialised has none."""
+    for name, node in nodes(nlp):
+        for param in node.param_names:
+            if node.has_param(param):
+                yield f"{name} {param}", to_numpy(node.get_param(param))
+
+
+def count_parameters(nlp: Language) -> int:
+    """Return the number of trained weights, static vectors excepted."""
+    return sum(array.size for _, array in parameters(nlp)) + sum(
+        weights.numel() for _, module in modules(nlp) for weights in module.parameters()
+    )
+
+
+def tensors(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
+    """Yield all numbers of a pipeline, in an order that depends on nothing but its making."""
+    yield "vectors", to_numpy(nlp.vocab.vectors.data)
+    yield from parameters(nlp)
+    for name, module in modules(nlp):
+        for key, tensor in sorted(module.state_dict().items()):
+            # As bytes: numpy has no bfloat16.
+            flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            yield f"{name} {key} {tensor.dtype} {tuple(tensor.shape)}", flat.numpy()
+
+
+def weights_hash(nlp: Language) -> str:
+    """Return a sha256 of the weights and the labels of a pipeline, in hexadecimal.
+
+    It is that of the folder that was trained and of the wheel made from it: no path, no name and
+    no version is in it.
+    """
+    digest = hashlib.sha256()
+    for name, array in tensors(nlp):
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(numpy.ascontiguousarray(array))
+    for name, pipe in nlp.pipeline:
+        if hasattr(pipe, "model"):
+            # A parser's moves are its labels in the order of its weights.
+            labels = getattr(pipe, "move_names", None) or getattr(pipe, "labels", ())
+            digest.update(f"{name} {list(labels)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,154 @@
+"""Labels of ready-made heads: named before decoding, or refused where they are of another kind."""
+
+import pytest
+import spacy
+import srsly
+from transformers import pipeline
+
+from scripts import borrow, evaluate, export
+from scripts.corpora.docbins import read_docs
+
+from .heads import TAGS, tag_checkpoint, text_checkpoint
+
+TEXT = "Marie Curie vit à Paris."
+
+
+@pytest.fixture(scope="module")
+def heads(distilbert, sample_corpora, tmp_path_factory):
+    """A trained head for entities, `tags`, and one for texts, `texts`."""
+    folder = tmp_path_factory.mktemp("heads")
+    tag_checkpoint(distilbert, sample_corpora / "ner", folder / "tags")
+    text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
+    return folder
+
+
+def labelled(heads, name, folder, labels, **settings):
+    """Copy a checkpoint with other names for its labels."""
+    folder.mkdir()
+    for file in (heads / name).iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    config = srsly.read_json(folder / "config.json")
+    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
+    config["label2id"] = {label: index for index, label in enumerate(labels)}
+    srsly.write_json(folder / "config.json", config | settings)
+    return folder
+
+
+def borrowed(command, checkpoint, output, *options):
+    result = command(borrow, checkpoint, output, "--lang", "fr", *options)
+    assert result.code == 0, result.err
+    return spacy.load(output / "model-best")
+
+
+def found(nlp, corpus):
+    docs = read_docs(corpus / "ner" / "test.spacy", spacy.blank("fr").vocab)
+    texts = [doc.text for doc in docs][:60]
+    return [[(str(e), e.label_) for e in doc.ents] for doc in nlp.pipe(texts)]
+
+
+def test_tags_are_named_before_they_are_decoded(command, heads, sample_corpora, tmp_path):
+    numbers = [f"LABEL_{index}" for index in range(len(TAGS))]
+    checkpoint = labelled(heads, "tags", tmp_path / "numbers", numbers)
+    names = ",".join(f"{number}={tag}" for number, tag in zip(numbers, TAGS))
+    own = borrowed(command, heads / "tags", tmp_path / "own")
+    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", names)
+    assert nlp.get_pipe("ner").labels == own.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
+    wanted = found(own, sample_corpora)
+    assert found(nlp, sample_corpora) == wanted
+    # Words of one entity are together, not an entity each.
+    assert any(" " in text for doc in wanted for text, _ in doc)
+    nlp.to_disk(tmp_path / "again")
+    assert found(spacy.load(tmp_path / "again"), sample_corpora) == wanted
+
+
+def test_names_that_change_places_do_so_once(command, heads, sample_corpora, tmp_path):
+    """What is saved has the new names, and is not renamed when it is loaded."""
+    own = borrowed(command, heads / "tags", tmp_path / "own")
+    swapped = borrowed(command, heads / "tags", tmp_path / "out", "--labels", "PER=LOC,LOC=PER")
+    swapped.to_disk(tmp_path / "again")
+    places = {"PER": "LOC", "LOC": "PER"}
+    wanted = [
+        [(text, places.get(label, label)) for text, label in doc]
+        for doc in found(own, sample_corpora)
+    ]
+    assert found(spacy.load(tmp_path / "again"), sample_corpora) == wanted
+    # The head that is exported has them too.
+    metrics = tmp_path / "m.json"
+    pipeline = tmp_path / "out" / "model-best"
+    assert command(evaluate, pipeline, sample_corpora / "ner", metrics).code == 0
+    assert command(export, pipeline, metrics, tmp_path / "exported").code == 0
+    names = srsly.read_json(tmp_path / "exported" / "config.json")["id2label"]
+    assert [names[str(index)] for index in range(3)] == ["O", "B-LOC", "I-LOC"]
+
+
+def test_an_outside_label_of_another_name(command, heads, sample_corpora, tmp_path):
+    checkpoint = labelled(heads, "tags", tmp_path / "lower", ["o", *TAGS[1:]])
+    result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+    assert result.code == 1 and "one must be O" in result.line and "--labels o=O" in result.line
+    assert not (tmp_path / "out").exists()
+    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", "o=O")
+    assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
+    own = borrowed(command, heads / "tags", tmp_path / "own")
+    assert found(nlp, sample_corpora) == found(own, sample_corpora)
+
+
+def labels_in(nlp, corpus):
+    return {label for doc in found(nlp, corpus) for _, label in doc}
+
+
+def test_types_without_prefixes(command, heads, sample_corpora, tmp_path):
+    plain = ["O", "PER", "PER", "work-of-art", "LOC", "ORG", "ORG", "MISC", "MISC"]
+    nlp = borrowed(command, labelled(heads, "tags", tmp_path / "plain", plain), tmp_path / "out")
+    assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER", "work-of-art")
+    assert {"PER", "work-of-art"} < labels_in(nlp, sample_corpora) < {*plain}
+
+
+def test_other_schemes_under_other_names(command, heads, sample_corpora, tmp_path):
+    tags = ["O", "S-PER", "E-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
+    checkpoint = labelled(heads, "tags", tmp_path / "bioes", tags)
+    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", "PER=PERSON,LOC=GPE")
+    assert nlp.get_pipe("ner").labels == ("GPE", "MISC", "ORG", "PERSON")
+    assert {"GPE", "PERSON"} <= labels_in(nlp, sample_corpora) <= {"GPE", "MISC", "ORG", "PERSON"}
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (["NOUN", "VERB", "ADJ", "X", "ADP", "DET", "PUNCT", "PROPN", "NUM"], "parts of speech"),
+        (["O"] * 9, "and others entities"),
+    ],
+)
+def test_heads_that_recognise_no_entities(command, heads, tmp_path, labels, message):
+    checkpoint = labelled(heads, "tags", tmp_path / "tags", labels)
+    result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+    assert result.code == 1 and "one must be O" in result.line and message in result.line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_is_no_probability(command, distilbert, heads, tmp_path):
+    text_checkpoint(distilbert, ["score"], tmp_path / "one")
+    several = labelled(heads, "texts", tmp_path / "three", "abc", problem_type="regression")
+    for checkpoint in (tmp_path / "one", several):
+        result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+        assert result.code == 1 and "a regression head" in result.line
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_head_of_several_labels_a_text(command, heads, sample_corpora, tmp_path):
+    """Each has a sigmoid of its own: scored with a threshold, not by the most probable."""
+    checkpoint = labelled(
+        heads, "texts", tmp_path / "several", ["negative", "neutral", "positive"],
+        problem_type="multi_label_classification",
+    )  # fmt: skip
+    nlp = borrowed(command, checkpoint, tmp_path / "out")
+    assert nlp.pipe_names == ["textcat_multilabel"]
+    reference = pipeline("text-classification", str(checkpoint), top_k=None)
+    assert nlp(TEXT).cats == pytest.approx(
+        {item["label"]: item["score"] for item in reference([TEXT])[0]}, abs=1e-5
+    )
+    assert sum(nlp(TEXT).cats.values()) > 1
+    metrics = tmp_path / "m.json"
+    arguments = tmp_path / "out" / "model-best", sample_corpora / "textcat", metrics
+    assert command(evaluate, *arguments).code == 0
+    scores = srsly.read_json(metrics)["raw_text"]
+    assert "accuracy" not in scores and scores["cats_micro_f"] > 0

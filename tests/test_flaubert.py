@@ -1,0 +1,188 @@
+"""FlauBERT, for which FLUE was made: a tokenizer in Python that tells no places in a text."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy
+import pytest
+import spacy
+import srsly
+from spacy.tokens import DocBin
+from spacy_transformers.align import get_alignment
+from transformers import AutoModel, AutoTokenizer
+
+from scripts import evaluate, package, train
+from scripts.encoders import fill_mask, inspect, pretrain
+from scripts.serving.components import places, with_places
+
+from .conftest import ROOT
+from .families import write_flaubert
+
+TEXT = "«\xa0L’été\xa0», dit-elle au week-end… www"
+
+
+@pytest.fixture(scope="module")
+def flaubert(tmp_path_factory):
+    return write_flaubert(tmp_path_factory.mktemp("flaubert") / "tiny-flaubert")
+
+
+@pytest.fixture(scope="module")
+def trained(flaubert, sample_corpora, tmp_path_factory):
+    """Pipelines of both kinds after some updates."""
+    folder = tmp_path_factory.mktemp("trained")
+    for task in ("ner", "textcat"):
+        command = [
+            sys.executable, "-m", "scripts.train", f"configs/{task}.cfg", folder / task,
+            "--corpus", sample_corpora / task, "--lang", "fr", "--settings.encoder", flaubert,
+            "--settings.max_steps", 20, "--settings.eval_frequency", 10,
+            "--settings.batch_words", 300, "--settings.dev_limit", 20,
+            "--settings.learn_rate", 1e-3, "--settings.frozen_layers", 1,
+        ]  # fmt: skip
+        result = subprocess.run(
+            list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def pieces_by_token(doc) -> list[tuple[str, list[str]]]:
+    data = doc._.trf_data
+    pieces = data.wordpieces.strings[0]
+    return [(t.text, [pieces[i] for i in data.align[t.i].dataXd.ravel()]) for t in doc]
+
+
+def joined(pieces: list[str]) -> str:
+    return "".join(piece.replace("</w>", "") for piece in pieces)
+
+
+def test_each_token_has_its_own_pieces(trained):
+    """Quotes and dots that Moses replaces and moves; a w after `</w>`."""
+    nlp = spacy.load(trained / "ner" / "model-best")
+    found = [(token, joined(pieces)) for token, pieces in pieces_by_token(nlp(TEXT)) if pieces]
+    assert found == [
+        ("«", '"'), ("L’", "L'"), ("été", "été"), ("»", '"'), (",", ","), ("dit", "dit-"),
+        ("-elle", "t-elle"), ("au", "au"), ("week", "week"), ("-", "-"), ("end", "end"),
+        ("…", "..."), ("www", "www"),
+    ]  # fmt: skip
+
+
+def test_places_of_what_is_in_the_text_and_of_what_is_not():
+    assert places("l’été", ["L", "'", "été"]) == [(0, 1), (1, 2), (2, 5)]
+    # Those that were added to the text take nothing of it.
+    assert places("« a", [None, '"', "a", None]) == [(0, 0), (0, 1), (2, 3), (0, 0)]
+    assert places("\u200b a", [None, "a", None])[0] == (0, 0)
+    # Unknown pieces, one for each letter, or fewer.
+    assert places("a 日本 b", ["a", "", "", "b"])[1:3] == [(2, 3), (3, 4)]
+    assert places("a 日本語 b", ["a", "", "b"])[1] == (2, 5)
+    # Moved before the full stop.
+    assert places("Non. »", ["Non", '"', "."]) == [(0, 3), (5, 6), (3, 4)]
+    assert places("", []) == [] and places("", [None, ""]) == [(0, 0), (0, 0)]
+
+
+def test_no_token_of_the_samples_is_without_a_piece(flaubert, sample_corpora):
+    nlp = spacy.blank("fr")
+    plain = AutoTokenizer.from_pretrained(flaubert)
+    tokenizer = with_places(AutoTokenizer.from_pretrained(flaubert))
+    lost = without = 0
+    for task in ("ner", "textcat"):
+        for doc in DocBin().from_disk(sample_corpora / task / "dev.spacy").get_docs(nlp.vocab):
+            encoding = tokenizer(doc.text, return_offsets_mapping=True)
+            assert encoding["input_ids"] == plain(doc.text)["input_ids"]
+            words = [token for token in doc if not token.is_space]
+            offsets = encoding["offset_mapping"]
+            for token in words:
+                start, end = token.idx, token.idx + len(token)
+                lost += not any(first < end and start < last for first, last in offsets)
+            pieces = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
+            lengths = get_alignment([doc[:]], [pieces], tokenizer.all_special_tokens).lengths
+            without += sum(not lengths[token.i] for token in words)
+    # What spacy-transformers does by itself.
+    assert lost == 0 < without
+
+
+def test_the_tokenizer_asks_for_no_token_types(trained):
+    """FlauBERT was pretrained without; type 0 would add the embedding of <s> to each piece."""
+    nlp = spacy.load(trained / "ner" / "model-best")
+    assert nlp.get_pipe("transformer").model.tokenizer.model_input_names == [
+        "input_ids", "attention_mask"
+    ]  # fmt: skip
+    assert nlp(TEXT)._.trf_data.wordpieces.token_type_ids is None
+
+
+def test_frozen_embeddings_kept_their_weights_and_the_layers_learnt(trained, flaubert):
+    before = AutoModel.from_pretrained(flaubert).state_dict()
+    nlp = spacy.load(trained / "textcat" / "model-best")
+    after = nlp.get_pipe("transformer").model.transformer.state_dict()
+    same = {name for name in before if before[name].equal(after[name])}
+    assert {"embeddings.weight", "position_embeddings.weight", "layer_norm_emb.weight"} <= same
+    assert {"attentions.0.q_lin.weight", "ffns.1.lin1.weight"}.isdisjoint(same)
+
+
+@pytest.mark.parametrize("task", ["ner", "textcat"])
+def test_evaluated_saved_and_loaded_again(command, trained, sample_corpora, tmp_path, task):
+    model, metrics = trained / task / "model-best", tmp_path / "m.json"
+    result = command(evaluate, model, sample_corpora / task, metrics)
+    assert result.code == 0, result.err
+    assert srsly.read_json(metrics)["examples"] > 100
+    nlp = spacy.load(model)
+    nlp.to_disk(tmp_path / "again")
+    again = spacy.load(tmp_path / "again")
+    docs = [pipeline(TEXT) for pipeline in (nlp, again)]
+    vectors = [doc._.trf_data.model_output.last_hidden_state for doc in docs]
+    assert numpy.array_equal(*vectors) and docs[0].cats == docs[1].cats
+    assert pieces_by_token(docs[0]) == pieces_by_token(docs[1])
+
+
+def test_the_wheel_is_loaded_without_this_project(command, trained, sample_corpora, tmp_path):
+    model, metrics = trained / "ner" / "model-best", tmp_path / "fr_flaubert_trf.json"
+    assert command(evaluate, model, sample_corpora / "ner", metrics).code == 0
+    result = command(package, model, metrics, tmp_path, "--name", "fr_flaubert_trf")
+    assert result.code == 0 and "installed and loaded offline" in result.out
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    program = (
+        f"import sys, json, spacy; sys.path.insert(0, {str(tmp_path / 'site')!r});"
+        f"doc = spacy.load('fr_flaubert_trf')({TEXT!r}); data = doc._.trf_data;"
+        "print(json.dumps([int(n) for n in data.align.lengths]), 'scripts' in sys.modules)"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True, cwd=tmp_path)
+    here = spacy.load(model)(TEXT)._.trf_data.align.lengths
+    assert printed.split("\n")[0] == f"{json.dumps([int(n) for n in here])} False"
+
+
+def test_looked_into_filled_and_pretrained_further(command, flaubert, tmp_path):
+    result = command(inspect, flaubert, "L’été.", "--json")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)
+    assert [piece["tokens"] for piece in found["pieces"] if not piece["special"]] == [
+        ["L’"], ["L’"], ["été"], ["."]
+    ]  # fmt: skip
+    assert set(found["parameters"]) == {"embeddings", "layer 1", "layer 2"}
+    result = command(fill_mask, flaubert, "Paris est [MASK].", "--json")
+    assert result.code == 0 and len(json.loads(result.out)["gaps"][0]) == 5
+    text = tmp_path / "text.txt"
+    text.write_text("Marie vit à Lens, et Lens est une ville de France.\n" * 60, "utf8")
+    result = command(
+        pretrain, text, tmp_path / "out", "--encoder", flaubert, "--training.max_steps", 2,
+        "--data.block_size", 16,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+
+
+def test_a_missing_sacremoses_is_named(
+    command, flaubert, trained, sample_corpora, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "sacremoses", None)
+    corpus, config = sample_corpora / "ner", ROOT / "configs" / "ner.cfg"
+    for module, *arguments in (
+        (inspect, flaubert, "mot"),
+        (train, config, tmp_path / "out", "--corpus", corpus, "--lang", "fr",
+         "--settings.encoder", flaubert),
+        (evaluate, trained / "ner" / "model-best", corpus, tmp_path / "m.json"),
+    ):  # fmt: skip
+        result = command(module, *arguments)
+        assert result.code == 1 and not list(tmp_path.iterdir())
+        assert result.line.endswith(": a package is missing: pip install sacremoses")
