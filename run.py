@@ -133,8 +133,8 @@ def encoded(name: str, value: str) -> str:
     found = re.search(lost, value)
     if found:
         raise Refused(
-            f"{name} {value}: the project engine cannot pass on {found[0]}; give it without, or run "
-            "the command itself, see --help."
+            f"{name} {value}: the project engine cannot pass on {found[0]}; give it without, or "
+            "run the command itself, see --help."
         )
     return json.dumps(json.dumps(value)[1:-1].replace("$", r"\u0024"))
 

@@ -30,13 +30,13 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
                 yield verb, note["count"], kind, note["first"][0]
     carved = report["carved"]
     for name, asked in carved["asked"].items():
-        kind = f"example carved from train by {carved['by']}, of {asked:,} asked for"
-        # Test's own file may have come since.
-        split = report["splits"].get(name, {})
-        if split.get("from") == "train":
-            if 2 * split["examples"] < asked:
-                kind += ": most are too large for it; give a larger ratio"
-            yield name, split["examples"], kind, ""
+        # A file of its own may have replaced it since.
+        if report["splits"].get(name, {}).get("from") == "train":
+            count = carved["came out"][name]
+            kind = f"example carved from train by {carved['by']}, of {asked:,} asked for"
+            if 2 * count < asked:
+                kind += ": others are too large for it"
+            yield name, count, kind, ""
     if torn := carved["texts in several splits"]:
         yield "carved", torn, "text that occurs too often to be kept in one split", ""
     for name in report["removed"]:
@@ -90,7 +90,7 @@ def main(
     input: Path = typer.Argument(..., help="Raw corpus: a file, or a folder of one file a split"),
     output_dir: Path = typer.Argument(..., help="Folder for *.spacy and report.json"),
     lang: str = typer.Option(..., help="Language of the texts: fr, en, xx…"),
-    split: SplitName = typer.Option("train", help="The split that a single file becomes"),
+    split: SplitName = typer.Option("train", help="The split that a single file becomes; others stay"),
     dev_ratio: float | None = typer.Option(
         None, min=0, max=0.9, help="Share of train carved off as dev (default: the format's own)"
     ),

@@ -44,7 +44,7 @@ def check_meant(option: str, value: str) -> None:
     if CHANGED.fullmatch(value):
         raise UserError(
             f"{option} {value}: is that what was typed? The project engine reads variables as "
-            "JSON; start it with run.py, or put a name into quotes twice: --vars.NAME '\"12345e6\"'."
+            "JSON; start it with run.py, or put quotes into quotes: --vars.NAME '\"12345e6\"'."
         )
 
 

@@ -39,8 +39,8 @@ def check_name(name: str, version: str) -> None:
     """Raise UserError for a name or a version that a wheel does not keep as it is."""
     if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name):
         raise UserError(
-            f"--name {name}: no name that a package keeps; write the language, then words of a-z and "
-            "0-9, each after one _, as in fr_flue_trf."
+            f"--name {name}: no name that a package keeps; write the language, then words of a-z "
+            "and 0-9, each after one _, as in fr_flue_trf."
         )
     try:
         normal = str(Version(version))

@@ -147,7 +147,14 @@ def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tm
 
 @pytest.mark.parametrize(
     "tag, wanted",
-    [("E-PER", "I-PER"), ("S-PER", "B-PER"), ("L-A-B", "I-A-B"), ("O", "O"), ("X", "X"), ("X-Y", "I-X-Y")],
+    [
+        ("E-PER", "I-PER"),
+        ("S-PER", "B-PER"),
+        ("L-A-B", "I-A-B"),
+        ("O", "O"),
+        ("X", "X"),
+        ("X-Y", "I-X-Y"),
+    ],
 )
 def test_other_schemes_become_iob(tag, wanted):
     assert in_iob(tag) == wanted

@@ -1,4 +1,4 @@
-"""Wheels: built, installed in a clean environment, loaded offline; and the pages."""
+"""Wheels: built, installed in an environment of their own, loaded offline; and the pages."""
 
 import os
 import re

@@ -230,5 +230,5 @@ def test_a_broken_environment_is_made_again(project):
 @pytest.mark.parametrize("python", OLD[-1:], ids=lambda path: path.parts[-3])
 def test_an_environment_of_an_older_python_is_told(project, python):
     subprocess.run([python, "-m", "venv", "--without-pip", project / ".venv"], check=True)
-    result = start(project, "show")
-    assert result.stderr == f"run.py: {project / '.venv'} has an older Python than 3.11; delete it.\n"
+    line = f"run.py: {project / '.venv'} has an older Python than 3.11; delete it.\n"
+    assert start(project, "show").stderr == line

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import srsly
 from tqdm import tqdm
@@ -14,6 +13,7 @@ from ..files import sha256, written_beside
 from . import FORMATS
 from .examples import SPLITS, Example, LabelledText, Log, Notes, Options, TaggedSentence
 from .kept import Kept, kept_beside
+from .plan import Plan, check_plan, ratios_of
 from .raw import RawFile, is_archive
 from .seen import SeenTexts, keys
 from .sources import Source, check_options, sources_of
@@ -27,20 +27,6 @@ DUPLICATE = "duplicate in its split, dropped"
 LEAK = "text of a later split, dropped"
 LEFT_OUT = "left out by --train-size"
 EMPTY_TOKEN = f"empty token, written as {EMPTY}"
-
-
-class Plan(NamedTuple):
-    """What the user wants of a conversion; ratios of None: the format's own. The seed is that of
-    the carving; training has one of its own."""
-
-    split: str = "train"
-    dev_ratio: float | None = None
-    test_ratio: float | None = None
-    train_size: int | None = None
-    seed: int = 0
-    drop_duplicates: bool = False
-    drop_leaks: bool = False
-    strict: bool = False
 
 
 def bar(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
@@ -58,13 +44,6 @@ def bar(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Examp
         b.update(file.size - b.n)
 
 
-def check_plan(plan: Plan, sources: list[Source]) -> None:
-    """Raise UserError where something is to be carved, and there is no train split."""
-    wanted = plan.dev_ratio or plan.test_ratio or plan.train_size is not None
-    if wanted and all(source.split != "train" for source in sources):
-        raise UserError(f"{sources[0].file}: no train split to carve from.")
-
-
 class Conversion:
     """Reads a corpus once to count where that is needed (splits to carve, labels to find out,
     leaks to drop), and once to write."""
@@ -80,25 +59,8 @@ class Conversion:
         self.kept = kept
         self.labels = format.labels or ()
         self.kind: type[Example] | None = LabelledText if format.labels else TaggedSentence
-        self.ratios = self.resolve_ratios()
+        self.ratios = ratios_of(plan, format, sources, kept)
         self.carving: Carving | None = None
-
-    def resolve_ratios(self) -> dict[str, float]:
-        """Return what share of train becomes dev and test: none where there is such a split."""
-        splits = {source.split for source in self.sources}
-        plan, format = self.plan, self.format
-        ratios = {"dev": plan.dev_ratio, "test": plan.test_ratio}
-        default = {"dev": format.dev_ratio, "test": format.test_ratio}
-        for name, ratio in ratios.items():
-            where = self.kept.folder if name in self.kept.splits else self.sources[0].file
-            there = name in splits or name in self.kept.splits
-            if ratio and there:
-                raise UserError(
-                    f"{where}: the corpus has a {name} split: leave --{name}-ratio out."
-                )
-            if ratio is None:
-                ratios[name] = default[name] if "train" in splits and not there else 0.0
-        return ratios
 
     @property
     def carves(self) -> bool:
@@ -246,6 +208,7 @@ class Conversion:
                 "train_size": self.plan.train_size,
                 "by": carving.unit if carving else None,
                 "asked": carving.asked if carving else {},
+                "came out": carving.sizes if carving else {},
                 "texts in several splits": carving.torn if carving else 0,
             },
         }

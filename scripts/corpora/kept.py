@@ -58,8 +58,8 @@ class Kept:
         known = self.labels()
         if new := sorted(set(labels) - known):
             raise UserError(
-                f"{self.folder}: its {others} has no label {new[0]!r}, only {shown(known)}; convert "
-                "train first, from a file that has all labels, or choose another folder."
+                f"{self.folder}: its {others} has no label {new[0]!r}, only {shown(known)}; "
+                "convert train first, from a file that has all labels, or choose another folder."
             )
         if split == "train" and (lacking := sorted(known - set(labels))):
             raise UserError(
@@ -108,6 +108,7 @@ def kept_beside(folder: Path, split: str | None, language: str) -> Kept:
         ) from error
     if spoken != language:
         raise UserError(
-            f"{folder}: its corpus is of language {spoken!r}, not {language!r}; choose another folder."
+            f"{folder}: its corpus is of language {spoken!r}, not {language!r}; choose another "
+            "folder."
         )
     return Kept(folder, report, [s for s in others if split != "train" or sources[s] != "train"])

@@ -4,6 +4,8 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from .units import limit_of
+
 
 def sentences_of(texts: Sequence[str]) -> dict[str, list[str]]:
     """Return of each text the sentences that it is a phrase of: the texts that hold its tokens,
@@ -52,7 +54,8 @@ def place_phrases(
     """Return the split of each text: of `sizes` as many as that at most, the others in train.
 
     Sentences are drawn; a phrase goes with them where all of its sentences do, and else to train.
-    So no text of a carved split is in a text of another.
+    So no text of a carved split is in a text of another. Only of a text that occurs more often than
+    `limit` (see units.limit_of) single copies fill what room is left.
     """
     texts = [" ".join(text.split()) for text in texts]
     copies = Counter(texts)
@@ -65,6 +68,7 @@ def place_phrases(
     stratum = dict(zip(reversed(texts), reversed(strata)))
     waiting = in_turn([text for text in sentences if not sentences[text]], stratum, seed)
     split_of: dict[str, str] = {}
+    rooms = {}
     for split, size in sizes.items():
         outside = {phrase: len(holders) for phrase, holders in sentences.items()}
         later = []
@@ -79,4 +83,13 @@ def place_phrases(
             for phrase in phrases[sentence]:
                 outside[phrase] -= 1
         waiting = later
-    return [split_of.get(text, "train") for text in texts]
+        rooms[split] = size
+    places = [split_of.get(text, "train") for text in texts]
+    limit = limit_of(sizes)
+    often = [i for i, text in enumerate(texts) if copies[text] > limit and text not in split_of]
+    random.Random(seed).shuffle(often)
+    for split, room in rooms.items():
+        for row in often[:room]:
+            places[row] = split
+        often = often[room:]
+    return places

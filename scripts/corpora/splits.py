@@ -10,7 +10,7 @@ import numpy
 from ..errors import UserError
 from .examples import SPLITS
 from .phrases import place_phrases
-from .units import Rows, units_of
+from .units import Rows, limit_of, units_of
 
 # Where a row can go to, by its number: "" is nowhere.
 PLACES = (*SPLITS, "")
@@ -18,12 +18,13 @@ TRAIN, NOWHERE = PLACES.index("train"), PLACES.index("")
 
 
 class Carving(NamedTuple):
-    """Where each row of train goes, as a number of PLACES; what kept together; how many rows each
-    carved split was to have, and how many texts are in more than one of them or in train too."""
+    """Where each row of train goes, as a number of PLACES; what is kept together; how many rows
+    each carved split was to have and has; and how many texts came to stand in several splits."""
 
     places: numpy.ndarray
     unit: str
     asked: dict[str, int]
+    sizes: dict[str, int]
     torn: int
 
 
@@ -122,22 +123,23 @@ def carve(
     """
     strata = numpy.frombuffer(rows.strata, dtype=numpy.int64)
     names = list(rows.names)
-    unit, torn = " or ".join(sorted(rows.kinds)), 0
+    unit = " or ".join(sorted(rows.kinds))
     places = numpy.full(len(rows), TRAIN, dtype=numpy.uint8)
     if sizes and rows.texts is not None:
         unit = "sentence with its phrases"
         split_of = place_phrases(rows.texts, strata.tolist(), sizes, seed)
         places[:] = [PLACES.index(split) for split in split_of]
     elif sizes:
-        units = units_of(rows, min(sizes.values()))
+        units = units_of(rows, limit_of(sizes))
         places = place_units(units, strata, names, sizes, seed)[units]
-        torn = count_torn(numpy.frombuffer(rows.keys, dtype=numpy.int64), places)
+    found = {split: int((places == PLACES.index(split)).sum()) for split in sizes}
     for split, size in sizes.items():
-        if not (places == PLACES.index(split)).any():
+        if not found[split]:
             raise UserError(
                 f"{where}: {split} would be empty: no {unit} fits into the {size:,} examples that "
                 f"it is to have; give a larger --{split}-ratio, or 0."
             )
+    torn = count_torn(numpy.frombuffer(rows.keys, dtype=numpy.int64), places) if sizes else 0
     if train_size is not None:
         sample(places, strata, names, train_size, seed)
-    return Carving(places, unit, sizes, torn)
+    return Carving(places, unit, sizes, found, torn)

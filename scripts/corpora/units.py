@@ -1,7 +1,7 @@
 """What carving must not tear apart: a document's sentences, and texts that occur again.
 
-All on arrays with an entry a row, a row being an example of train in its order: 5 million take a few
-hundred MB.
+All on arrays with an entry a row, a row being an example of train in its order: 5 million take a
+few hundred MB.
 """
 
 from array import array
@@ -38,14 +38,14 @@ class Rows:
 
     def close(self, file: str, start: int, kind: str) -> None:
         """At the end of a file that began with row `start`: what comes before its first document
-        is one as well; in a file without any, each example, of this kind, is one of its own."""
+        is one as well; where nothing parts it, each example, of this kind, is one of its own."""
         documents = numpy.frombuffer(self.documents, dtype=numpy.int64)[start:]
-        alone = documents == 0
-        if not alone.all():
-            self.kinds.add("document")
-            documents[alone] = hash((file, None))
-        elif alone.size:
+        if documents.size and (documents == documents[0]).all():
+            documents[:] = 0
             self.kinds.add(kind)
+        elif documents.size:
+            documents[documents == 0] = hash((file, None))
+            self.kinds.add("document")
 
 
 def by_appearance(values: numpy.ndarray) -> numpy.ndarray:
@@ -67,18 +67,22 @@ def documents_of(rows: Rows) -> numpy.ndarray:
     return by_appearance(numbers)
 
 
-def units_of(rows: Rows, smallest: int) -> numpy.ndarray:
+def limit_of(sizes: dict[str, int]) -> int:
+    """Return how many rows are kept together at most for the sake of a text that they share: half
+    of the smallest split to be carved, but two."""
+    return max(2, min(sizes.values()) // 2)
+
+
+def units_of(rows: Rows, limit: int) -> numpy.ndarray:
     """Return the number of each row's unit, from 0 in their order: documents, and those together
     that share a text.
 
     A text that stands in very many documents would make one unit of them all. Therefore texts are
     taken by the number of documents that they are in, the rarest first, and one whose documents
-    together exceed half of the smallest split to be carved (but two examples) does not link them:
-    it may come to stand in several splits.
+    have more than `limit` rows together does not link them: it may come to stand in several splits.
     """
     documents = documents_of(rows)
     texts = numpy.frombuffer(rows.keys, dtype=numpy.int64)
-    limit = max(2, smallest // 2)
     # A text is named by its first row: hashes differ from run to run.
     _, first, index, counts = numpy.unique(
         texts, return_index=True, return_inverse=True, return_counts=True

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 import numpy
 import pytest
 
+from scripts.convert import remarks
 from scripts.corpora.conversion import Plan
 from scripts.corpora.examples import LabelledText
 from scripts.corpora.phrases import sentences_of
@@ -67,6 +68,14 @@ def test_without_boundaries_a_sentence_is_carved_and_a_text_is_a_text(write, tmp
     assert [split["examples"] for split in report["splits"].values()] == [40, 5, 5]
 
 
+def test_one_document_is_no_boundary(write, tmp_path):
+    """As in copies of CoNLL-2003 that kept the first line."""
+    path = write("corpus.iob", articles("iob", [50]))
+    report = convert("iob", path, tmp_path / "out", TENTHS)
+    assert report["carved"]["by"] == "sentence"
+    assert [split["examples"] for split in report["splits"].values()] == [40, 5, 5]
+
+
 def test_what_precedes_the_first_boundary_is_a_document(write, tmp_path):
     content = articles("iob", [5] * 20).removeprefix("-DOCSTART- -X- O O\n\n")
     for seed in range(5):
@@ -106,7 +115,10 @@ def test_a_text_of_many_documents_does_not_make_one_of_all(write, tmp_path):
 def test_documents_too_large_for_a_split_are_told_or_refused(write, tmp_path):
     path = write("corpus.iob", articles("iob", [40] * 5 + [4]))
     report = convert("iob", path, tmp_path / "out", Plan(dev_ratio=0.1))
-    assert report["carved"]["asked"] == {"dev": 20} and report["splits"]["dev"]["examples"] == 4
+    assert report["carved"]["asked"] == {"dev": 20} and report["carved"]["came out"] == {"dev": 4}
+    assert report["splits"]["dev"]["examples"] == 4
+    (told,) = [kind for what, _, kind, _ in remarks(report) if what == "dev"]
+    assert told.endswith("by document, of 20 asked for: others are too large for it")
     path = write("corpus.iob", articles("iob", [40] * 5))
     with pytest.raises(UserError, match=r"corpus.iob: dev would be empty: no document.* 20 exam"):
         convert("iob", path, tmp_path / "none", Plan(dev_ratio=0.1))
@@ -146,10 +158,9 @@ def test_units_do_not_depend_on_hashes_but_on_what_is_shared():
     rows_ = Rows(phrases=False)
     for number, (text, document) in enumerate(pairs):
         rows_.add("file" if document else "other", LabelledText(text, "x", "x", number, document))
-    assert units_of(rows_, smallest=20).tolist() == [0, 0, 0, 0, 1, 1, 2, 0]
-    # Half of 6 are three examples: a is in no more documents than b, and comes first, but 1 and 2
-    # have four together; so have 1 and 4 three.
-    assert units_of(rows_, smallest=6).tolist() == [0, 0, 1, 1, 2, 2, 3, 0]
+    assert units_of(rows_, limit=10).tolist() == [0, 0, 0, 0, 1, 1, 2, 0]
+    # The documents of a have four rows together, those of b three.
+    assert units_of(rows_, limit=3).tolist() == [0, 0, 1, 1, 2, 2, 3, 0]
 
 
 # Phrases ------------------------------------------------------------------------------------------
@@ -205,6 +216,13 @@ def test_no_dev_phrase_stands_in_train(write, tmp_path, seed):
     assert 0.15 < labels["positive"] / len(found["dev"]) < 0.5
     again = convert("sst2", path, tmp_path / "again", plan)
     assert again["splits"] == report["splits"]
+
+
+def test_copies_of_a_text_that_is_more_than_a_split(write, tmp_path):
+    path = write("train.tsv", "sentence\tlabel\n" + "good film\t1\nflat\t0\n" * 30)
+    report = convert("sst2", path, tmp_path / "out")
+    assert [split["examples"] for split in report["splits"].values()] == [57, 3]
+    assert report["carved"]["texts in several splits"] == report["shared"]["train/dev"] > 0
 
 
 def test_train_size_samples_what_fell_to_train(write, tmp_path):

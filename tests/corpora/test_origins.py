@@ -30,7 +30,6 @@ def test_each_doc_tells_where_it_came_from(write, tmp_path, monkeypatch, shards)
 
 
 def test_a_document_of_wikiner_and_a_category_of_reviews(write, tmp_path):
-    write("raw/deep/x.txt", "")
     write("raw/train.wikiner", "\na|N|B-X\n\n\nb|N|O\nc|N|O\n\n")
     convert("wikiner", tmp_path / "raw", tmp_path / "a", Plan(dev_ratio=0, test_ratio=0))
     assert [

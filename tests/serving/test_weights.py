@@ -29,7 +29,7 @@ def folder(distilbert, tmp_path_factory):
         nlp.initialize()
         nlp.to_disk(folder / name)
     text_checkpoint(distilbert, ["NEG", "POS"], folder / "checkpoint")
-    borrow.main(str(folder / "checkpoint"), folder / "out", "fr", "")
+    borrow.main(str(folder / "checkpoint"), folder / "out", "fr", "", "")
     shutil.move(folder / "out" / "model-best", folder / "head")
     return folder
 

@@ -1,0 +1,47 @@
+"""What the user wants of a conversion, held against what there is."""
+
+from typing import NamedTuple
+
+from ..errors import UserError
+from .examples import Format
+from .kept import Kept
+from .sources import Source
+
+
+class Plan(NamedTuple):
+    """What the user wants of a conversion; ratios of None: the format's own. The seed is that of
+    the carving; training has one of its own."""
+
+    split: str = "train"
+    dev_ratio: float | None = None
+    test_ratio: float | None = None
+    train_size: int | None = None
+    seed: int = 0
+    drop_duplicates: bool = False
+    drop_leaks: bool = False
+    strict: bool = False
+
+
+def check_plan(plan: Plan, sources: list[Source]) -> None:
+    """Raise UserError where something is to be carved, and there is no train split."""
+    wanted = plan.dev_ratio or plan.test_ratio or plan.train_size is not None
+    if wanted and all(source.split != "train" for source in sources):
+        raise UserError(f"{sources[0].file}: no train split to carve from.")
+
+
+def ratios_of(plan: Plan, format: Format, sources: list[Source], kept: Kept) -> dict[str, float]:
+    """Return what share of train becomes dev and test: none where there is such a split.
+
+    Raises UserError where the user wants it all the same.
+    """
+    splits = {source.split for source in sources}
+    ratios = {"dev": plan.dev_ratio, "test": plan.test_ratio}
+    default = {"dev": format.dev_ratio, "test": format.test_ratio}
+    for name, ratio in ratios.items():
+        there = name in splits or name in kept.splits
+        if ratio and there:
+            where = kept.folder if name in kept.splits else sources[0].file
+            raise UserError(f"{where}: the corpus has a {name} split: leave --{name}-ratio out.")
+        if ratio is None:
+            ratios[name] = default[name] if "train" in splits and not there else 0.0
+    return ratios
