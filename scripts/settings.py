@@ -17,15 +17,20 @@ from .errors import UserError, first_line
 SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
 
+def as_json(text: str) -> str:
+    """Return a text as JSON, unless it is a JSON string already."""
+    return text if text.startswith('"') else json.dumps(text)
+
+
 def quoted(arguments: list[str], texts: Collection[str]) -> Iterator[str]:
     """Yield the arguments of a command line, in which the values of some settings are JSON strings."""
     is_text = False
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if is_text and not argument.startswith("--"):
-            yield json.dumps(argument)
+            yield as_json(argument)
         elif equals and name.removeprefix("--") in texts:
-            yield f"{name}={json.dumps(value)}"
+            yield f"{name}={as_json(value)}"
         else:
             yield argument
         is_text = argument.removeprefix("--") in texts

@@ -14,6 +14,11 @@ def test_a_text_stays_as_it_was_typed(value):
         assert given == {"settings.revision": value, "settings.max_steps": 5}
 
 
+def test_a_text_may_be_json():
+    given = parse_settings(["--settings.revision", '"1.10"', "--settings.encoder", '""'], TEXTS)
+    assert given == {"settings.revision": "1.10", "settings.encoder": ""}
+
+
 def test_other_values_are_read():
     arguments = ["--settings.dropout", "0.5", "--nlp.lang", "fr", "--settings.flag"]
     wanted = {"settings.dropout": 0.5, "nlp.lang": "fr", "settings.flag": True}
