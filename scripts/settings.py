@@ -1,6 +1,8 @@
 """Config files whose values can be given on the command line: --section.name value."""
 
 import configparser
+import json
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,33 @@ from .errors import UserError, first_line
 SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
 
-def parse_settings(arguments: list[str]) -> dict[str, Any]:
-    """Return the settings of a command line, --section.name value. Raises UserError."""
+def as_json(text: str) -> str:
+    """Return a text as JSON, unless it is a JSON string already."""
+    return text if text.startswith('"') else json.dumps(text)
+
+
+def quoted(arguments: list[str], texts: Collection[str]) -> Iterator[str]:
+    """Yield the arguments of a command line, in which the values of some settings are JSON strings."""
+    is_text = False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if is_text and not argument.startswith("--"):
+            yield as_json(argument)
+        elif equals and name.removeprefix("--") in texts:
+            yield f"{name}={as_json(value)}"
+        else:
+            yield argument
+        is_text = argument.removeprefix("--") in texts
+
+
+def parse_settings(arguments: list[str], texts: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings of a command line, --section.name value. Raises UserError.
+
+    A value is read as JSON, where it is some; but `texts` are settings that stay as they were typed:
+    a tag 1.10 is not 1.1.
+    """
     try:
-        return parse_config_overrides(arguments)
+        return parse_config_overrides(list(quoted(arguments, texts)))
     except NoSuchOption as error:
         raise UserError(
             f"{error.option_name}: no such option; see --help. A setting is --section.name value."

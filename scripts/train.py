@@ -27,6 +27,9 @@ from .serving.components import too_long
 from .settings import SETTINGS, check_settings, parse_settings
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 
+# Settings that are text, even where they look like a number.
+TEXTS = ("settings.encoder", "settings.revision")
+
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
     """Raise UserError for SentencePiece's tokenizers without their own file, which spaCy stores."""
@@ -85,7 +88,7 @@ def main(
 ) -> None:
     """Train a pipeline on a converted corpus. Any setting of the config can follow, as
     --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
-    overrides = parse_settings(context.args)
+    overrides = parse_settings(context.args, TEXTS)
     written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
     blank(lang)
     overrides["nlp.lang"] = lang

@@ -24,7 +24,7 @@ from ..downloads import (
     reason_of,
     verify_hub_file,
 )
-from ..errors import UserError
+from ..errors import UserError, check_meant
 from ..files import check_whole
 
 MAIN = "main"
@@ -82,9 +82,11 @@ def needed(names: Collection[str], weights: bool = True) -> list[str]:
 
 
 def is_folder(name: str, revision: str | None) -> bool:
-    """Tell a folder, or another path, from a name on the hub. Raises UserError for its revision, and
-    where it is incomplete."""
+    """Tell a folder, or another path, from a name on the hub. Raises UserError for its revision, for
+    one that cannot be meant, and where the folder is incomplete."""
     here = Path(name).exists()
+    if revision:
+        check_meant("revision", revision)
     if here and revision:
         raise UserError(f"revision {revision}: {name} is a folder; only the hub has revisions.")
     if here:
@@ -93,14 +95,11 @@ def is_folder(name: str, revision: str | None) -> bool:
 
 
 def revision_of(settings: dict[str, Any]) -> str | None:
-    """Return the revision in [settings]. Raises UserError for one that was read as a number, and may
-    have been another: 1.10 is 1.1 then."""
+    """Return the revision in [settings]. Raises UserError for a number, which may be another than was
+    written: 1.10 is 1.1."""
     revision = settings.get("revision")
     if isinstance(revision, float | bool):
-        raise UserError(
-            f"--settings.revision {revision}: it was read as JSON, and may be another; quote it twice: "
-            "--settings.revision '\"1.10\"'."
-        )
+        raise UserError(f'[settings] revision = {revision}: write it in quotes, as "1.10".')
     return str(revision) if revision else None
 
 

@@ -39,11 +39,13 @@ def commit(hub):
 def test_all_of_the_asked_revision_is_trained_on(
     command, hub, cache, commit, distilbert, sample_corpora, tmp_path
 ):
+    # A tag that looks like a number.
+    (hub / "models/me/tiny@1.10").symlink_to(hub / "models/me/tiny@v1")
     with pointed_at(hub, cache):
         result = command(
             train, ROOT / "configs/ner.cfg", tmp_path / "out", "--lang", "fr",
             "--corpus", sample_corpora / "ner", "--settings.encoder", NAME,
-            "--settings.revision", "v1", "--settings.learn_rate", 0,
+            "--settings.revision", "1.10", "--settings.learn_rate", 0,
             "--settings.max_steps", 1, "--settings.dev_limit", 2,
         )  # fmt: skip
     assert result.code == 0, result.err
@@ -64,6 +66,11 @@ def test_a_folder_has_no_revision(command, camembert, sample_corpora, tmp_path):
     assert snapshot(str(camembert)) == (camembert, None)
     result = command(inspect, camembert, "Paris", "--revision", "v1")
     assert result.code == 1 and f"revision v1: {camembert} is a folder" in result.line
+
+
+def test_a_revision_that_the_project_engine_changed(command, tmp_path):
+    result = command(inspect, NAME, "Paris", "--revision", "Infinity")
+    assert result.code == 1 and "revision Infinity: is that what was typed?" in result.line
 
 
 def test_a_branch_a_tag_and_a_commit(hub, cache, commit):
@@ -207,7 +214,7 @@ def test_a_revision_that_was_read_as_a_number():
         assert revision_of(none) is None
     assert revision_of({"revision": 2024}) == "2024"
     for changed in (1.1, float("inf"), True):
-        with pytest.raises(UserError, match="quote it twice"):
+        with pytest.raises(UserError, match="write it in quotes"):
             revision_of({"revision": changed})
 
 
