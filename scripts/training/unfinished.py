@@ -165,8 +165,7 @@ def begin(output: Path) -> Path:
             ) from error
         if earlier and earlier.best_step:
             aside = aside_of(work)
-            if aside.exists():
-                discard(aside)
+            discard(aside)
             shutil.rmtree(work / WORK, ignore_errors=True)
             os.replace(work, aside)
             say(
@@ -225,7 +224,6 @@ def unfinished(output: Path) -> Iterator[Path]:
         interrupted.pop_all()
     progress = Progress.read(work)
     for folder in (work, aside_of(work)):
-        if folder.exists():
-            discard(folder)
+        discard(folder)
     if progress and not progress.score:
         say(AT_ZERO)
