@@ -92,7 +92,8 @@ def main(
     tokenizer, _ = open_checkpoint(settings["encoder"])
     check_vocabulary(tokenizer, settings["encoder"])
     with unfinished(output) as work:
-        overrides["paths.logs"] = str(work / LOGS)
+        if "logs" in written["paths"]:
+            overrides["paths.logs"] = str(work / LOGS)
         train_pipeline(config, overrides, gpu_id, work)
     scores = srsly.read_json(output / "model-best" / "meta.json")["performance"]
     best = {name: value for name, value in scores.items() if isinstance(value, float)}

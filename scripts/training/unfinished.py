@@ -66,8 +66,7 @@ class Progress:
 
     @property
     def best(self) -> str:
-        at_zero = f"; {AT_ZERO}" if not self.score else ""
-        return f"score {self.score:.3f}, after {self.best_step:,}{at_zero}"
+        return f"score {self.score:.3f}, after {self.best_step:,}"
 
 
 def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
