@@ -54,10 +54,12 @@ def sweep(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder so that a kill leaves no part of it under its name; the next run sweeps."""
-    beside = new_partial(folder)
-    os.replace(folder, beside / folder.name)
-    shutil.rmtree(beside, ignore_errors=True)
+    """Delete a folder, if it is there, so that a kill leaves no part of it under its name."""
+    sweep(folder)
+    if folder.exists():
+        beside = new_partial(folder)
+        os.replace(folder, beside / folder.name)
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def check_folder(folder: Path) -> None:
@@ -148,7 +150,7 @@ def check_whole(path: Path) -> None:
     for folder in (path, path.parent):
         if not is_whole(folder):
             raise UserError(
-                f"{folder} is incomplete: the command that wrote it was killed; run it again."
+                f"{folder} is incomplete: the command that wrote it was cut short; run it again."
             )
 
 

@@ -118,7 +118,8 @@ def main(
     for split in ("train", "dev"):
         tell_cut(corpus / f"{split}.spacy", tokenizer)
     with unfinished(output) as work:
-        overrides["paths.logs"] = str(work / LOGS)
+        if "logs" in written["paths"]:
+            overrides["paths.logs"] = str(work / LOGS)
         train_pipeline(config, overrides, gpu_id, work)
     scores = srsly.read_json(output / "model-best" / "meta.json")["performance"]
     best = {name: value for name, value in scores.items() if isinstance(value, float)}

@@ -14,12 +14,8 @@ from pathlib import Path
 from scripts.errors import run
 
 ROOT = Path(__file__).parent.parent
-MODULES = [
-    "borrow", "convert", "evaluate", "export", "fetch", "package", "report", "train",
-    "encoders.pretrain", "encoders.train_tokenizer", "encoders.trim",
-]  # fmt: skip
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([f"scripts.{module}" for module in MODULES])
+CONTEXT.set_forkserver_preload(["tests.warm"])
 
 
 def redirect(log: Path) -> None:

@@ -13,6 +13,7 @@ import spacy
 import srsly
 from filelock import FileLock
 from spacy.language import Language
+from thinc.api import Config
 
 from scripts import evaluate, train
 from scripts.errors import UserError
@@ -131,11 +132,17 @@ def test_a_crash(command, monkeypatch, arguments, tmp_path, method, after, error
 
 
 def test_faults_of_ours_keep_the_best_too(command, monkeypatch, arguments, tmp_path, capfd):
+    """And so does a config of the user's with another logger, and without a place for curves."""
+    config = Config().from_disk(arguments[0], interpolate=False)
+    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1"}
+    del config["paths"]["logs"]
+    config.to_disk(tmp_path / "own.cfg")
     failing(monkeypatch, "update", 5, AttributeError("no such thing"))
     with pytest.raises(AttributeError):
-        command(train, *arguments, "--settings.max_steps", 90)
+        command(train, tmp_path / "own.cfg", *arguments[1:], "--settings.max_steps", 90)
     assert "interrupted after 4 of 90 updates; the best" in capfd.readouterr().err
-    assert load(str(tmp_path / "out.unfinished" / "model-best"))
+    nlp = load(str(tmp_path / "out.unfinished" / "model-best"))
+    assert nlp.config["training"]["logger"]["@loggers"] == "spacy.ConsoleLogger.v1"
 
 
 def test_a_training_that_diverges_stops(command, arguments, tmp_path):

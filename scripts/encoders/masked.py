@@ -167,8 +167,7 @@ def begin(work: Path, about: dict[str, Any]) -> None:
         raise UserError(f"{work}: something else is there; move it away.")
     if last_checkpoint(work) is None:
         # Nothing was learnt yet.
-        if work.exists():
-            discard(work)
+        discard(work)
         with written_beside(work) as folder:
             # Not srsly, which rounds numbers.
             (folder / record.name).write_text(json.dumps(about, indent=1), encoding="utf8")

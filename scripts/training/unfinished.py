@@ -66,8 +66,7 @@ class Progress:
 
     @property
     def best(self) -> str:
-        at_zero = f"; {AT_ZERO}" if not self.score else ""
-        return f"score {self.score:.3f}, after {self.best_step:,}{at_zero}"
+        return f"score {self.score:.3f}, after {self.best_step:,}"
 
 
 def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
@@ -165,8 +164,7 @@ def begin(output: Path) -> Path:
             ) from error
         if earlier and earlier.best_step:
             aside = aside_of(work)
-            if aside.exists():
-                discard(aside)
+            discard(aside)
             shutil.rmtree(work / WORK, ignore_errors=True)
             os.replace(work, aside)
             say(
@@ -225,7 +223,6 @@ def unfinished(output: Path) -> Iterator[Path]:
         interrupted.pop_all()
     progress = Progress.read(work)
     for folder in (work, aside_of(work)):
-        if folder.exists():
-            discard(folder)
+        discard(folder)
     if progress and not progress.score:
         say(AT_ZERO)

@@ -1,0 +1,145 @@
+"""SIGKILL at random moments of every command that writes: nothing is lost, mixed or left torn."""
+
+import os
+import random
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from scripts import package
+from scripts.files import check_whole, sha256
+from scripts.serving.annotate import load
+
+from ..conftest import SAMPLE, sample_words
+from ..heads import text_checkpoint
+from ..hub import add_archive, serve
+from ..processes import start_command
+from .cases import tree
+
+KILLS = 3
+
+
+def quick_wheel() -> None:
+    """Neither build nor install, which is others' work and takes a minute: only write."""
+
+    def build(nlp, folder: Path, *arguments) -> Path:
+        wheel = folder / "fr_tiny_trf-0.1.0-py3-none-any.whl"
+        wheel.write_bytes(os.urandom(1000))
+        return wheel
+
+    package.build = build
+    package.try_wheel = lambda *arguments: []
+
+
+def finished(log: Path, module: str, *arguments, before=None) -> float:
+    """Run a command to its end; return how many seconds it took."""
+    begun = time.perf_counter()
+    process = start_command(module, *arguments, log=log, before=before)
+    process.join(120)
+    assert process.exitcode == 0, log.read_text("utf8")
+    return time.perf_counter() - begun
+
+
+@pytest.fixture(scope="module")
+def made(distilbert, sample_corpora, tmp_path_factory):
+    """What the commands read: a corpus, a text, an archive, a head, a pipeline and its metrics."""
+    folder = tmp_path_factory.mktemp("made")
+    text_checkpoint(distilbert, ["no", "yes"], folder / "head")
+    (folder / "text.txt").write_text("\n".join(sample_words()[:300]), "utf8")
+    add_archive(folder / "www" / "datasets" / "files" / "cls.tar.gz", SAMPLE / "cls-fr" / "fr")
+    corpus = folder / "corpus"
+    convert = ("cls", SAMPLE / "cls-fr" / "fr" / "books", corpus, "--lang", "fr")
+    finished(folder / "log", "convert", *convert)
+    train = (
+        "configs/textcat.cfg", folder / "trained", "--corpus", corpus, "--lang", "fr",
+        "--settings.encoder", distilbert, "--settings.dev_limit", 5, "--settings.batch_words", 100,
+        "--settings.max_steps", 6, "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9,
+    )  # fmt: skip
+    finished(folder / "log", "train", *train)
+    pipeline, metrics = folder / "trained" / "model-best", folder / "metrics.json"
+    finished(folder / "log", "evaluate", pipeline, corpus, metrics)
+    with serve(folder / "www") as endpoint:
+        url = f"{endpoint}/datasets/files/resolve/main/cls.tar.gz"
+        digest = sha256(next(folder.rglob("*.tar.gz")))
+        small = (
+            "--model.num_hidden_layers", 1, "--model.hidden_size", 32,
+            "--model.num_attention_heads", 2, "--model.intermediate_size", 64, "--data.block_size", 32,
+            "--data.eval_blocks", 5, "--training.max_steps", 6, "--training.save_steps", 2,
+            "--training.eval_steps", 6,
+        )  # fmt: skip
+        # Of each command: what it is given, where OUT is written; and an option that differs between
+        # the earlier run and the one that is killed.
+        yield {
+            "convert": ((*convert[:2], "OUT", *convert[3:]), "--seed", (1, 2)),
+            "fetch": (
+                ("flue", "OUT", "--url", url, "--sha256", digest),
+                "--downloads", (folder / "d1", folder / "d2"),
+            ),
+            "train": ((train[0], "OUT", *train[2:]), "--system.seed", (1, 2)),
+            "evaluate": ((pipeline, corpus, "OUT/m.json"), "--about", ("a", "b")),
+            "package": (
+                (pipeline, metrics, "OUT", "--name", "fr_tiny_trf"), "--version", ("0.1.0", "0.1")
+            ),
+            "report": ((pipeline, corpus, metrics, "OUT/page.html"), "--limit", (1, 2)),
+            "export": ((pipeline, metrics, "OUT"), "--license", ("mit", "other")),
+            "borrow": ((folder / "head", "OUT", "--lang", "fr"), "--labels", ("no=a", "no=b")),
+            "encoders.trim": (
+                (distilbert, "OUT", "--text", folder / "text.txt"), "--pieces", (300, 310)
+            ),
+            "encoders.train_tokenizer": ((folder / "text.txt", "OUT"), "--size", (300, 310)),
+            "encoders.pretrain": (
+                (folder / "text.txt", "OUT", "--tokenizer", distilbert, *small),
+                "--training.seed", (1, 2),
+            ),
+        }  # fmt: skip
+
+
+def outputs(folder: Path) -> dict[str, object]:
+    """All in a folder, once a reader has looked whether it may read it; TensorBoard's files, whose
+    names are of the moment, aside."""
+    check_whole(folder)
+    return {name: content for name, content in tree(folder).items() if "events.out" not in name}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "convert", "fetch", "train", "evaluate", "package", "report", "export", "borrow",
+        "encoders.trim", "encoders.train_tokenizer", "encoders.pretrain",
+    ],
+)  # fmt: skip
+def test_killed_at_random_moments(made, tmp_path, module):
+    out, log = tmp_path / "out", tmp_path / "log"
+    arguments, option, (earlier, later) = made[module]
+    arguments = [str(argument).replace("OUT", str(out)) for argument in arguments]
+    before = quick_wheel if module == "package" else None
+    run = partial(finished, log, module, *arguments, option, before=before)
+    seconds = run(earlier)
+    old = outputs(out)
+    if module == "fetch":
+        # What is there is not fetched again.
+        out.rename(tmp_path / "first")
+        old = {}
+    numbers, found = random.Random(module), []
+    for _ in range(KILLS):
+        process = start_command(module, *arguments, option, later, log=log, before=before)
+        time.sleep(numbers.uniform(0, seconds))
+        process.kill()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), log.read_text("utf8")
+        found.append(outputs(out))
+        for kept in ("out.unfinished", "out.unfinished.old"):
+            best = tmp_path / kept / "model-best"
+            check_whole(best)
+            assert not best.exists() or load(str(best))
+    run(later)
+    new = outputs(out)
+    assert not list(tmp_path.glob("out.*"))
+    differ = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    assert differ
+    for state in found:
+        assert state == old or state.keys() == new.keys()
+        assert state == old or not [name for name in differ if state.get(name) == old.get(name)]

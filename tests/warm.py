@@ -1,0 +1,21 @@
+"""What takes its time once in a process, for those that are forked from it (see processes.py)."""
+
+import spacy
+from transformers import (  # noqa: F401 (they are imported when they are first asked for)
+    AutoModelForMaskedLM,
+    AutoModelForTokenClassification,
+    DistilBertForMaskedLM,
+    DistilBertForSequenceClassification,
+    DistilBertModel,
+    DistilBertTokenizerFast,
+    Trainer,
+)
+
+from scripts import borrow, convert, evaluate, export, fetch, package, report, train  # noqa: F401
+from scripts.encoders import pretrain, train_tokenizer, trim  # noqa: F401
+
+from .hostile import test_kills  # noqa: F401
+
+nlp = spacy.blank("fr")
+nlp.add_pipe("transformer")
+nlp.add_pipe("textcat")
