@@ -205,9 +205,10 @@ class SplitWriter:
         if tagged:
             empty = self.tagged(example, place)
         elif isinstance(example, LabelledText):
-            cats = {label: float(label in example.categories) for label in self.labels}
+            categories = example.categories
+            cats = {label: float(label in categories) for label in self.labels}
             self.shard.add_text(self.pipeline.nlp, example.text, cats)
-            self.counts.update(example.categories)
+            self.counts.update(categories)
         else:
             self.spanned(example, place)
         self.examples += 1
