@@ -87,7 +87,8 @@ def neutralise(nlp: Language) -> str | None:
         model.transformer.config._name_or_path = name
         model.tokenizer.name_or_path = name
         model.tokenizer.init_kwargs.pop("name_or_path", None)
-        config["components"]["transformer"]["model"]["name"] = name
+        # Not in `config`, whose components spaCy takes from here.
+        nlp.get_pipe_config("transformer")["model"]["name"] = name
         if "encoder" in config.get("settings", {}):
             config["settings"]["encoder"] = name
     nlp.config = config

@@ -74,7 +74,7 @@ class Labels:
         self.file = file
         self.named = options.label_names
         self.names = label_names(self.named or "")
-        self.separator = options.label_separator
+        self.separator = options.label_separator or None
         self.matched = not self.names
         self.cells: set[str] = set()
 

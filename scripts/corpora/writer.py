@@ -241,9 +241,10 @@ class SplitWriter:
         if tagged:
             empty = self.tagged(example, place, origin)
         elif isinstance(example, LabelledText):
-            cats = {label: float(label in example.own_labels) for label in self.labels}
+            labels = example.own_labels
+            cats = {label: float(label in labels) for label in self.labels}
             self.shard.add_text(self.pipeline.nlp, example.text, cats, origin)
-            self.counts.update(example.own_labels)
+            self.counts.update(labels)
         else:
             self.spanned(example, place, origin)
         self.examples += 1

@@ -88,6 +88,7 @@ def test_what_may_be_several_labels_is_noted(write):
     path = write("train.jsonl", table_of(cells))
     assert read(table, path)[1].layout == {"perhaps several labels": "'joie; surprise'"}
     assert read(table, path, label_separator="none")[1].layout == {}
+    assert len(read(table, path, label_separator="")[0]) == 4
     assert joined(["Paris, Texas", "Londres"]) is None
 
 

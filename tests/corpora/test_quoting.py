@@ -24,7 +24,7 @@ def test_a_stray_quote_that_swallows_rows_is_told(write, name, header, swallowed
     """Such as "Great" film: no quote at its end, and the next one far below."""
     number = "1\t" if "id" in header else ""
     body = "".join(f"{number}{line}\n" for line in rows(swallowed).splitlines())
-    end = f'{number}il dit "oui"\ta\n' if closed else ""
+    end = f'{number}un écran de 12"\ta\n' if closed else ""
     text = f'{header}{number}bon\ta\n{number}"Bon film\tb\n{body}{end}{number}fin\tb\n'
     path = write(name, text)
     with pytest.raises(UserError, match=r"train.tsv:3: .* --quoting none"):

@@ -6,6 +6,7 @@ import pytest
 
 from scripts.corpora import cls, iob, sst2, wikiner
 from scripts.corpora.examples import Log, Notes, Options
+from scripts.corpora.plain import read_lines
 from scripts.corpora.raw import RawFile, find_files, split_of
 from scripts.errors import UserError
 
@@ -186,6 +187,20 @@ def test_a_file_whose_name_tells_no_split_is_not_used_for_one(write):
     files = find_files(folder, ignored.add)
     assert {split: path.name for split, (path,) in files.items()} == {"train": "train.conll"}
     assert ignored.places == {"file whose name tells no split": [str(folder / "latest.txt")]}
+
+
+@pytest.mark.parametrize(
+    "name, lines",
+    [
+        ("a.TRS", ["euh oui"]),
+        ("a.trs.gz", ["euh oui"]),
+        ("notes.trs.txt", ["<Turn><Sync/>euh oui</Turn>"]),
+    ],
+)
+def test_a_transcript_is_told_by_its_suffix(write, name, lines):
+    path = write(name, "<Turn><Sync/>euh oui</Turn>")
+    assert list(read_lines(path)) == lines
+    assert list(read_lines(path.parent)) == lines
 
 
 def test_two_files_of_one_split_are_refused(write):
