@@ -75,6 +75,11 @@ def sift(what: str, error: Exception) -> None:
         raise UserError(f"{what}: {reason}") from error
 
 
+def warn(text: str) -> None:
+    """Print a warning as one line; wasabi breaks it after 80 characters, in the middle of a path."""
+    typer.secho(f"⚠ {text}", fg="yellow", err=True)
+
+
 class BareExceptions:
     """Context in which a bare Exception becomes a ValueError: tokenizers raises nothing better for a
     file that it cannot read. Errors of any kind of their own pass."""

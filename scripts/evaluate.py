@@ -9,7 +9,7 @@ from spacy.language import Language
 from wasabi import msg
 
 from .devices import GPU_ID
-from .errors import UserError, run
+from .errors import UserError, run, warn
 from .files import check_file, check_whole, written_beside
 from .serving.annotate import (
     TASKS,
@@ -53,11 +53,15 @@ def corpus_files(report: Path) -> dict[str, str]:
     if not report.exists():
         return {}
     try:
-        return {path: read["sha256"] for path, read in srsly.read_json(report)["read"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{report}: not what `convert` writes; convert the corpus again."
-        ) from error
+        found = srsly.read_json(report)
+    except ValueError:
+        found = None
+    files = found.get("read") if isinstance(found, dict) else None
+    if not isinstance(files, dict) or not all(
+        isinstance(read, dict) and "sha256" in read for read in files.values()
+    ):
+        raise UserError(f"{report}: not what `convert` writes; convert the corpus again.")
+    return {path: read["sha256"] for path, read in files.items()}
 
 
 def trained_on(nlp: Language) -> str | None:
@@ -71,21 +75,21 @@ def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, in
     known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
     foreign = [f"{label} {count:,}" for label, count in sorted(found.items()) if label not in known]
     if foreign:
-        msg.warn(
+        warn(
             f"predicted, and no label of the split: {', '.join(foreign)}; they count as errors "
             "(--map OLD=new gives them its names, OLD= leaves them out)"
         )
     if "head" in metrics:
         msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
     if metrics["cut_windows"]:
-        msg.warn(
+        warn(
             f"{metrics['cut_windows']:,} stretches of text have more pieces than the encoder takes; the "
             "rest of each was not read"
         )
     unseen = metrics.get("unseen_text", {})
     if unseen.get("shared_with_train"):
         without = f"; without them {headline(unseen)}" if unseen["examples"] else ""
-        msg.warn(
+        warn(
             f"{unseen['shared_with_train']:,} of {metrics['examples']:,} texts are in train too{without}"
         )
 

@@ -20,7 +20,7 @@ from .corpora.examples import Log
 from .corpora.hub import WRITERS, Rows, names_of
 from .corpora.raw import is_archive, unpack
 from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
-from .errors import UserError, run
+from .errors import UserError, run, warn
 from .files import LOCK, is_whole, sha256, written_beside
 
 SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
@@ -108,7 +108,7 @@ def fetch_hub(hub: dict[str, Any], revision: str, output: Path) -> None:
                 bar = tqdm(write(split), path.name, total=len(rows))
                 stream.writelines(f"{line}\n" for line in bar)
     for kind, note in (log.skipped.to_json() | log.repaired.to_json()).items():
-        msg.warn(f"{note['count']:,} times: {kind}; first at {note['first'][0]}")
+        warn(f"{note['count']:,} times: {kind}; first at {note['first'][0]}")
 
 
 def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> None:

@@ -23,7 +23,7 @@ from wasabi import msg
 
 from .devices import GPU_ID
 from .encoders.checkpoint import neutral
-from .errors import UserError, run
+from .errors import UserError, run, warn
 from .files import check_folder, written_beside
 from .serving import components, trial
 from .serving.annotate import TASKS, borrowed_head, encoder_name, encoder_revision, load
@@ -253,7 +253,7 @@ def main(
     msg.good(f"{output / wheel.name} ({size:.0f} MB)")
     msg.good("installed and loaded offline, with no other package than those that it requires")
     if looked_up(nlp):
-        msg.warn(
+        warn(
             f"it holds the words of its training corpus, which {', '.join(looked_up(nlp))} may need"
         )
 

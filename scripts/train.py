@@ -19,7 +19,7 @@ from .corpora.docbins import check_task, read_docs
 from .devices import GPU_ID, device_settings, use_device
 from .encoders.checkpoint import longest, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .errors import UserError, first_line, run
+from .errors import UserError, first_line, run, warn
 from .files import check_whole
 from .languages import blank
 from .serving.annotate import TASKS
@@ -49,7 +49,7 @@ def tell_cut(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     words = (token.text for doc in read_docs(path, Vocab()) for token in doc if len(token) > least)
     cut = sum(len(too_long(some, tokenizer)) for some in minibatch(words, 1000))
     if cut:
-        msg.warn(
+        warn(
             f"{path}: {cut:,} tokens have more pieces than the {tokenizer.model_max_length:,} that the "
             "encoder takes; the rest of each is not read"
         )

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from ..errors import UserError
+from ..errors import UserError, sift
 from .examples import Format, LabelledText, Log, Notes, Options
 from .raw import RawFile, plain_path, split_of, two_of_one
 from .rows import delimited
@@ -75,6 +75,7 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
             "can do harm; take the declaration away."
         ) from error
     except (LookupError, ValueError) as error:
+        sift(str(file), error)
         declared = re.search(rb"encoding\s*=\s*[\"']([\w.-]+)", file.head())
         name = declared[1].decode() if declared else "none"
         raise UserError(

@@ -9,6 +9,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..files import check_whole
 from .docbins import example_of, read_docs
 from .examples import SPLITS, Example
 
@@ -93,6 +94,7 @@ def kept_beside(folder: Path, split: str | None, language: str) -> Kept:
 
     Raises UserError where its other splits are not accounted for, or of another language.
     """
+    check_whole(folder)
     others = [s for s in SPLITS if split not in (s, None) and (folder / f"{s}.spacy").exists()]
     if not others:
         return Kept(folder, {"read": {}}, [])

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from wasabi import msg
 
-from ..errors import UserError, run
+from ..errors import UserError, run, warn
 from ..files import check_file, written_beside
 from ..languages import blank
 from ..serving.components import with_places
@@ -47,9 +47,7 @@ def pieces_of(text: str, tokenizer: PreTrainedTokenizerBase, language: str) -> l
     """Return the pieces of a text."""
     tokenizer = with_places(tokenizer)
     encoding = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
-    tokens = [
-        (token.idx, token.idx + len(token), token.text) for token in blank(language)(text)
-    ]
+    tokens = [(token.idx, token.idx + len(token), token.text) for token in blank(language)(text)]
     found = []
     names = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
     fields = ("input_ids", "offset_mapping", "special_tokens_mask")
@@ -159,7 +157,7 @@ def print_inspection(found: dict[str, Any]) -> None:
         ]
         msg.table(rows, header=("after", "cosine", found["other"]), divider=True, max_col=60)
     if found["misaligned"]:
-        msg.warn(f"{found['misaligned']} pieces fall on several tokens or on white space")
+        warn(f"{found['misaligned']} pieces fall on several tokens or on white space")
 
 
 def attention_page(

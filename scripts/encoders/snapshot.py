@@ -14,7 +14,6 @@ import huggingface_hub
 import huggingface_hub.errors
 import requests
 from huggingface_hub import constants
-from wasabi import msg
 
 from ..downloads import (
     Unavailable,
@@ -24,7 +23,7 @@ from ..downloads import (
     reason_of,
     verify_hub_file,
 )
-from ..errors import UserError, check_meant
+from ..errors import UserError, check_meant, warn
 from ..files import check_whole
 
 MAIN = "main"
@@ -124,7 +123,7 @@ def look_up(name: str, revision: str) -> Path | None:
 def tell_unasked(name: str, commit: str, error: BaseException) -> None:
     """Say that the hub could not be asked for a commit, where nobody told it not to be."""
     if not constants.HF_HUB_OFFLINE:
-        msg.warn(f"{name}: {reason_of(error)}; taken to be at commit {commit[:12]}, as before")
+        warn(f"{name}: {reason_of(error)}; taken to be at commit {commit[:12]}, as before")
 
 
 def complete(name: str, revision: str, weights: bool) -> Path:

@@ -78,9 +78,7 @@ def category_items(
         cats = [(label, value, label in right) for label, value in sorted(found.cats.items())]
         errors = right ^ labels_given(found, threshold)
         wrong = sum(abs((label in right) - found.cats[label]) for label in errors)
-        items.append(
-            {"wrong": wrong, "text": doc.text, "direction": direction(doc), "cats": cats}
-        )
+        items.append({"wrong": wrong, "text": doc.text, "direction": direction(doc), "cats": cats})
     return items
 
 

@@ -11,11 +11,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from srsly.msgpack.exceptions import UnpackException
 from transformers import PreTrainedModel
-from wasabi import msg
 
 from ..corpora.docbins import read_docs
 from ..devices import use_device
-from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
+from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift, warn
 from ..files import check_whole
 from .components import BorrowedHead, too_long
 from .labels import new_names, rename
@@ -207,11 +206,11 @@ def read_gold(path: Path, nlp: Language, task: str = "", names: dict[str, str] =
     left_out = len(docs) - len(gold)
     if left_out:
         what = "annotation of entities" if task == "ner" else "label"
-        msg.warn(f"{path}: {left_out:,} of {len(docs):,} examples have no {what}: not scored")
+        warn(f"{path}: {left_out:,} of {len(docs):,} examples have no {what}: not scored")
     known = new_names(nlp.get_pipe(task).labels, names)
     unknown = sorted({label for doc in gold for label in gold_labels(doc, task)} - set(known))
     if unknown and task == "ner":
-        msg.warn(f"{path}: entities that the pipeline does not know: {', '.join(unknown)}")
+        warn(f"{path}: entities that the pipeline does not know: {', '.join(unknown)}")
     elif unknown:
         raise UserError(
             f"{path} has the label {unknown[0]!r}, which the pipeline does not know; it knows "

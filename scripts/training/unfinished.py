@@ -15,13 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import typer
 from filelock import FileLock, Timeout
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST
 from spacy.util import registry
 
-from ..errors import UserError
+from ..errors import UserError, warn
 from ..files import LOCK, check_folder, discard, is_whole, written_beside
 
 Info = dict[str, Any] | None
@@ -32,11 +31,6 @@ AT_ZERO = (
     "the score has stayed at 0: nothing useful is learnt; try another settings.learn_rate, and a "
     "settings.warmup_steps of about a tenth of settings.max_steps"
 )
-
-
-def say(text: str) -> None:
-    """Print a warning as one line; wasabi breaks it after 80 characters, in the middle of a path."""
-    typer.secho(f"⚠ {text}", fg="yellow", err=True)
 
 
 @dataclass
@@ -119,7 +113,7 @@ def unfinished_logger(folder: str, logger: Callable):
                 progress.write(beside)
             if not (warned or progress.score) and 0 < progress.max_steps <= 2 * progress.step:
                 warned = True
-                say(f"after {progress.step:,} of {progress.max_steps:,} updates {AT_ZERO}")
+                warn(f"after {progress.step:,} of {progress.max_steps:,} updates {AT_ZERO}")
 
         def finalize() -> None:
             try:
@@ -167,14 +161,14 @@ def begin(output: Path) -> Path:
             discard(aside)
             shutil.rmtree(work / WORK, ignore_errors=True)
             os.replace(work, aside)
-            say(
+            warn(
                 f"an earlier training was {earlier}; its best pipeline ({earlier.best}) is in "
                 f"{aside / DIR_MODEL_BEST} until a training finishes"
             )
         else:
             discard(work)
             if earlier and earlier.step >= 0:
-                say(f"an earlier training was {earlier}, and no pipeline was kept of it")
+                warn(f"an earlier training was {earlier}, and no pipeline was kept of it")
     with written_beside(work) as beside:
         Progress().write(beside)
     (work / WORK).mkdir()
@@ -194,10 +188,10 @@ def tell_interrupted(work: Path) -> None:
     if not progress.best_step:
         discard(work)
         if progress.step >= 0:
-            say(f"{progress}; no pipeline is kept, as none was better than the first")
+            warn(f"{progress}; no pipeline is kept, as none was better than the first")
         return
     shutil.rmtree(work / WORK, ignore_errors=True)
-    say(
+    warn(
         f"{progress}; the best pipeline so far ({progress.best}) is in {work / DIR_MODEL_BEST}: "
         "evaluate and package take it"
     )
@@ -225,4 +219,4 @@ def unfinished(output: Path) -> Iterator[Path]:
     for folder in (work, aside_of(work)):
         discard(folder)
     if progress and not progress.score:
-        say(AT_ZERO)
+        warn(AT_ZERO)

@@ -59,7 +59,9 @@ def test_a_field_of_lines_that_look_like_rows_is_taken_if_the_user_says_so(write
 
 def test_a_file_is_not_read_to_its_end_for_a_stray_quote(write):
     """The place of the quote is told, not that of a line that is broken further on."""
-    path = write("train.csv", ("text,label\nx,a\n" + '"y,b\n' + "z,a\n" * 500_000).encode() + b"\xff")
+    path = write(
+        "train.csv", ("text,label\nx,a\n" + '"y,b\n' + "z,a\n" * 500_000).encode() + b"\xff"
+    )
     with pytest.raises(UserError, match="train.csv:3: a quoted field over more than"):
         read(table, path)
 

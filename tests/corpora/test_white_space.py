@@ -12,7 +12,7 @@ from scripts.corpora.conversion import Plan
 from scripts.corpora.tags import EDGE, NOTHING
 from scripts.errors import UserError
 
-from .reading import NO_BREAK_SPACE, ZERO_WIDTH_SPACE, convert, counts, docs, found
+from .reading import NO_BREAK_SPACE, ZERO_WIDTH_SPACE, convert, docs, found
 
 # Of each format: how its files end, a token, what is between tokens, and after a sentence.
 TOKENS = {"iob": ("conll", "{}\t{}", "\n", "\n\n"), "wikiner": ("wikiner", "{}|_|{}", " ", "\n")}

@@ -13,7 +13,7 @@ import spacy
 from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
-from scripts import convert, package, train
+from scripts import convert, evaluate, package, train
 from scripts.serving.components import TRANSFORMER, count_pieces, most_pieces, room_of
 
 from ..conftest import ROOT
@@ -107,6 +107,31 @@ def test_a_component_with_its_own_transformer_keeps_the_windows(camembert, tmp_p
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [e.text for e in spacy.load(tmp_path)(text).ents] == [e.text for e in nlp(text).ents]
+
+
+def test_what_is_cut_is_counted(command, camembert, tmp_path):
+    """A word of 1,500 letters, in training and in evaluation; nothing is said where nothing is cut."""
+    for name, word in (("long", "abc" * 500), ("short", "abc")):
+        rows = [{"text": f"Un film {word} !", "label": label} for label in ("bon", "nul")]
+        folder = tmp_path / name
+        folder.mkdir()
+        for split in ("train", "dev"):
+            (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf8")
+        corpus, out = folder / "corpus", folder / "out"
+        assert command(convert, "table", folder, corpus, "--lang", "fr").code == 0
+        result = command(
+            train, ROOT / "configs" / "textcat.cfg", out, "--corpus", corpus, "--lang", "fr",
+            "--settings.encoder", camembert, "--settings.max_steps", 1,
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        assert (f"{corpus}/train.spacy: 2 tokens have more pieces" in result.err) == (
+            name == "long"
+        )
+        metrics = folder / "metrics.json"
+        result = command(evaluate, out / "model-best", corpus, metrics, "--split", "dev")
+        assert result.code == 0, result.err
+        assert ("2 stretches of text have more pieces" in result.err) == (name == "long")
+        assert json.loads(metrics.read_text("utf8"))["cut_windows"] == 2 * (name == "long")
 
 
 @pytest.fixture(scope="module")
