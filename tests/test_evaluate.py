@@ -172,9 +172,7 @@ def test_documents_that_say_nothing_are_not_scored(score, sample_corpora, tmp_pa
         "textcat", changed(sample_corpora / "textcat", tmp_path / "a", lambda docs: docs[5:])
     )
     result, after = score("textcat", changed(sample_corpora / "textcat", tmp_path / "b", without))
-    assert f"5 of {before['examples'] + 5} examples have no label: not scored" in squeezed(
-        result.out
-    )
+    assert f"5 of {before['examples'] + 5} examples have no label: not scored" in result.err
     assert after["unannotated"] == 5 and after["raw_text"] == before["raw_text"]
 
     # Entities: missing, and not none.
@@ -211,7 +209,7 @@ def test_what_train_has_too_is_scored_apart(score, sample_corpora, made, tmp_pat
     scores = score_entities([nlp(doc.text) for doc in test[80:]], test[80:])
     assert unseen["ents_f"] == pytest.approx(scores["ents_f"]) != metrics["raw_text"]["ents_f"]
     line = f"80 of {len(test)} texts are in train too; without them entity F {scores['ents_f']:.3f}"
-    assert line in squeezed(result.out) and "raw text that is not in train" in result.out
+    assert line in result.err and "raw text that is not in train" in result.out
     result, metrics = score("ner", "ner")
     assert metrics["unseen_text"] == {"examples": len(test), "shared_with_train": 0}
     assert "in train" not in result.out

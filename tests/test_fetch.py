@@ -205,7 +205,7 @@ def test_the_labels_of_another_data_set_are_its_own(
         result = call(endpoint, "scripts.fetch", corpus, tmp_path / "raw", "--id", name)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "raw" / file).read_text("utf8").splitlines() == lines
-    assert ("2 times: sentence with an unlabelled tag" in result.stdout) == (corpus == "wikiner")
+    assert ("2 times: sentence with an unlabelled tag" in result.stderr) == (corpus == "wikiner")
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_pages_are_written_in_the_direction_of_the_language():
         doc.ents = [Span(doc, 0, 1, label="LOC")]
         text = nlp.make_doc("مرحبا بالعالم")
         text.cats = {"a": 1.0, "b": 0.0}
-        for items in (entity_items([doc], [doc]), category_items([text], [text])):
-            page = render("t", "about", language, ("a",), [("1",)], items, 10)
+        for items in (entity_items([doc], [doc]), category_items([text], [text], None)):
+            page = render("t", "about", language, "test", ("a",), [("1",)], items, 10)
             found = set(re.findall(r"(?:direction: |dir=\")(rtl|ltr)", page))
             assert found == {direction}

@@ -176,6 +176,8 @@ def test_ctrl_c_waits_for_the_command(ready):
         process = subprocess.Popen(
             [BASE, ready / "run.py", name],
             cwd=ready, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            # A shell's background job, as CI may be, hands down SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         lines = iter(process.stdout)
         assert any(line == "started\n" for line in lines)

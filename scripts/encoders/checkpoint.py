@@ -121,7 +121,10 @@ def open_config(name: str, revision: str | None = None) -> PretrainedConfig:
 
 def open_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint. Raises UserError."""
-    folder = folder_of(name, revision, weights=False)
+    folder, _ = snapshot(name, revision, weights=False)
+    # A tokenizer that was trained on its own has none.
+    if (folder / "config.json").is_file():
+        check_config(name, folder)
     with opening(name, *AMBIGUOUS):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 

@@ -88,7 +88,7 @@ def planted(kind):
 
 
 @pytest.mark.parametrize("kind", [AttributeError, KeyError, TypeError, ImportError])
-@pytest.mark.parametrize("place", ["wrong_values", "impatient_hub", "leave_types_out"])
+@pytest.mark.parametrize("place", ["wrong_values", "check_config", "leave_types_out"])
 def test_a_fault_of_ours_is_no_damaged_checkpoint(distilbert, monkeypatch, place, kind):
     monkeypatch.setattr(checkpoint, place, planted(kind))
     with pytest.raises(kind, match="planted"):

@@ -83,6 +83,8 @@ def test_killed_before_any_move(write, most, distilbert, tmp_path, monkeypatch):
     out, log = tmp_path / "out", tmp_path / "log"
     write(out, "old", distilbert)
     old = whole(out)
+    # As there, over an earlier one.
+    write(tmp_path / "reference", "old", distilbert)
     write(tmp_path / "reference", "new", distilbert)
     new = whole(tmp_path / "reference")
     found: list[dict] = []

@@ -25,13 +25,12 @@ KILLS = 3
 def quick_wheel() -> None:
     """Neither build nor install, which is others' work and takes a minute: only write."""
 
-    def build(nlp, folder: Path, *arguments) -> Path:
-        wheel = folder / "fr_tiny_trf-0.1.0-py3-none-any.whl"
+    def build_and_try(nlp, folder: Path, name: str) -> tuple[Path, list]:
+        wheel = folder / f"{name}-0.1.0-py3-none-any.whl"
         wheel.write_bytes(os.urandom(1000))
-        return wheel
+        return wheel, []
 
-    package.build = build
-    package.try_wheel = lambda *arguments: []
+    package.build_and_try = build_and_try
 
 
 def finished(log: Path, module: str, *arguments, before=None) -> float:
