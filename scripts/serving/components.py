@@ -471,7 +471,7 @@ def make_tok2vec(
 
 TRANSFORMER = "piece_windows.TransformerModel.v1"
 TOK2VEC = "piece_windows.Tok2VecTransformer.v1"
-# As below: the first copy of this file is the one that is used.
+# As above: of several copies of this file, the first one that is loaded is used.
 if not registry.has("architectures", TRANSFORMER):
     registry.architectures(TRANSFORMER, func=BoundedTransformer)
     registry.architectures(TOK2VEC, func=make_tok2vec)
