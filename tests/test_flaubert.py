@@ -143,6 +143,9 @@ def test_the_wheel_is_loaded_without_this_project(command, trained, sample_corpo
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+    # `package` found out that it is needed.
+    meta = srsly.read_json(tmp_path / "site" / "fr_flaubert_trf" / "meta.json")
+    assert any(needed.startswith("sacremoses>=") for needed in meta["requirements"])
     program = (
         f"import sys, json, spacy; sys.path.insert(0, {str(tmp_path / 'site')!r});"
         f"doc = spacy.load('fr_flaubert_trf')({TEXT!r}); data = doc._.trf_data;"

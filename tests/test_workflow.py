@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,12 @@ def test_the_four_pipelines_from_the_hub_to_wheels(project, hub):
         metrics = srsly.read_json(project / "metrics" / f"{name}.json")
         assert metrics["pipeline"] == name and metrics["examples"] == examples
     assert metrics["encoder"] == "distilbert-base-multilingual-cased"
+    # Of the encoder as the hub had it, in the metrics and in the wheel.
+    wheel = project / "packages" / "en_conll_trf-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        sources = srsly.json_loads(archive.read("en_conll_trf/meta.json"))["sources"]
+    assert len(metrics["encoder_revision"]) == 40
+    assert sources[1]["revision"] == metrics["encoder_revision"]
     # Going back to another pipeline retrains none.
     assert run(project, "sst2", *options).count("Skipping") == 6
 
