@@ -131,7 +131,9 @@ def build(nlp: Language, folder: Path) -> Path:
     nlp.to_disk(folder / "pipeline")
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
-    command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    # -B: spaCy imports the file that travels, and would leave it compiled in this project.
+    command = [sys.executable, "-B", "-m", "spacy", "package"]
+    command += [folder / "pipeline", folder / "build"]
     if borrowed_head(nlp) is not None or "piece_windows." in nlp.config.to_str():
         command += ["--code", components.__file__]
     result = subprocess.run(

@@ -24,7 +24,13 @@ from transformers import (
 from scripts import convert
 
 ROOT = Path(__file__).parent.parent
+# Begun first: the other files then fill the second process.
+LONGEST = ("test_workflow.py", "test_borrow.py", "test_package.py")
 SAMPLE = ROOT / "assets" / "sample"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def sample_words() -> list:

@@ -40,6 +40,8 @@ def project(tmp_path_factory):
 def run(project, workflow, *options, **variables):
     command = [sys.executable, "-m", "spacy", "project", "run", workflow, str(project)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", **variables}
+    # With it, nothing would be compiled into the folders of code that the engine watches.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
         [*command, *map(str, options)], cwd=project, env=environment, capture_output=True, text=True
     )

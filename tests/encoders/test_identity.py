@@ -22,7 +22,7 @@ def written(command, tmp_path):
     def call(encoder, *options, output=tmp_path / "encoder.json"):
         result = command(identity, encoder, output, *options)
         assert result.code == 0, result.err
-        said = re.sub(r"\x1b\[[\d;]*m", "", result.out)
+        said = re.sub(r"\x1b\[[\d;]*m", "", result.out + result.err)
         return srsly.read_json(output), " ".join(said.split())
 
     return call

@@ -183,7 +183,7 @@ def test_without_the_hub_what_is_in_the_cache_is_used(hub, cache, commit, monkey
         wanted = snapshot(NAME, "v1")
     with pointed_at(hub, cache, Failure(500, b"")):
         assert snapshot(NAME, "v1") == wanted
-        said = " ".join(capsys.readouterr().out.split())
+        said = capsys.readouterr().err
         assert "has trouble; try later; taken to be at commit " + commit[:12] in said
     with pointed_at(hub, cache) as requests:
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

@@ -33,7 +33,7 @@ def other(sample_corpora, tmp_path_factory):
 def scored(command, pipeline, corpus, path, *options):
     result = command(evaluate, pipeline, corpus, path, *options)
     assert result.code == 0, result.err
-    return " ".join(result.out.split()), srsly.read_json(path)
+    return f"{result.out}{result.err}", srsly.read_json(path)
 
 
 def texts(other):
