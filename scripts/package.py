@@ -134,7 +134,9 @@ def build(nlp: Language, folder: Path) -> Path:
     # -B: spaCy imports the file that travels, and would leave it compiled in this project.
     command = [sys.executable, "-B", "-m", "spacy", "package"]
     command += [folder / "pipeline", folder / "build"]
-    if borrowed_head(nlp) is not None or "piece_windows." in nlp.config.to_str():
+    named = nlp.config.to_str()
+    ours = any(name in named for name in (components.TRANSFORMER, components.TOK2VEC))
+    if ours or borrowed_head(nlp) is not None:
         command += ["--code", components.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"

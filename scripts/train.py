@@ -66,7 +66,11 @@ def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: P
         with show_validation_error(config, hint_fill=False):
             # Without its own lines: they repeat errors, and name folders that are gone in the end.
             train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # On a CPU torch has no error of its own for it; any other is a fault of the code.
+        kinds = (MemoryError, torch.OutOfMemoryError)
+        if not isinstance(error, kinds) and "allocate memory" not in str(error):
+            raise
         raise UserError(
             f"the device's memory is full ({first_line(error)}); give a smaller --settings.batch_words, "
             "or a larger --settings.accumulate."

@@ -113,6 +113,7 @@ def failing(monkeypatch, method: str, after: int, error: Exception) -> None:
     [
         ("update", 5, ValueError("[E024] no move\nmore"), 4, "the training failed: [E024] no move."),
         ("update", 5, torch.OutOfMemoryError("CUDA out of memory"), 4, "memory is full (CUDA out of"),
+        ("update", 5, RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "memory is full ("),
         ("update", 5, UserError("a text is too long."), 4, "✘ a text is too long."),
         # Of step 0, 2 and 4; the last finds no room.
         ("to_disk", 2, OSError(errno.ENOSPC, "No space left", "model-last"), 3, "No space left"),

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..files import sha256, written_beside
 from . import FORMATS
+from .blank import BlankPipeline
 from .examples import SPLITS, Example, LabelledText, Log, Notes, Options, TaggedSentence
 from .kept import Kept, kept_beside
 from .plan import Plan, check_plan, ratios_of
@@ -19,7 +20,7 @@ from .seen import SeenTexts, keys
 from .sources import Source, check_options, sources_of
 from .splits import PLACES, Carving, carve, sizes_of
 from .units import Rows
-from .writer import EMPTY, BlankPipeline, SplitWriter
+from .writer import EMPTY, SplitWriter
 
 # More are no labels but an id or the text itself.
 MAX_LABELS = 1000

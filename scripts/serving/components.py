@@ -431,15 +431,12 @@ class BoundedTransformer(TransformerModel):
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
         # What a saved pipeline's tokenizer is loaded with.
         self.layers[0].shims[0].tokenizer_cls = PlacedTokenizer
-        self.bound_by(self, window, stride)
-
-    def bound_by(self, model: TransformerModel, window: int, stride: int) -> None:
-        model.attrs["get_spans"] = partial(piece_spans, model=model, window=window, stride=stride)
+        self.attrs["get_spans"] = partial(piece_spans, model=self, window=window, stride=stride)
 
     def copy(self) -> TransformerModel:
         copied = super().copy()
-        settings = self.attrs["get_spans"].keywords
-        self.bound_by(copied, settings["window"], settings["stride"])
+        # The last name given to a partial counts.
+        copied.attrs["get_spans"] = partial(self.attrs["get_spans"], model=copied)
         return copied
 
 

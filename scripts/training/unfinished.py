@@ -22,6 +22,7 @@ from spacy.util import registry
 
 from ..errors import UserError, warn
 from ..files import LOCK, check_folder, discard, is_whole, written_beside
+from ..serving.weights import modules, parameters
 
 Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"
@@ -66,14 +67,14 @@ class Progress:
 def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
     """Raise UserError where a loss or a weight is no number any more, which no update mends."""
     wrong = [f"the loss of {name} is {x}" for name, x in losses.items() if not math.isfinite(x)]
-    for name, pipe in nlp.pipeline:
-        model = getattr(pipe, "model", None)
-        for node in model.walk() if model else ():
-            weights = [node.get_param(key) for key in node.param_names if node.has_param(key)]
-            weights += [p.detach() for shim in node.shims for p in shim._model.parameters()]
-            # A sum is a number where all of them are.
-            if not all(math.isfinite(float(array.sum())) for array in weights):
-                wrong.append(f"weights of {name} are no numbers")
+    weights = [(name, p.detach()) for name, module in modules(nlp) for p in module.parameters()]
+    weights += [(name.partition(" ")[0], array) for name, array in parameters(nlp)]
+    # A sum is a number where all of them are.
+    wrong += [
+        f"weights of {name} are no numbers"
+        for name, array in weights
+        if not math.isfinite(float(array.sum()))
+    ]
     if wrong:
         raise UserError(
             f"{wrong[0]} at update {step:,}: the training diverged; lower settings.learn_rate."
