@@ -1,12 +1,14 @@
+#!/usr/bin/env python3
 """Set up and go, on a fresh machine.
 
   python3 run.py demo --vars.seed 1  a workflow or a step of project.yml, its variables as they are
                                      typed; paths are relative to the project
   python3 run.py convert --help      a command of scripts/; paths are relative to where you are
+  python3 run.py commands            all of these commands, one line each
   python3 run.py test                the tests
 
 Installs requirements.txt, once, into the active virtual environment, or else into `.venv` here.
-Standard library only. --traceback shows all of an error, for a bug report.
+Standard library only. ./run.py --install-completion completes them in your shell. --traceback shows all of an error, for a bug report.
 """
 
 import hashlib
@@ -20,7 +22,7 @@ from pathlib import Path
 
 OLDEST = (3, 11)
 if sys.version_info < OLDEST:
-    sys.exit("Python %d.%d or newer is needed; this is %d.%d." % (OLDEST + sys.version_info[:2]))
+    sys.exit("Python %d.%d or newer is needed; this is %d.%d." % (OLDEST + sys.version_info[:2]))  # noqa: UP031
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -107,20 +109,21 @@ def install(folder: Path, python: Path) -> None:
     stamp.write_text(digest)
 
 
-def module(name: str) -> str | None:
-    """Return the module of scripts/ that is a command of this name, if there is one."""
-    for folder in ("scripts", "scripts/encoders"):
-        path = HERE / folder / f"{name.replace('-', '_')}.py"
-        if path.is_file() and '__name__ == "__main__"' in path.read_text("utf8"):
-            return f"{folder.replace('/', '.')}.{path.stem}"
-    return None
+def names(section: str, pattern: str) -> list[str]:
+    """Return what of a section of project.yml matches a pattern, line by line."""
+    text = (HERE / "project.yml").read_text("utf8")
+    block = re.search(rf"^{section}:\n((?:[ #-].*\n|\n)*)", text, re.MULTILINE)
+    return re.findall(pattern, block[1] if block else "", re.MULTILINE)
 
 
 def variables() -> list[str]:
     """Return the names under `vars:` of project.yml."""
-    text = (HERE / "project.yml").read_text("utf8")
-    block = re.search(r"^vars:\n((?:[ #].*\n|\n)*)", text, re.MULTILINE)[1]
-    return re.findall(r"^  (\w+):", block, re.MULTILINE)
+    return names("vars", r"^  (\w+):")
+
+
+def steps() -> list[str]:
+    """Return the names of the workflows and commands of project.yml."""
+    return names("workflows", r"^  ([\w-]+):") + names("commands", r"^ *- name: ([\w-]+)")
 
 
 def encoded(name: str, value: str) -> str:
@@ -168,24 +171,42 @@ def finish(command: list, **settings) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+    # A shell asks for completions with no word on the command line.
+    completing = "_RUN.PY_COMPLETE" in os.environ
+    if not completing and (len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help")):
         print(__doc__)
         return 0
-    name, *options = (word for word in sys.argv[1:] if word != "--traceback")
+    name, *options = [word for word in sys.argv[1:] if word != "--traceback"] or [""]
     if "--traceback" in sys.argv:
         os.environ["SCRIPTS_TRACEBACK"] = "1"
-    found = module(name)
     settings = {"cwd": HERE}
     if name == "test":
         # Two at a time, a file's tests together, in the order of tests/conftest.py: half the time.
-        command = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *options]
-    elif found:
-        command = ["-m", found, *options]
+        command = [
+            "-m",
+            "pytest",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--no-loadscope-reorder",
+            *options,
+        ]
+    elif name in steps():
+        command = ["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]
+    else:
+        words = {"": [], "commands": ["--help"]}.get(name, [name, *options])
+        command = ["-m", "scripts", *words]
         # Nothing in the user's folder is taken for a module.
         path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
-        settings = {"env": {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}}
-    else:
-        command = ["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]
+        settings = {
+            "env": {
+                **os.environ,
+                "PYTHONPATH": path,
+                "PYTHONSAFEPATH": "1",
+                "SCRIPTS_PROGRAM": "run.py",
+            }
+        }
     folder, python = environment()
     install(folder, python)
     return finish([python, *command], **settings)

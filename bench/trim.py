@@ -12,7 +12,7 @@ import typer
 from transformers import DistilBertConfig, DistilBertForTokenClassification
 from wasabi import msg
 
-from scripts.errors import run
+from scripts.common.errors import run
 
 PIECES = 119_547
 

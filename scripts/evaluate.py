@@ -4,23 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import srsly
-import typer
 from spacy.language import Language
 from wasabi import msg
 
-from .devices import GPU_ID
-from .errors import UserError, run, warn
-from .files import check_file, check_whole, written_beside
-from .serving.annotate import (
-    TASKS,
-    Gold,
-    encoder_name,
-    encoder_revision,
-    gold_labels,
-    load,
-    read_gold,
-)
-from .serving.labels import read_names
+from .common.errors import UserError, warn
+from .common.files import check_file, check_whole, written_beside
+from .common.weights import weights_hash
+from .serving.label_map import read_names
 from .serving.metrics import (
     headline,
     labels_found,
@@ -29,10 +19,18 @@ from .serving.metrics import (
     split_sha256,
     tables,
 )
-from .serving.weights import weights_hash
+from .serving.predict import (
+    TASKS,
+    Gold,
+    encoder_name,
+    encoder_revision,
+    gold_labels,
+    load,
+    read_gold,
+)
 
 
-def rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
+def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the rows of the console table: P, R and F, overall and per label."""
     table = []
     for scored_on, scores in tables(metrics):
@@ -94,21 +92,15 @@ def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, in
         )
 
 
-def main(
-    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
-    corpus: Path = typer.Argument(..., help="Folder of a converted corpus"),
-    output: Path = typer.Argument(..., help="JSON file to write, e.g. metrics/fr_flue_trf.json"),
-    split: str = typer.Option("test", help="The split to evaluate on"),
-    about: str = typer.Option("", help="Where the split comes from, for the record"),
-    task: str = typer.Option(
-        "", help=f"{', '.join(TASKS)}, where both pipeline and corpus have several"
-    ),
-    names: str = typer.Option(
-        "",
-        "--map",
-        help="Other names for its labels, as the corpus has them: PERSON=PER,GPE=LOC; DATE= leaves one out",
-    ),
-    gpu_id: int = GPU_ID,
+def evaluate(
+    pipeline: str,
+    corpus: Path,
+    output: Path,
+    split: str,
+    about: str,
+    task: str,
+    names: str,
+    gpu_id: int,
 ) -> None:
     """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens too.
 
@@ -144,7 +136,7 @@ def main(
     with written_beside(output.parent) as folder:
         srsly.write_json(folder / output.name, metrics)
     msg.table(
-        rows(metrics),
+        score_rows(metrics),
         header=("scored on", "label", "P", "R", "F"),
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
@@ -158,4 +150,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

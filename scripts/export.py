@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import typer
 from huggingface_hub import EvalResult, ModelCardData
 from spacy.language import Language
 from wasabi import msg
 
-from .devices import GPU_ID
+from .common.errors import UserError
+from .common.files import check_folder
+from .common.sources import source
 from .encoders.checkpoint import save_checkpoint
-from .encoders.tokenizer import rebuilt
-from .errors import UserError, run
-from .files import check_folder
-from .package import neutralise, source
-from .serving.annotate import TASKS, borrowed_head, encoder_of, load
+from .encoders.tokenizer_fixes import rebuilt
 from .serving.metrics import headline, main_score, read_metrics, scored_on, tables
+from .serving.predict import TASKS, encoder_of, hf_head, load
+from .serving.strip import strip_local_paths
 
 BODY = """---
 {data}
@@ -83,13 +82,7 @@ def card(
     )
 
 
-def main(
-    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
-    metrics: Path = typer.Argument(..., help="What `evaluate` wrote: metrics/<pipeline>.json"),
-    output: Path = typer.Argument(..., help="Hugging Face folder to write"),
-    licence: str = typer.Option("", "--license", help="Licence of it, as the hub names it: mit, …"),
-    gpu_id: int = GPU_ID,
-) -> None:
+def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int) -> None:
     """Write the encoder of a pipeline, as it was trained, to a folder that transformers opens.
 
     A ready-made head goes with it. What spaCy put on the encoder does not: it reads means of spaCy's
@@ -104,8 +97,8 @@ def main(
             f"{pipeline}: {', '.join(nlp.pipe_names)}, and no encoder of transformers' in it to export; "
             "`package` makes a wheel of it."
         )
-    encoder = neutralise(nlp)
-    head = borrowed_head(nlp)
+    encoder = strip_local_paths(nlp)
+    head = hf_head(nlp)
     tokenizer = head.tokenizer if head else nlp.get_pipe("transformer").model.tokenizer
     task = TASKS[scores["task"]]
     what = f"{encoder} with its head for {task}, as it was published."
@@ -130,4 +123,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

@@ -11,19 +11,17 @@ from urllib.parse import urlsplit
 import datasets
 import huggingface_hub
 import requests
-import srsly
-import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from .common import sources
+from .common.downloads import Unavailable, download, hub_file, impatient_hub, reason_of
+from .common.errors import UserError, warn
+from .common.files import LOCK, is_whole, sha256, written_beside
+from .common.rawfile import is_archive, unpack
 from .corpora.examples import Log
 from .corpora.hub import WRITERS, Rows, names_of
-from .corpora.raw import is_archive, unpack
-from .downloads import Unavailable, download, hub_file, impatient_hub, reason_of
-from .errors import UserError, run, warn
-from .files import LOCK, is_whole, sha256, written_beside
 
-SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # The hub's split names -> file names that the readers know.
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
@@ -147,22 +145,22 @@ def fetch_archive(archive: dict[str, Any], downloads: Path, output: Path) -> Non
             )
 
 
-def main(
-    corpus: str = typer.Argument(..., help="A corpus of configs/sources.yml: sst2, flue, …"),
-    output: Path = typer.Argument(..., help="Folder for the raw files, e.g. assets/sst2"),
-    id: str = typer.Option("", help="Another data set of the hub, of the same columns"),
-    config: str = typer.Option("", help="Its configuration"),
-    revision: str = typer.Option("", help="Its revision: a branch, tag or commit (default: main)"),
-    url: str = typer.Option("", help="Another address of an archive, or a text; with --sha256"),
-    digest: str = typer.Option("", "--sha256", help="The sha256 of what is there"),
-    downloads: Path = typer.Option(Path("assets/downloads"), help="Where archives are kept"),
+def fetch(
+    corpus: str,
+    output: Path,
+    id: str,
+    config: str,
+    revision: str,
+    url: str,
+    digest: str,
+    downloads: Path,
 ) -> None:
     """Get a corpus. What is already in OUTPUT is used as it is."""
-    known = srsly.read_yaml(SOURCES)["corpora"]
+    known = sources.known("corpora")
     source = known.get(corpus, {})
     if not {"hub", "archive"} & set(source):
         names = ", ".join(name for name, item in known.items() if {"hub", "archive"} & set(item))
-        raise UserError(f"no corpus {corpus!r} in {SOURCES}; there are: {names}.")
+        raise UserError(f"no corpus {corpus!r} in {sources.SOURCES}; there are: {names}.")
     if output.is_dir() and any(output.iterdir()) and is_whole(output):
         msg.info(f"{output} is there already, and used as it is; delete it to get it again")
         return
@@ -200,4 +198,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

@@ -14,25 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import srsly
-import typer
 from packaging.version import InvalidVersion, Version
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 from thinc.api import NumpyOps, get_current_ops
 from wasabi import msg
 
-from .devices import GPU_ID
-from .encoders.checkpoint import neutral
-from .errors import UserError, run, warn
-from .files import check_folder, written_beside
-from .serving import components, trial
-from .serving.annotate import TASKS, borrowed_head, encoder_name, encoder_revision, load
-from .serving.leaving import drop_paths, looked_up, own_strings
+from .common.errors import UserError, warn
+from .common.files import check_folder, written_beside
+from .common.sources import source
 from .serving.metrics import headline, read_metrics, scored_on
+from .serving.predict import TASKS, encoder_revision, hf_head, load
+from .serving.strip import looked_up, own_strings, strip_local_paths
+from .wheel import components, trial
 
-SOURCES = Path(__file__).parent.parent / "configs" / "sources.yml"
 # What the file that goes with a ready-made head imports beside spaCy.
-BORROWED_NEEDS = ["transformers>=4.49,<5", "torch>=2.6"]
+HF_HEAD_NEEDS = ["transformers>=4.49,<5", "torch>=2.6"]
 
 
 def check_name(name: str, version: str) -> None:
@@ -64,37 +61,6 @@ def check_language(name: str, pipeline: str) -> None:
         raise UserError(f"--name {name}: must begin with the pipeline's language, {lang}_.")
 
 
-def source(kind: str, name: str) -> dict[str, str]:
-    """Return name, url and license of a corpus or an encoder, as spaCy's meta.json wants them."""
-    known = srsly.read_yaml(SOURCES)[kind].get(name)
-    if known is None:
-        return {"name": name, "url": "", "license": "unknown", "author": ""}
-    return {"name": known["title"], "url": known["url"], "license": known["license"], "author": ""}
-
-
-def neutralise(nlp: Language) -> str | None:
-    """Take the building machine out of a pipeline; return the encoder's neutral name.
-
-    spaCy and transformers record the paths of the corpora and of the encoder's folder.
-    """
-    name = encoder_name(nlp)
-    config = nlp.config.copy()
-    drop_paths(config)
-    if name is not None and borrowed_head(nlp) is None:
-        name = neutral(name)
-        model = nlp.get_pipe("transformer").model
-        model.attrs["name"] = name
-        model.transformer.config._name_or_path = name
-        model.tokenizer.name_or_path = name
-        model.tokenizer.init_kwargs.pop("name_or_path", None)
-        # Not in `config`, whose components spaCy takes from here.
-        nlp.get_pipe_config("transformer")["model"]["name"] = name
-        if "encoder" in config.get("settings", {}):
-            config["settings"]["encoder"] = name
-    nlp.config = config
-    return name
-
-
 def describe(
     nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str | None
 ) -> None:
@@ -106,9 +72,9 @@ def describe(
     nlp.meta["name"] = name.split("_", 1)[1]
     nlp.meta["version"] = version
     made = corpus and f"trained on {corpus}"
-    if borrowed_head(nlp) is not None:
+    if hf_head(nlp) is not None:
         made = "as it was published"
-        nlp.meta["requirements"] = BORROWED_NEEDS
+        nlp.meta["requirements"] = HF_HEAD_NEEDS
     about = [f"{TASKS[metrics['task']].capitalize()} ({nlp.lang})", encoder, made]
     nlp.meta["description"] = (
         f"{', '.join(filter(None, about))}; "
@@ -136,7 +102,7 @@ def build(nlp: Language, folder: Path) -> Path:
     command += [folder / "pipeline", folder / "build"]
     named = nlp.config.to_str()
     ours = any(name in named for name in (components.TRANSFORMER, components.TOK2VEC))
-    if ours or borrowed_head(nlp) is not None:
+    if ours or hf_head(nlp) is not None:
         command += ["--code", components.__file__]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
@@ -178,7 +144,7 @@ def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
         query = "import sysconfig; print(sysconfig.get_path('purelib'))"
         purelib = run_python("-c", query).stdout.strip()
         packages = [path for path in sys.path if path.endswith("site-packages")]
-        Path(purelib, "borrowed.pth").write_text("\n".join(packages) + "\n", encoding="utf8")
+        Path(purelib, "shared.pth").write_text("\n".join(packages) + "\n", encoding="utf8")
         install = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps")
         result = run_python(*install, "--disable-pip-version-check", wheel.resolve())
         if result.returncode == 0:
@@ -230,13 +196,8 @@ def build_and_try(nlp: Language, folder: Path, name: str) -> tuple[Path, list[di
     return wheel, answers
 
 
-def main(
-    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline"),
-    metrics: Path = typer.Argument(..., help="What `evaluate` wrote: metrics/<pipeline>.json"),
-    output: Path = typer.Argument(..., help="Folder for the wheel"),
-    name: str = typer.Option(..., help="Name of the package, e.g. fr_flue_trf"),
-    version: str = typer.Option("0.1.0", help="Version of the package"),
-    gpu_id: int = GPU_ID,
+def package(
+    pipeline: str, metrics: Path, output: Path, name: str, version: str, gpu_id: int
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
     which borrows the installed packages, but only those that the wheel requires."""
@@ -245,7 +206,7 @@ def main(
     check_language(name, pipeline)
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
-    encoder = neutralise(nlp)
+    encoder = strip_local_paths(nlp)
     describe(nlp, scores, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:
         wheel, answers = build_and_try(nlp, Path(temporary), name)
@@ -263,4 +224,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

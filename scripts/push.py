@@ -6,12 +6,11 @@ import huggingface_hub.constants
 import huggingface_hub.errors
 import huggingface_hub.utils
 import requests
-import typer
 from wasabi import msg
 
-from .downloads import Unavailable, impatient_hub, reason_of
-from .errors import UserError, run
-from .files import check_whole
+from .common.downloads import Unavailable, impatient_hub, reason_of
+from .common.errors import UserError
+from .common.files import check_whole
 
 NEEDED = ("config.json", "README.md", "tokenizer_config.json")
 
@@ -28,16 +27,7 @@ def check(folder: Path) -> None:
         raise UserError(f"{folder}: no {', '.join(missing)} in it; `export` writes them.")
 
 
-def main(
-    folder: Path = typer.Argument(..., help="What `export`, `pretrain` or `trim` wrote"),
-    repository: str = typer.Argument(
-        ..., help="Where to: your name, or your organisation's, / a name"
-    ),
-    shown: str = typer.Option("", "--token", hidden=True),
-    public: bool = typer.Option(
-        False, "--public", help="Make the repository public if it is new; else private"
-    ),
-) -> None:
+def push(folder: Path, repository: str, shown: str, public: bool) -> None:
     """Create a repository on the hub, unless it is there, and upload a checkpoint with its card.
 
     Your login on this machine is used (`hf auth login`), or a token with write access in $HF_TOKEN.
@@ -89,4 +79,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

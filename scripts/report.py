@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import typer
 from wasabi import msg
 
-from .devices import GPU_ID
-from .errors import UserError, run
-from .evaluate import rows
-from .files import check_file, written_beside
+from .common.errors import UserError
+from .common.files import check_file, written_beside
+from .evaluate import score_rows
 from .reporting.page import category_items, entity_items, render
-from .serving.annotate import annotate, load, read_gold
 from .serving.metrics import headline, read_metrics, scored_on, split_sha256, threshold_of
+from .serving.predict import annotate, load, read_gold
 
 
 def about(scores: dict[str, Any]) -> str:
@@ -30,13 +28,8 @@ def about(scores: dict[str, Any]) -> str:
     return " · ".join([*parts, f"{scores['speed']['words_per_second']:,} words/s"])
 
 
-def main(
-    pipeline: str = typer.Argument(..., help="Folder of a trained pipeline, or installed package"),
-    corpus: Path = typer.Argument(..., help="Folder of the converted corpus that was scored"),
-    metrics: Path = typer.Argument(..., help="What `evaluate` wrote: metrics/<pipeline>.json"),
-    output: Path = typer.Argument(..., help="HTML file to write"),
-    limit: int = typer.Option(200, min=1, help="Examples shown at most, errors first"),
-    gpu_id: int = GPU_ID,
+def report(
+    pipeline: str, corpus: Path, metrics: Path, output: Path, limit: int, gpu_id: int
 ) -> None:
     """Write an HTML page: the scores, then examples of the split that was scored, drawn by displaCy,
     errors first."""
@@ -62,7 +55,7 @@ def main(
         lang=nlp.lang,
         split=split,
         header=("scored on", "label", "P", "R", "F"),
-        rows=rows(scores),
+        rows=score_rows(scores),
         items=items,
         limit=limit,
     )
@@ -72,4 +65,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

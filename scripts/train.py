@@ -6,26 +6,25 @@ from typing import Any
 
 import srsly
 import torch
-import typer
 from spacy.cli._util import setup_gpu, show_validation_error
+from spacy.training import loop
 from spacy.training.initialize import init_nlp
-from spacy.training.loop import train
 from spacy.util import load_config, minibatch
 from spacy.vocab import Vocab
 from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
+from .common.devices import device_settings, use_device
+from .common.errors import UserError, first_line, warn
+from .common.files import check_whole
+from .common.languages import blank
+from .common.settings import check_settings
 from .corpora.docbins import check_task, read_docs
-from .devices import GPU_ID, device_settings, use_device
 from .encoders.checkpoint import longest, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .errors import UserError, first_line, run, warn
-from .files import check_whole
-from .languages import blank
-from .serving.annotate import TASKS
-from .serving.components import too_long
-from .settings import SETTINGS, check_settings, parse_settings
+from .serving.predict import TASKS
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
+from .wheel.components import too_long
 
 # Settings that are text, even where they look like a number.
 TEXTS = ("settings.encoder", "settings.revision")
@@ -65,7 +64,7 @@ def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: P
     try:
         with show_validation_error(config, hint_fill=False):
             # Without its own lines: they repeat errors, and name folders that are gone in the end.
-            train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
+            loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
     except (MemoryError, RuntimeError) as error:
         # On a CPU torch has no error of its own for it; any other is a fault of the code.
         kinds = (MemoryError, torch.OutOfMemoryError)
@@ -82,17 +81,12 @@ def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: P
         raise UserError(f"the training failed: {first_line(error)}.") from error
 
 
-def main(
-    context: typer.Context,
-    config: Path = typer.Argument(..., help="Config file, e.g. configs/textcat.cfg"),
-    output: Path = typer.Argument(..., help="Folder for model-best and TensorBoard's logs"),
-    corpus: Path = typer.Option(..., help="Folder with train.spacy and dev.spacy"),
-    lang: str = typer.Option(..., help="Language of the pipeline's tokenizer: fr, en, xx…"),
-    gpu_id: int = GPU_ID,
+def train(
+    config: Path, output: Path, corpus: Path, lang: str, gpu_id: int, overrides: dict[str, Any]
 ) -> None:
-    """Train a pipeline on a converted corpus. Any setting of the config can follow, as
-    --settings.learn_rate 3e-5. --settings.warmup_steps is a tenth of max_steps unless given."""
-    overrides = parse_settings(context.args, TEXTS)
+    """Train a pipeline on a converted corpus, with settings of the config replaced by `overrides`.
+    settings.warmup_steps is a tenth of max_steps unless given. Raises UserError."""
+    overrides = dict(overrides)
     written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
     blank(lang)
     overrides["nlp.lang"] = lang
@@ -131,4 +125,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main, **SETTINGS)
+    from .cli import run_module
+
+    run_module(__spec__.name)

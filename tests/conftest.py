@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -22,10 +23,11 @@ from transformers import (
 )
 
 from scripts import convert
+from scripts.cli import run
 
 ROOT = Path(__file__).parent.parent
 # Begun first: the other files then fill the second process.
-LONGEST = ("test_workflow.py", "test_borrow.py", "test_package.py")
+LONGEST = ("test_workflow.py", "test_wrap.py", "test_package.py")
 SAMPLE = ROOT / "assets" / "sample"
 
 
@@ -115,15 +117,13 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def command(capfd, monkeypatch) -> Callable[..., Result]:
-    """Run a module of scripts/ as its command line does, in this process."""
+    """Run a command, given by its name or its module, as the command line does, in this process."""
 
-    def call(module, *arguments) -> Result:
-        from scripts.errors import run
-
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        settings = getattr(module, "SETTINGS", {})
+    def call(command: str | ModuleType, *arguments) -> Result:
+        name = command if isinstance(command, str) else command.__name__.rpartition(".")[2]
+        monkeypatch.setattr(sys, "argv", ["scripts", *map(str, arguments)])
         with pytest.raises(SystemExit) as exit:
-            run(module.main, **settings)
+            run(name.replace("_", "-"))
         captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
 

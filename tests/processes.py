@@ -7,11 +7,10 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import chdir
-from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from scripts.errors import run
+from scripts.cli import run
 
 ROOT = Path(__file__).parent.parent
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -32,9 +31,8 @@ def run_command(
     redirect(log)
     if before:
         before()
-    command = import_module(f"scripts.{module}")
-    sys.argv = ["command", *arguments]
-    run(command.main, **getattr(command, "SETTINGS", {}))
+    sys.argv = ["scripts", *arguments]
+    run(module.rpartition(".")[2].replace("_", "-"))
 
 
 def start(target: Callable, *arguments) -> BaseProcess:

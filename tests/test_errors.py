@@ -2,19 +2,33 @@
 
 import errno
 import sys
-from types import SimpleNamespace
+from collections.abc import Callable
 
 import pytest
+import typer
 
-from scripts import errors
-from scripts.errors import UserError, check_meant
+from scripts import cli
+from scripts.common.errors import UserError, check_meant
 
 
-def failing(error):
-    def main(word: str = "") -> None:
+@pytest.fixture
+def program(monkeypatch) -> Callable[[Callable], None]:
+    """Make a function the one command, `show`, of the command line."""
+
+    def make(function: Callable) -> None:
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.callback()(lambda: None)
+        app.command("show")(function)
+        monkeypatch.setattr(cli, "app", app)
+
+    return make
+
+
+def failing(error: Exception) -> Callable:
+    def show(word: str = "") -> None:
         raise error
 
-    return SimpleNamespace(main=main)
+    return show
 
 
 @pytest.mark.parametrize(
@@ -26,48 +40,50 @@ def failing(error):
         (OSError(errno.EINVAL, "Invalid argument", "a:b"), "✘ a:b: Invalid argument"),
     ],
 )
-def test_what_is_the_users_is_one_line(command, error, line):
-    result = command(failing(error))
+def test_a_users_error_is_one_line(program, command, error, line):
+    program(failing(error))
+    result = command("show")
     assert (result.code, result.line) == (1, line) and "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
     "error", [OSError("of a library"), OSError(errno.EBADF, "Bad file descriptor"), KeyError("x")]
 )
-def test_a_fault_of_ours_is_not_shown_as_the_users(monkeypatch, error):
-    monkeypatch.setattr(sys, "argv", ["command"])
+def test_a_bug_is_not_reported_as_the_users_error(program, monkeypatch, error):
+    program(failing(error))
+    monkeypatch.setattr(sys, "argv", ["scripts", "show"])
     with pytest.raises(type(error)) as raised:
-        errors.run(failing(error).main)
+        cli.run()
     assert raised.value is error
 
 
 @pytest.mark.parametrize("arguments", (["--traceback"], ["--word", "x", "--traceback"], []))
-def test_all_of_an_error_for_a_bug_report(monkeypatch, arguments):
-    monkeypatch.setattr(sys, "argv", ["command", *arguments])
+def test_traceback_for_a_bug_report(program, monkeypatch, arguments):
+    program(failing(UserError("bad")))
+    monkeypatch.setattr(sys, "argv", ["scripts", "show", *arguments])
     if not arguments:
         monkeypatch.setenv("SCRIPTS_TRACEBACK", "1")
     with pytest.raises(UserError):
-        errors.run(failing(UserError("bad")).main)
-
-
-def test_help_tells_of_it(command):
-    assert "--traceback, or SCRIPTS_TRACEBACK=1" in command(failing(None), "--help").out
+        cli.run()
 
 
 @pytest.mark.parametrize(
     "platform, expected", [("win32", ["", "a b", "c'd", '"', "-x"]), ("linux", None)]
 )
-def test_quotes_that_windows_leaves_around_arguments_go(monkeypatch, platform, expected):
+def test_quotes_that_windows_leaves_around_arguments_are_removed(
+    program, monkeypatch, platform, expected
+):
     given = ['""', '"a b"', "'c'd'", '"', "-x"]
     seen = []
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(sys, "argv", ["command", *given[:4], "--x", given[4]])
+    monkeypatch.setattr(sys, "argv", ["scripts", "show", *given[:4], "--x", given[4]])
 
-    def main(words: list[str], x: str = "") -> None:
+    def show(words: list[str], x: str = "") -> None:
         seen.extend([*words, x])
 
+    program(show)
     with pytest.raises(SystemExit):
-        errors.run(main)
+        cli.run()
     assert seen == (given if expected is None else expected)
 
 

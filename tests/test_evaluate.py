@@ -9,10 +9,11 @@ import srsly
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from scripts import devices, evaluate, export, package, report
+from scripts import evaluate, export, package, report
+from scripts.common import devices
+from scripts.common.devices import device_settings
+from scripts.common.files import sha256
 from scripts.corpora.docbins import read_docs
-from scripts.devices import device_settings
-from scripts.files import sha256
 from scripts.serving.metrics import score_entities
 
 from .small import CONFIGS, small_pipeline

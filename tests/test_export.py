@@ -11,7 +11,7 @@ import spacy
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification, AutoTokenizer
 
-from scripts import borrow, evaluate, export, push, train
+from scripts import evaluate, export, push, train, wrap
 
 from .conftest import ROOT
 from .heads import tag_checkpoint
@@ -93,7 +93,7 @@ def test_the_same_hidden_states(
 
 def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, sample_corpora, tmp_path):
     tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
-    assert command(borrow, tmp_path / "head", tmp_path / "b", "--lang", "fr").code == 0
+    assert command(wrap, tmp_path / "head", tmp_path / "b", "--lang", "fr").code == 0
     pipeline = tmp_path / "b" / "model-best"
     assert command(evaluate, pipeline, sample_corpora / "ner", tmp_path / "m.json").code == 0
     assert command(export, pipeline, tmp_path / "m.json", tmp_path / "out").code == 0

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from scripts import fetch
-from scripts.downloads import download
-from scripts.errors import UserError
-from scripts.files import sha256
+from scripts.common.downloads import download
+from scripts.common.errors import UserError
+from scripts.common.files import sha256
 
 from .conftest import ROOT, SAMPLE
 from .hub import Failure, add_archive, recorded, serve

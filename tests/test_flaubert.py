@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from scripts import evaluate, package, train
 from scripts.encoders import fill_mask, inspect, pretrain
-from scripts.serving.components import places, with_places
+from scripts.wheel.components import places, with_places
 
 from .conftest import ROOT
 from .families import write_flaubert

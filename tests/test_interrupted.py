@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 import spacy
-import torch
 import srsly
+import torch
 from filelock import FileLock
 from spacy.language import Language
 from thinc.api import Config
 
 from scripts import evaluate, train
-from scripts.errors import UserError
-from scripts.serving.annotate import load
+from scripts.common.errors import UserError
+from scripts.serving.predict import load
 from scripts.training.unfinished import Progress, check_finite
 
 from .conftest import ROOT

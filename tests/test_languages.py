@@ -11,7 +11,7 @@ from tokenizers import BertWordPieceTokenizer
 from transformers import DistilBertConfig, DistilBertModel, DistilBertTokenizerFast
 
 from scripts import convert, train
-from scripts.corpora.text import spaces
+from scripts.corpora.detokenize import spaces
 from scripts.encoders import inspect
 from scripts.reporting.page import category_items, entity_items, render
 

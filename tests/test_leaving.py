@@ -10,9 +10,9 @@ import spacy
 from thinc.api import Config
 
 from scripts import package
-from scripts.errors import UserError
-from scripts.serving import trial
-from scripts.serving.leaving import drop_paths, looked_up, own_strings
+from scripts.common.errors import UserError
+from scripts.serving.strip import drop_paths, looked_up, own_strings
+from scripts.wheel import trial
 
 
 def test_strings_of_the_language_and_of_the_labels_stay():

@@ -15,7 +15,7 @@ import spacy
 import srsly
 from spacy.tokens import Doc, Span
 
-from scripts import borrow, convert, evaluate, package, report
+from scripts import convert, evaluate, package, report, wrap
 from scripts.corpora.docbins import read_docs
 from scripts.reporting.page import category_items, entity_items, render
 from scripts.serving.metrics import read_metrics
@@ -117,9 +117,9 @@ def test_wheels_alone_in_a_fresh_environment(command, wheel, distilbert, sample_
     """With their own dependencies from the registry, at the versions of this environment: of a
     trained pipeline, and of one on a ready-made head."""
     tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
-    assert command(borrow, tmp_path / "head", tmp_path / "head", "--lang", "fr").code == 0
+    assert command(wrap, tmp_path / "head", tmp_path / "head", "--lang", "fr").code == 0
     nlp = spacy.load(tmp_path / "head" / "model-best")
-    nlp.meta.update(name="head", requirements=package.BORROWED_NEEDS)
+    nlp.meta.update(name="head", requirements=package.HF_HEAD_NEEDS)
     borrowed = package.build(nlp, tmp_path / "built")
     venv.create(tmp_path / "env", with_pip=True)
     python = package.python_of(tmp_path / "env")

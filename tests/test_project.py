@@ -26,15 +26,15 @@ WATCHED = [
 # By whose change no output becomes another: the environment, the words of errors, where output is
 # put, the road to what is checked by its hash, the reading of what `convert` wrote.
 PLUMBING = {
-    "scripts/__init__.py", "scripts/errors.py", "scripts/files.py", "scripts/downloads.py",
-    "scripts/settings.py", "scripts/languages.py", "scripts/devices.py",
+    "scripts/__init__.py", "scripts/common/errors.py", "scripts/common/files.py", "scripts/common/downloads.py",
+    "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
     "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py",
-    "scripts/corpora/raw.py", "scripts/serving/annotate.py", "scripts/serving/labels.py",
+    "scripts/common/rawfile.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
 READERS = "scripts/corpora/__init__.py"
 # Files that are read by their names, beside those that are imported.
-PATTERNS = ("scripts/**/*.html", "scripts/serving/trial.py", "configs/*.yml", "configs/*.cfg")
+PATTERNS = ("scripts/**/*.html", "scripts/wheel/trial.py", "configs/*.yml", "configs/*.cfg")
 READ = {path.name: path for pattern in PATTERNS for path in ROOT.glob(pattern)}
 # What it wrote once is used as it is.
 ONCE = "scripts.fetch"
@@ -94,9 +94,9 @@ def lines_of(name: str) -> list[list[str]]:
 
 def test_closures_are_found():
     train = closure("scripts.train")
-    assert {"scripts/training/prepare.py", "scripts/encoders/tokenizer.py"} < train
+    assert {"scripts/training/prepare.py", "scripts/encoders/tokenizer_fixes.py"} < train
     assert "scripts/corpora/cls.py" in closure("scripts.convert") - train
-    assert {"configs/sources.yml", "scripts/serving/trial.py"} < closure("scripts.package")
+    assert {"configs/sources.yml", "scripts/wheel/trial.py"} < closure("scripts.package")
     assert "scripts/reporting/page.html" in closure("scripts.report")
 
 
@@ -121,7 +121,7 @@ def test_a_command_depends_on_its_code(name):
 
 def test_commands_compile_nothing_into_the_project(tmp_path):
     """What is compiled is another file each time, and a command that depends on it would run again."""
-    for path in ("scripts/__init__.py", "scripts/errors.py", "scripts/corpora/__init__.py"):
+    for path in ("scripts/__init__.py", "scripts/common/errors.py", "scripts/corpora/__init__.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     (tmp_path / "scripts" / "corpora" / "__init__.py").write_text("from .. import errors\n")
@@ -150,7 +150,7 @@ def test_a_training_depends_on_its_encoder(name):
         line[4]: command
         for command in COMMANDS
         for line in lines_of(command)
-        if line[2] == "scripts.encoders.identity" and line[3] == encoder
+        if line[2] == "scripts.encoders.fingerprint" and line[3] == encoder
     }
     (identity,) = set(written) & set(COMMANDS[name]["deps"])
     assert "outputs" not in COMMANDS[written[identity]] or COMMANDS[written[identity]]["no_skip"]

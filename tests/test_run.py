@@ -17,7 +17,7 @@ from weasel.util import commands
 from weasel.util.config import load_project_config, parse_config_overrides
 
 import run
-from scripts.errors import arguments
+from scripts.cli import arguments
 
 from .conftest import ROOT
 
@@ -47,10 +47,9 @@ def project(tmp_path) -> Path:
     srsly.write_yaml(folder / "project.yml", {"vars": variables, "commands": [step]})
     show = "import json, sys, os; json.dump([sys.argv[1:], os.getcwd()], open({!r}, 'w'))"
     (folder / "show.py").write_text(show.format(str(folder / "seen.json")))
-    program = f'if __name__ == "__main__":\n    import typing\n    {show.format("seen.json")}\n'
-    (folder / "scripts" / "echo_all.py").write_text(program)
+    program = f"import typing\n{show.format('seen.json')}\n"
+    (folder / "scripts" / "__main__.py").write_text(program)
     (folder / "scripts" / "__init__.py").touch()
-    (folder / "scripts" / "files.py").touch()
     return folder
 
 
@@ -61,7 +60,7 @@ def ready(project) -> Path:
     venv.create(environment)
     purelib = sysconfig.get_path("purelib", "venv", {"base": str(environment)})
     paths = [path for path in sys.path if path.endswith("site-packages")]
-    Path(purelib, "borrowed.pth").write_text("\n".join(paths))
+    Path(purelib, "shared.pth").write_text("\n".join(paths))
     digest = hashlib.sha256(b"").hexdigest()
     (environment / "requirements.sha256").write_text(digest)
     return project
@@ -151,15 +150,12 @@ def test_a_step_and_a_command_get_what_was_typed(ready, tmp_path):
     words = [r"C:\new\été.json", 'a "b"', "", "--x=${y}"]
     result = start(ready, "echo-all", *words, "--traceback", cwd=here)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert srsly.read_json(here / "seen.json") == [words, str(here)]
-    # A file of scripts/ that is no command.
-    assert "Can't find command or workflow 'files'" in start(ready, "files").stdout
+    assert srsly.read_json(here / "seen.json") == [["echo-all", *words], str(here)]
 
 
-def test_commands_are_found():
-    assert run.module("convert") == "scripts.convert"
-    assert run.module("fill-mask") == "scripts.encoders.fill_mask"
-    assert run.module("errors") is run.module("demo") is None
+def test_workflows_and_commands_of_the_project_are_found():
+    assert {"demo", "all", "ner-fr", "encoder-demo", "train-sst2"} < set(run.steps())
+    assert not {"convert", "train", "id_sst2"} & set(run.steps())
 
 
 def test_ctrl_c_waits_for_the_command(ready):
@@ -169,9 +165,7 @@ def test_ctrl_c_waits_for_the_command(ready):
         "try:\n    print('started', flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt:\n    time.sleep(1); print('put away', flush=True); sys.exit(3)\n"
     )
-    shutil.copy(ready / "show.py", ready / "scripts" / "echo_all.py")
-    with (ready / "scripts" / "echo_all.py").open("a") as stream:
-        stream.write('if __name__ == "__main__": pass\n')
+    shutil.copy(ready / "show.py", ready / "scripts" / "__main__.py")
     for name in ("show", "echo_all"):
         process = subprocess.Popen(
             [BASE, ready / "run.py", name],

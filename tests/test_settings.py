@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.settings import parse_settings
+from scripts.common.settings import parse_settings
 
 TEXTS = ("settings.encoder", "settings.revision")
 

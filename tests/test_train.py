@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from thinc.api import Config
 
 from scripts import convert, evaluate, train
-from scripts.encoders.tokenizer import mend_offsets
+from scripts.encoders.tokenizer_fixes import fix_offsets
 from scripts.training.prepare import prepare_training
 
 from .conftest import ROOT, SAMPLE
@@ -143,7 +143,7 @@ def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(camembert)
-    mend_offsets(tokenizer.backend_tokenizer)
+    fix_offsets(tokenizer.backend_tokenizer)
     text = "Marie Curie travaille à Paris"
     encoding = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
     assert not any(text[start:end].startswith(" ") for start, end in encoding["offset_mapping"])

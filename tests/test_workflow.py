@@ -13,7 +13,7 @@ import srsly
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from scripts.files import sha256
+from scripts.common.files import sha256
 
 from .conftest import ROOT
 from .hub import add_archive, add_corpora, serve

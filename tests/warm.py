@@ -11,7 +11,7 @@ from transformers import (  # noqa: F401 (they are imported when they are first 
     Trainer,
 )
 
-from scripts import borrow, convert, evaluate, export, fetch, package, report, train  # noqa: F401
+from scripts import convert, evaluate, export, fetch, package, report, train, wrap  # noqa: F401
 from scripts.encoders import pretrain, train_tokenizer, trim  # noqa: F401
 
 from .hostile import test_kills  # noqa: F401

@@ -6,7 +6,7 @@ from functools import lru_cache
 from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 
-from ..languages import blank
+from ..common.languages import blank
 
 # The vocabulary of a tokenizer keeps all it has seen; it is made anew after this many strings.
 VOCABULARY = 300_000

@@ -11,10 +11,11 @@ from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from ..errors import UserError, sift
-from .examples import Format, LabelledText, Log, Notes, Options
-from .raw import RawFile, plain_path, split_of, two_of_one
-from .rows import delimited
+from ..common.errors import UserError, sift
+from ..common.rawfile import RawFile, plain_path, split_of, two_of_one
+from .examples import Format, LabelledText, Log, Notes
+from .options import Options
+from .tabular import delimited
 
 LABELS = ("negative", "positive")
 # Control characters that are Windows-1252 letters read as ISO-8859-1: 0x9c is œ, 0x85 is ….
@@ -163,6 +164,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
 
 
 FORMAT = Format(
+    "Webis-CLS-10 reviews: the .tar.gz as published, its folder, or FLUE's own TSV",
     read,
     options=("encoding", "columns", "quoting", "category"),
     labels=LABELS,

@@ -8,16 +8,17 @@ from pathlib import Path
 import srsly
 from tqdm import tqdm
 
-from ..errors import UserError
-from ..files import sha256, written_beside
+from ..common.errors import UserError
+from ..common.files import sha256, written_beside
+from ..common.rawfile import RawFile, is_archive
 from . import FORMATS
 from .blank import BlankPipeline
-from .examples import SPLITS, Example, LabelledText, Log, Notes, Options, TaggedSentence
+from .duplicates import SeenTexts, keys
+from .examples import SPLITS, Example, LabelledText, Log, Notes, TaggedSentence
+from .inputs import Source, check_options, sources_of
 from .kept import Kept, kept_beside
-from .plan import Plan, check_plan, ratios_of
-from .raw import RawFile, is_archive
-from .seen import SeenTexts, keys
-from .sources import Source, check_options, sources_of
+from .options import Options, Plan
+from .plan import check_plan, ratios_of
 from .splits import PLACES, Carving, carve, sizes_of
 from .units import Rows
 from .writer import EMPTY, SplitWriter

@@ -8,8 +8,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
-from ..errors import UserError
-from ..files import check_whole
+from ..common.errors import UserError
+from ..common.files import check_whole
 from .examples import Example, LabelledText, SpannedText, TaggedSentence
 
 

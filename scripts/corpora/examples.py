@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UserError
-from .raw import RawFile
+from ..common.errors import UserError
+from ..common.rawfile import RawFile
+from .options import Options
 
 SPLITS = ("train", "dev", "test")
 # Which document of its file an example belongs to: its number from 1, or the name that the corpus
@@ -119,29 +120,13 @@ class Log:
         self.repaired.update(notes)
 
 
-class Options(NamedTuple):
-    """What the user says about a corpus where it does not tell by itself; None: found out."""
-
-    encoding: str | None = None
-    token_column: int | None = None
-    tag_column: int | None = None
-    max_words: int | None = None
-    columns: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
-    label_names: str | None = None
-    overlaps: str | None = None
-    label_separator: str | None = None
-    quoting: str | None = None
-    category: str | None = None
-
-
 Finder = Callable[[Path, str, Options, Notes], dict[str, list[Path]]]
 
 
 class Format(NamedTuple):
     """How a raw corpus is written.
 
+    about: what it reads, in a line.
     read(file, options, log): yields the examples of one file in their order.
     options: the names of the Options that it heeds.
     labels: the text labels of the format; () for entities; None where the data tell.
@@ -151,6 +136,7 @@ class Format(NamedTuple):
     phrases: whether some of the texts are phrases of others, which carving must heed.
     """
 
+    about: str
     read: Callable[[RawFile, Options, Log], Iterator[Example]]
     options: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = ()

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import datasets
 import srsly
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .examples import Log
-from .rows import class_name
+from .tabular import class_name
 from .tags import TAG
 
 UNLABELLED = "sentence with an unlabelled tag, left out"

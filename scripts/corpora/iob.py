@@ -7,10 +7,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from ..errors import UserError
-from .examples import Document, Format, Log, Options, TaggedSentence
+from ..common.errors import UserError
+from ..common.rawfile import ZERO_WIDTH, RawFile
+from .examples import Document, Format, Log, TaggedSentence
 from .layout import COMMENTS, DOCUMENT, Layout, columns, is_blank, is_document, layouts_of
-from .raw import ZERO_WIDTH, RawFile
+from .options import Options
 from .tags import INVISIBLE, TAG, TagDecoder
 
 # What begins a document in CoNLL-U, a comment; elsewhere it is -DOCSTART-.
@@ -178,4 +179,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     decoder.close()
 
 
-FORMAT = Format(read, options=("encoding", "token_column", "tag_column", "max_words"))
+FORMAT = Format(
+    "A token per line (CoNLL, WikiANN, WNUT…), in any tag scheme",
+    read,
+    options=("encoding", "token_column", "tag_column", "max_words"),
+)

@@ -8,8 +8,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from ..errors import UserError
-from ..files import check_whole
+from ..common.errors import UserError
+from ..common.files import check_whole
 from .docbins import example_of, read_docs
 from .examples import SPLITS, Example
 

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from itertools import chain
 from typing import NamedTuple
 
-from ..errors import UserError
-from .examples import Log, Options
-from .raw import RawFile
+from ..common.errors import UserError
+from ..common.rawfile import RawFile
+from .examples import Log
+from .options import Options
 
 SEPARATORS = (",", ";", "|", "#")
 # So many different cells are compared; a corpus with more labels is refused elsewhere.

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from ..errors import UserError
-from .examples import Options
-from .raw import ZERO_WIDTH, RawFile
+from ..common.errors import UserError
+from ..common.rawfile import ZERO_WIDTH, RawFile
+from .options import Options
 from .tags import INVISIBLE, TAG
 
 DOCUMENT = "-DOCSTART-"

@@ -1,25 +1,10 @@
 """What the user wants of a conversion, held against what there is."""
 
-from typing import NamedTuple
-
-from ..errors import UserError
+from ..common.errors import UserError
 from .examples import Format
+from .inputs import Source
 from .kept import Kept
-from .sources import Source
-
-
-class Plan(NamedTuple):
-    """What the user wants of a conversion; ratios of None: the format's own. The seed is that of
-    the carving; training has one of its own."""
-
-    split: str = "train"
-    dev_ratio: float | None = None
-    test_ratio: float | None = None
-    train_size: int | None = None
-    seed: int = 0
-    drop_duplicates: bool = False
-    drop_leaks: bool = False
-    strict: bool = False
+from .options import Plan
 
 
 def check_plan(plan: Plan, sources: list[Source]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .examples import SPLITS
 from .phrases import place_phrases
 from .units import Rows, limit_of, units_of
@@ -82,7 +82,7 @@ def sample(places: numpy.ndarray, strata: numpy.ndarray, names: list[str], size:
     train = places == TRAIN
     left = dict(zip(names, numpy.bincount(strata[train], minlength=len(names)).tolist()))
     draw = random.Random(seed)
-    for number, (name, share) in enumerate(apportion(min(size, train.sum()), left).items()):
+    for number, share in enumerate(apportion(min(size, train.sum()), left).values()):
         rows = numpy.flatnonzero(train & (strata == number))
         places[rows] = NOWHERE
         places[rows[draw.sample(range(len(rows)), share)]] = TRAIN

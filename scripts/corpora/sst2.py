@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
-from .examples import Format, LabelledText, Log, Notes, Options
-from .raw import RawFile, find_files
-from .rows import delimited
+from ..common.errors import UserError
+from ..common.rawfile import RawFile, find_files
+from .examples import Format, LabelledText, Log, Notes
+from .options import Options
+from .tabular import delimited
 
 LABELS = ("negative", "positive")
 UNLABELLED = "without label"
@@ -61,6 +62,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
 
 # Train holds the phrases of the treebank's parse trees beside its sentences.
 FORMAT = Format(
+    "GLUE's SST-2 TSV",
     read,
     options=("encoding", "columns"),
     labels=LABELS,

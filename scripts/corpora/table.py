@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spacy.util import filter_spans
-
-from ..errors import UserError
-from .examples import Example, Format, LabelledText, Log, Options, SpannedText
+from ..common.errors import UserError
+from ..common.rawfile import RawFile, plain_path
+from .examples import Example, Format, LabelledText, Log, SpannedText
 from .labels import Labels
-from .raw import RawFile, plain_path
-from .rows import Row, delimited, delimiter_of, json_lines, parquet
+from .options import Options
+from .tabular import Row, delimited, delimiter_of, json_lines, parquet
 from .tags import EDGE, NOTHING
 
 # What the columns are called where the user does not say.
@@ -103,6 +102,9 @@ def spans_of(value: list[Any], text: str, place: str, options: Options, log: Log
                 f"{place}: entities {before.start}–{before.end} and {after.start}–{after.end} "
                 "overlap; mend them, or give --overlaps longest."
             )
+    # spaCy takes seconds to import, and every command reads this module.
+    from spacy.util import filter_spans
+
     kept = filter_spans(spans)
     for _ in range(len(spans) - len(kept)):
         log.repair("entity that overlaps a longer one, left out", place)
@@ -152,6 +154,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
 
 
 FORMAT = Format(
+    "CSV, TSV, JSON lines or Parquet: texts with labels, or with [start, end, label] entities",
     read,
     labels=None,
     options=(

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ..errors import UserError
+from ..common.errors import UserError
+from ..common.rawfile import ZERO_WIDTH, RawFile
 from .examples import Log, Notes
-from .raw import ZERO_WIDTH, RawFile
 
 # A prefix, and a label after the first hyphen: B-creative-work.
 TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)

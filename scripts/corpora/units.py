@@ -8,8 +8,8 @@ from array import array
 
 import numpy
 
+from .duplicates import keys
 from .examples import Example
-from .seen import keys
 
 
 class Rows:

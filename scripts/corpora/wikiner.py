@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from ..errors import UserError
-from .examples import Format, Log, Options, TaggedSentence
+from ..common.errors import UserError
+from ..common.rawfile import RawFile
+from .examples import Format, Log, TaggedSentence
 from .iob import DOCUMENT
-from .raw import RawFile
+from .options import Options
 from .tags import TagDecoder
 
 
@@ -48,4 +49,6 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
 
 # The original is one file without splits.
-FORMAT = Format(read, options=("encoding",), dev_ratio=0.1, test_ratio=0.1)
+FORMAT = Format(
+    "word|POS|tag, a sentence per line", read, options=("encoding",), dev_ratio=0.1, test_ratio=0.1
+)

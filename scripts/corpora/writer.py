@@ -11,10 +11,10 @@ from spacy.language import Language
 from spacy.strings import StringStore
 from spacy.tokens import DocBin
 
-from ..errors import UserError
+from ..common.errors import UserError
 from .blank import BlankPipeline
+from .detokenize import spaces
 from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
-from .text import spaces
 
 # A DocBin cannot hold 2 GB (E871), and is built in memory: a shard has this many tokens at most,
 # some 100 MB while it is made.

@@ -25,11 +25,11 @@ from transformers import (
     logging,
 )
 
-from ..downloads import Unavailable, reason_of
-from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
-from ..files import written_beside
+from ..common.downloads import Unavailable, reason_of
+from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
+from ..common.files import written_beside
 from .snapshot import snapshot, unusable
-from .tokenizer import leave_types_out
+from .tokenizer_fixes import leave_types_out
 
 # What calls of transformers raise for files that are missing, damaged or of another kind …
 READING = (OSError, ValueError, Unavailable)
@@ -180,7 +180,7 @@ def class_of(name: str, revision: str | None = None) -> type:
     )
 
 
-def neutral(name: str) -> str:
+def strip_local_path(name: str) -> str:
     """Return a name on the hub as it is, and of a folder the last part: others have it elsewhere."""
     path = Path(name)
     return path.resolve().name if name and (path.exists() or path.is_absolute()) else name

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import torch
-import typer
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 from wasabi import msg
 
-from ..errors import UserError, run
+from ..common.errors import UserError
 from .checkpoint import longest, open_checkpoint
 
 # However a gap is written, it becomes the encoder's own mask token.
@@ -46,13 +45,7 @@ def fill(
     ]
 
 
-def main(
-    encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
-    text: str = typer.Argument(..., help="A text with gaps, written [MASK] or <mask>"),
-    top: int = typer.Option(5, min=1, help="How many pieces to show for each gap"),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON, for programs"),
-) -> None:
+def fill_mask(encoder: str, text: str, top: int, revision: str, as_json: bool) -> None:
     """Show the likeliest pieces for each gap of a text, by the head that learnt on masked text."""
     tokenizer, model = open_checkpoint(encoder, AutoModelForMaskedLM, revision=revision)
     if tokenizer.mask_token is None:
@@ -71,4 +64,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import typer
 from jinja2 import Environment, FileSystemLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from wasabi import msg
 
-from ..errors import UserError, run, warn
-from ..files import check_file, written_beside
-from ..languages import blank
-from ..serving.components import with_places
+from ..common.errors import UserError, warn
+from ..common.files import check_file, written_beside
+from ..common.languages import blank
+from ..wheel.components import with_places
 from .checkpoint import longest, open_checkpoint
 
 # Attention is drawn as a table of so many pieces at most; it has layers × heads of them.
@@ -182,14 +181,14 @@ def attention_page(
     return environment.get_template("attention.html").render(found=found, data=data, lang=language)
 
 
-def main(
-    encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
-    text: str = typer.Argument(..., help="The text to look at"),
-    compare: str = typer.Option("", help="A second sentence: how alike they are, layer by layer"),
-    lang: str = typer.Option("fr", help="Language of spaCy's tokens: fr, en, xx…"),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-    attention: Path | None = typer.Option(None, help="HTML page to write, with the attention"),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON, for programs"),
+def inspect(
+    encoder: str,
+    text: str,
+    compare: str,
+    lang: str,
+    revision: str,
+    attention: Path | None,
+    as_json: bool,
 ) -> None:
     """Show what an encoder makes of a text: pieces, ids, hidden states, parameters, attention."""
     if not text.strip():
@@ -217,4 +216,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

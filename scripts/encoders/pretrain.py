@@ -13,7 +13,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import typer
 from spacy.util import load_config
 from transformers import (
     AutoConfig,
@@ -25,13 +24,12 @@ from transformers import (
 )
 from wasabi import msg
 
-from ..corpora.plain import measure_lines, read_lines, split
-from ..errors import UserError, first_line, run
-from ..files import check_folder, discard, written_beside
-from ..settings import SETTINGS, check_settings, parse_settings
-from .blocks import Blocks, pack
-from .checkpoint import longest, neutral, open_checkpoint, open_tokenizer, writing
-from .masked import (
+from ..common.errors import UserError, first_line
+from ..common.files import check_folder, discard, written_beside
+from ..common.raw_text import measure_lines, read_lines, split
+from ..common.settings import check_settings
+from .checkpoint import longest, open_checkpoint, open_tokenizer, strip_local_path, writing
+from .mlm import (
     MaskedTrainer,
     begin,
     last_checkpoint,
@@ -39,6 +37,7 @@ from .masked import (
     perplexity,
     training_arguments,
 )
+from .packing import Blocks, pack
 from .snapshot import snapshot
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
@@ -164,7 +163,7 @@ def choose_model(
         if getattr(pieces, f"{role}_token") is None:
             raise UserError(f"{tokenizer or encoder}: its tokenizer has no {role} token.")
     if encoder:
-        return pieces, model, f"{neutral(encoder)}, pretrained further"
+        return pieces, model, f"{strip_local_path(encoder)}, pretrained further"
     model = new_model(shape, pieces)
     what = f"{type(model).__name__} of {model.num_parameters():,} parameters, from scratch"
     return pieces, model, what
@@ -200,17 +199,15 @@ def write(
     return figures
 
 
-def main(
-    context: typer.Context,
-    text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
-    output: Path = typer.Argument(..., help="Folder for the encoder"),
-    tokenizer: str = typer.Option("", help="From scratch: what `train_tokenizer` wrote, or a name"),
-    encoder: str = typer.Option("", help="To go on with: an encoder, a folder or a hub name"),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-    config: Path = typer.Option(
-        CONFIG, help="The settings", show_default="configs/pretraining.cfg"
-    ),
-    encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
+def pretrain(
+    text: Path,
+    output: Path,
+    tokenizer: str,
+    encoder: str,
+    revision: str,
+    config: Path | None,
+    encoding: str | None,
+    overrides: dict[str, Any],
 ) -> None:
     """Pretrain an encoder on masked words, from scratch (--tokenizer) or going on (--encoder).
 
@@ -218,7 +215,7 @@ def main(
     """
     # Of transformers, about torch: of no use to who runs this.
     warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
-    settings = read_settings(config, parse_settings(context.args), bool(encoder))
+    settings = read_settings(config or CONFIG, overrides, bool(encoder))
     if bool(tokenizer) == bool(encoder):
         raise UserError("give --tokenizer to begin from scratch, or --encoder to go on with one.")
     output = output.resolve()
@@ -235,7 +232,7 @@ def main(
     mask = masking(pieces, settings["data"]["mlm_probability"])
     vocabulary = hashlib.sha256(json.dumps(sorted(pieces.get_vocab().items())).encode())
     about = {
-        "encoder": neutral(encoder), "tokenizer": neutral(tokenizer), "revision": commit,
+        "encoder": strip_local_path(encoder), "tokenizer": strip_local_path(tokenizer), "revision": commit,
         "lines": n_lines, "text_sha256": digest, "pieces": len(pieces),
         "pieces_sha256": vocabulary.hexdigest(), **settings,
     }  # fmt: skip
@@ -289,4 +286,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main, **SETTINGS)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

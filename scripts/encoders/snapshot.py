@@ -15,7 +15,7 @@ import huggingface_hub.errors
 import requests
 from huggingface_hub import constants
 
-from ..downloads import (
+from ..common.downloads import (
     Unavailable,
     cached_etag,
     hub_file,
@@ -23,8 +23,8 @@ from ..downloads import (
     reason_of,
     verify_hub_file,
 )
-from ..errors import UserError, check_meant, warn
-from ..files import check_whole
+from ..common.errors import UserError, check_meant, warn
+from ..common.files import check_whole
 
 MAIN = "main"
 COMMIT = re.compile("[0-9a-f]{40}")

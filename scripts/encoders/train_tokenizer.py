@@ -5,10 +5,8 @@ WordPiece as DistilBERT and BERT have it (Schuster and Nakajima 2012), or unigra
 """
 
 from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
 
-import typer
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -21,13 +19,11 @@ from tokenizers import (
 from transformers import DistilBertTokenizerFast, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from wasabi import msg
 
-from ..corpora.plain import measure_lines, read_lines, split
-from ..errors import UserError, run
-from ..files import check_folder, written_beside
+from ..common.errors import UserError
+from ..common.files import check_folder, written_beside
+from ..common.raw_text import measure_lines, read_lines, split
 from .checkpoint import open_tokenizer
-from .tokenizer import MASK, with_unigram_names
-
-Kind = Enum("Kind", {"wordpiece": "wordpiece", "unigram": "unigram"}, type=str)
+from .tokenizer_fixes import MASK, with_unigram_names
 
 
 def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
@@ -77,7 +73,7 @@ def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     return with_unigram_names(tokenizer, model_input_names=["input_ids", "attention_mask"])
 
 
-TRAINERS = {Kind.wordpiece: train_wordpiece, Kind.unigram: train_unigram}
+TRAINERS = {"wordpiece": train_wordpiece, "unigram": train_unigram}
 
 
 def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
@@ -100,13 +96,8 @@ def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[st
     }
 
 
-def main(
-    text: Path = typer.Argument(..., help="Raw text: a file or a folder; .txt, .trs, also .gz"),
-    output: Path = typer.Argument(..., help="Folder for the tokenizer"),
-    kind: Kind = typer.Option("wordpiece", help="How words are cut into pieces"),
-    size: int = typer.Option(8000, min=10, help="Pieces of the vocabulary"),
-    encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
-    reference: str = typer.Option("", help="A tokenizer to compare with: a folder or a hub name"),
+def train_tokenizer(
+    text: Path, output: Path, kind: str, size: int, encoding: str | None, reference: str
 ) -> None:
     """Train a tokenizer; print its fertility and unknown rate on text that it has not seen."""
     check_folder(output)
@@ -131,4 +122,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import typer
 import wordfreq
 from spacy.util import minibatch
 from tokenizers import Tokenizer
@@ -24,12 +23,12 @@ from transformers import (
 )
 from wasabi import msg
 
-from ..corpora.plain import measure_lines, read_lines, split
-from ..errors import UserError, run
-from ..files import check_folder
-from .checkpoint import class_of, neutral, open_checkpoint, save_checkpoint
+from ..common.errors import UserError
+from ..common.files import check_folder
+from ..common.raw_text import measure_lines, read_lines, split
+from .checkpoint import class_of, open_checkpoint, save_checkpoint, strip_local_path
 from .snapshot import snapshot
-from .tokenizer import mend_offsets, rebuilt
+from .tokenizer_fixes import fix_offsets, rebuilt
 
 # How a word of the (lower-case) frequency list is met in text, how often beside it, and from
 # which frequency on it is tried. "(" stands for whatever makes a word start without a space
@@ -144,7 +143,7 @@ def trim_tokenizer(
     return rebuilt(tokenizer, Tokenizer.from_str(json.dumps(data)))
 
 
-def trim(
+def trim_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Keep the pieces with the ids `kept`, and the special tokens, in their old order.
@@ -201,20 +200,16 @@ def continued(encoder: str, card: str) -> str:
     return f"{old.read_text(encoding='utf8', errors='replace').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
 
 
-def main(
-    encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
-    output: Path = typer.Argument(..., help="Folder for the cut encoder"),
-    language: list[str] = typer.Option(
-        [], help="Keep the pieces of its word list; can be repeated"
-    ),
-    text: Path | None = typer.Option(None, help="Keep the pieces of a raw text: a file or folder"),
-    pieces: int = typer.Option(0, min=0, help="Size of the new vocabulary (0: all that were seen)"),
-    measure: Path | None = typer.Option(
-        None, help="Raw text to count lost pieces on (default: each twentieth line of --text)"
-    ),
-    encoding: str | None = typer.Option(None, help="Encoding of the text, where it is not UTF-8"),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-    half: bool = typer.Option(False, help="Write the weights in float16: half the size"),
+def trim(
+    encoder: str,
+    output: Path,
+    language: list[str],
+    text: Path | None,
+    pieces: int,
+    measure: Path | None,
+    encoding: str | None,
+    revision: str,
+    half: bool,
 ) -> None:
     """Keep the pieces of some languages or of a text; print what it saves and what it loses."""
     if not language and text is None:
@@ -245,14 +240,14 @@ def main(
         held_out = count_lines(backend, read_lines(measure, encoding))
     elif text is not None:
         held_out = count_lines(backend, split(read_lines(text, encoding), held_out=True))
-    model, cut = trim(model, tokenizer, kept)
-    if mend_offsets(cut.backend_tokenizer):
+    model, cut = trim_vocabulary(model, tokenizer, kept)
+    if fix_offsets(cut.backend_tokenizer):
         msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
     after = (len(cut), model.num_parameters(), model.get_input_embeddings().weight.numel())
     what = [f"those of {', '.join(language)}"] if language else []
     what += [f"those of {text.name}"] if text is not None else []
     card = CARD.format(
-        encoder=neutral(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
+        encoder=strip_local_path(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
     )  # fmt: skip
     card = continued(encoder, card)
     save_checkpoint(model, cut, card, output, half)
@@ -271,4 +266,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

@@ -20,11 +20,11 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 from thinc.api import get_torch_default_device
 
+from ..common.errors import UserError
+from ..common.weights import count_parameters, modules, weights_hash
 from ..corpora.docbins import read_docs
-from ..errors import UserError
-from .annotate import Gold, annotate, best_label, borrowed_head, count_cut
-from .labels import new_names
-from .weights import count_parameters, modules, weights_hash
+from .label_map import new_names
+from .predict import Gold, annotate, best_label, count_cut, hf_head
 
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
 # The one figure of a score table: its key, in words, and its kind as the hub calls it.
@@ -171,7 +171,7 @@ def measure(
     docs = gold.docs
     # One document beforehand: the first call of a process pays for what later ones share.
     list(annotate(nlp, [docs[0].text]))
-    head = borrowed_head(nlp)
+    head = hf_head(nlp)
     if head is not None:
         head.counts.clear()
     start = time.perf_counter()

@@ -12,11 +12,11 @@ from spacy.util import registry
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from ..common.errors import UserError
 from ..encoders.checkpoint import longest
 from ..encoders.hardware import processor_has_bfloat16
-from ..encoders.tokenizer import leave_types_out, mend_offsets
-from ..errors import UserError
-from ..serving.components import with_places
+from ..encoders.tokenizer_fixes import fix_offsets, leave_types_out
+from ..wheel.components import with_places
 
 PRECISIONS = ("float32", "bfloat16")
 # Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
@@ -144,7 +144,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
         leave_types_out(model.tokenizer, encoder)
         with_places(model.tokenizer)
-        if model.tokenizer.is_fast and mend_offsets(model.tokenizer.backend_tokenizer):
+        if model.tokenizer.is_fast and fix_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
             )

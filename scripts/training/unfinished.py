@@ -20,9 +20,9 @@ from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST
 from spacy.util import registry
 
-from ..errors import UserError, warn
-from ..files import LOCK, check_folder, discard, is_whole, written_beside
-from ..serving.weights import modules, parameters
+from ..common.errors import UserError, warn
+from ..common.files import LOCK, check_folder, discard, is_whole, written_beside
+from ..common.weights import modules, parameters
 
 Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"

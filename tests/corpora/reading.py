@@ -6,10 +6,10 @@ from pathlib import Path
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from scripts.corpora.conversion import Plan
+from scripts.common.rawfile import RawFile
 from scripts.corpora.conversion import convert as convert_format
-from scripts.corpora.examples import Log, Options
-from scripts.corpora.raw import RawFile
+from scripts.corpora.examples import Log
+from scripts.corpora.options import Options, Plan
 
 ZERO_WIDTH_SPACE, BYTE_ORDER_MARK, NO_BREAK_SPACE = "\u200b", "\ufeff", "\u00a0"
 

@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 import numpy
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.convert import remarks
-from scripts.corpora.conversion import Plan
 from scripts.corpora.examples import LabelledText
+from scripts.corpora.options import Plan
 from scripts.corpora.phrases import sentences_of
 from scripts.corpora.splits import apportion, place_units
 from scripts.corpora.units import Rows, units_of
-from scripts.errors import UserError
 
 from .reading import convert, docs, json_lines
 from .test_conversion import accounted, rows

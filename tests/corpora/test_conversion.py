@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from scripts.corpora.conversion import Plan
-from scripts.errors import UserError
+from scripts.common.errors import UserError
+from scripts.corpora.options import Plan
 
 from .reading import (
     BYTE_ORDER_MARK,

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import iob
-from scripts.errors import UserError
 
 from .reading import (
     SCHEMES,

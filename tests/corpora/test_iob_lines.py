@@ -6,9 +6,9 @@ import lzma
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import iob
-from scripts.corpora.conversion import Plan
-from scripts.errors import UserError
+from scripts.corpora.options import Plan
 
 from .reading import (
     BYTE_ORDER_MARK,

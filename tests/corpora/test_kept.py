@@ -8,9 +8,9 @@ import pytest
 import srsly
 
 from scripts import convert as command_line
+from scripts.common.errors import UserError
 from scripts.corpora import writer
-from scripts.corpora.conversion import Plan
-from scripts.errors import UserError
+from scripts.corpora.options import Plan
 
 from .reading import convert, docs
 from .test_conversion import accounted, rows, texts

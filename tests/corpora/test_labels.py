@@ -8,11 +8,11 @@ import pytest
 import srsly
 from spacy.vocab import Vocab
 
+from scripts.common.errors import UserError
 from scripts.corpora import table
-from scripts.corpora.conversion import Plan
 from scripts.corpora.docbins import check_task
 from scripts.corpora.labels import joined
-from scripts.errors import UserError
+from scripts.corpora.options import Plan
 
 from .reading import convert, counts, docs, json_lines, read
 

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import Corpus
 
 from scripts.corpora import writer
-from scripts.corpora.conversion import Plan
+from scripts.corpora.options import Plan
 
 from .reading import convert, docs, found
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import cls, table
-from scripts.corpora.rows import FIELD_LINES
-from scripts.errors import UserError
+from scripts.corpora.tabular import FIELD_LINES
 
 from .reading import convert, read
 

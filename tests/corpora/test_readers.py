@@ -4,11 +4,12 @@ import bz2
 
 import pytest
 
+from scripts.common.errors import UserError
+from scripts.common.raw_text import read_lines
+from scripts.common.rawfile import RawFile, find_files, split_of
 from scripts.corpora import cls, iob, sst2, wikiner
-from scripts.corpora.examples import Log, Notes, Options
-from scripts.corpora.plain import read_lines
-from scripts.corpora.raw import RawFile, find_files, split_of
-from scripts.errors import UserError
+from scripts.corpora.examples import Log, Notes
+from scripts.corpora.options import Options
 
 
 def read(reader, path, **options):

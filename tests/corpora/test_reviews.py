@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import cls
-from scripts.corpora.conversion import Plan
 from scripts.corpora.examples import LabelledText
-from scripts.errors import UserError
+from scripts.corpora.options import Plan
 
 from .reading import NO_BREAK_SPACE, convert, docs, read
 

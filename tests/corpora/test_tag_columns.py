@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import iob
-from scripts.errors import UserError
 
 from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
 

@@ -3,10 +3,11 @@
 import pytest
 import spacy
 
+from scripts.common.rawfile import RawFile
 from scripts.corpora import wikiner
-from scripts.corpora.examples import Log, Options
-from scripts.corpora.raw import RawFile
-from scripts.corpora.text import spaces
+from scripts.corpora.detokenize import spaces
+from scripts.corpora.examples import Log
+from scripts.corpora.options import Options
 
 from ..conftest import SAMPLE
 

@@ -9,9 +9,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.corpora import sst2, table
 from scripts.corpora.examples import SpannedText
-from scripts.errors import UserError
 
 from .reading import convert, counts, docs, json_lines, read
 

@@ -8,9 +8,9 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 
-from scripts.corpora.conversion import Plan
+from scripts.common.errors import UserError
+from scripts.corpora.options import Plan
 from scripts.corpora.tags import EDGE, NOTHING
-from scripts.errors import UserError
 
 from .reading import NO_BREAK_SPACE, ZERO_WIDTH_SPACE, convert, docs, found
 

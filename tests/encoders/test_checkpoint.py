@@ -5,12 +5,14 @@ import shutil
 import sys
 
 import pytest
+import spacy
 
-from scripts import borrow, downloads, train
+from scripts import train, wrap
+from scripts.common import downloads
+from scripts.common.errors import UserError
 from scripts.encoders import checkpoint, fill_mask, inspect, pretrain, trim
 from scripts.encoders.checkpoint import open_checkpoint, open_tokenizer
-from scripts.errors import UserError
-from scripts.serving import annotate
+from scripts.serving.predict import load
 
 from ..conftest import ROOT
 from ..hostile.cases import BYTES, half
@@ -101,9 +103,9 @@ def test_nor_within_a_call_of_a_library(monkeypatch, tmp_path, kind):
     monkeypatch.setattr(downloads.ImpatientSession, "request", planted(kind))
     with pytest.raises(kind, match="planted"):
         open_tokenizer("no/such-encoder")
-    monkeypatch.setattr(annotate.spacy, "load", planted(kind))
+    monkeypatch.setattr(spacy, "load", planted(kind))
     with pytest.raises(kind, match="planted"):
-        annotate.load(str(tmp_path))
+        load(str(tmp_path))
 
 
 JAPANESE = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
@@ -114,7 +116,7 @@ COMMANDS = {
     "pretrain": (pretrain, "{text} out --encoder {encoder}"),
     "pretrain-new": (pretrain, "{text} out --tokenizer {encoder}"),
     "trim": (trim, "{encoder} out --language fr"),
-    "borrow": (borrow, "{head} out --lang fr"),
+    "wrap": (wrap, "{head} out --lang fr"),
 }  # fmt: skip
 
 

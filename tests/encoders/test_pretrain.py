@@ -15,10 +15,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-from scripts.encoders import masked as masked_words
+from scripts.common.files import discard
+from scripts.encoders import mlm as masked_words
 from scripts.encoders import pretrain
-from scripts.encoders.blocks import Blocks, pack
-from scripts.files import discard
+from scripts.encoders.packing import Blocks, pack
 
 from ..conftest import ROOT, sample_words
 

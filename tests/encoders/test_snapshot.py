@@ -10,13 +10,13 @@ import spacy
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from scripts import borrow, train
-from scripts.downloads import Unavailable
+from scripts import train, wrap
+from scripts.common.downloads import Unavailable
+from scripts.common.errors import UserError
 from scripts.encoders import inspect, trim
 from scripts.encoders.checkpoint import open_checkpoint
 from scripts.encoders.snapshot import needed, revision_of, snapshot
-from scripts.errors import UserError
-from scripts.serving.annotate import encoder_name, encoder_revision
+from scripts.serving.predict import encoder_name, encoder_revision
 
 from ..conftest import ROOT
 from ..heads import tag_checkpoint
@@ -96,7 +96,7 @@ def test_every_command_takes_a_revision(command, hub, cache, commit, sample_corp
         assert json.loads(shown.out)["encoder"] == NAME
         options = ("--text", ROOT / "assets/sample/raw-fr/recits.txt", "--pieces", 700)
         assert command(trim, NAME, tmp_path / "cut", "--revision", "v1", *options).code == 0
-        result = command(borrow, "me/head", tmp_path / "b", "--lang", "fr", "--revision", "v2")
+        result = command(wrap, "me/head", tmp_path / "b", "--lang", "fr", "--revision", "v2")
         assert result.code == 0, result.err
     assert f"{NAME} (commit {commit})" in (tmp_path / "cut/README.md").read_text("utf8")
     assert str(cache) not in (tmp_path / "cut/config.json").read_text("utf8")

@@ -6,7 +6,7 @@ import pytest
 import spacy
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
 
-from scripts.corpora.plain import read_lines, split
+from scripts.common.raw_text import read_lines, split
 from scripts.encoders import train_tokenizer
 
 KINDS = ["wordpiece", "unigram"]
@@ -26,7 +26,7 @@ def trained(text, tmp_path_factory):
     folders = {}
     for kind in KINDS:
         folders[kind] = tmp_path_factory.mktemp("trained") / kind
-        train_tokenizer.main(text, folders[kind], train_tokenizer.Kind(kind), 1000, None, "")
+        train_tokenizer.train_tokenizer(text, folders[kind], kind, 1000, None, "")
     return folders
 
 
@@ -89,7 +89,7 @@ def test_figures_on_held_out_text_beside_a_reference(command, text, distilbert, 
 def test_transcripts_and_compressed_files_of_a_folder(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.trs").write_bytes(TRANSCRIPT.encode("iso-8859-1"))
-    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("Une  ligne.\n\n\tDeux.\n".encode()))
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"Une  ligne.\n\n\tDeux.\n"))
     (tmp_path / "notes.md").write_text("not this")
     assert list(read_lines(tmp_path)) == [
         "euh je suis née à Orléans",

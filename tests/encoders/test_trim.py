@@ -13,9 +13,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from scripts.common.errors import UserError
 from scripts.encoders import trim as command_line
-from scripts.encoders.trim import choose_pieces, count_words, trim
-from scripts.errors import UserError
+from scripts.encoders.trim import choose_pieces, count_words, trim_vocabulary
 
 from ..conftest import sample_words
 from ..heads import text_checkpoint
@@ -30,7 +30,7 @@ def test_trim_keeps_hidden_states_and_round_trip(unigram):
     with torch.no_grad():
         before = model(**ids).last_hidden_state
     used = {*ids["input_ids"][0].tolist(), 1, 3, tokenizer.mask_token_id}
-    model, cut = trim(model, tokenizer, sorted(used))
+    model, cut = trim_vocabulary(model, tokenizer, sorted(used))
     assert len(cut) == len(used) == model.config.vocab_size < len(tokenizer)
     new = cut(text, return_tensors="pt")
     with torch.no_grad():

@@ -14,7 +14,7 @@ from spacy.tokens import DocBin, Span
 from spacy.training.initialize import init_nlp
 
 from scripts import evaluate, package, report, train
-from scripts.encoders import e5, pretrain, trim
+from scripts.encoders import pretrain, trim, unpack_e5
 
 from ..conftest import ROOT
 from .cases import BYTES, TAKEN, Case, Content, Made, copied, folder, full, half, zipped
@@ -43,7 +43,7 @@ def made(distilbert, tmp_path_factory) -> Made:
         made[kind] = root / kind
         init_nlp(config).to_disk(made[kind])
     made["metrics"] = root / "metrics.json"
-    evaluate.main(str(made["ner"]), made["ner-corpus"], made["metrics"], "test", "", "", "", -1)
+    evaluate.evaluate(str(made["ner"]), made["ner-corpus"], made["metrics"], "test", "", "", "", -1)
     return made
 
 
@@ -54,7 +54,7 @@ COMMANDS = {
     "evaluate": (evaluate, "{ner} corpus out/m.json"),
     "report": (report, "{ner} corpus metrics.json out/p.html"),
     "package": (package, "{ner} metrics.json out --name fr_x"),
-    "e5": (e5, "out --downloads downloads"),
+    "e5": (unpack_e5, "out --downloads downloads"),
     "trim": (trim, "{encoder} out --language=fr"),
     "pretrain": (pretrain, "text out --tokenizer {encoder} --model.num_hidden_layers 1 "
                  "--model.hidden_size 32 --training.max_steps 1 --data.block_size 8"),
@@ -62,8 +62,7 @@ COMMANDS = {
 
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in any folder, and build no wheel: that takes minutes."""
-    monkeypatch.setattr(package, "SOURCES", ROOT / package.SOURCES)
+    """Build no wheel: that takes minutes."""
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it goes on to build"))
 
 
@@ -87,7 +86,7 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = SimpleNamespace(num_parameters=lambda: 1, save_pretrained=save)
     model.half = lambda: model
-    monkeypatch.setattr(e5, "unpack", lambda folder: (model, "pieces"))
+    monkeypatch.setattr(unpack_e5, "unpack", lambda folder: (model, "pieces"))
 
 
 def splits(**changes) -> dict[str, Content]:

@@ -9,14 +9,15 @@ import pytest
 import spacy
 from transformers import AutoModel, AutoTokenizer
 
-from scripts import convert, fetch, files, push
+from scripts import convert, fetch, push
+from scripts.common import files
+from scripts.common.errors import UserError
+from scripts.common.files import INCOMPLETE, MOVES, check_whole, written_beside
+from scripts.common.raw_text import read_lines
 from scripts.corpora import writer
 from scripts.corpora.docbins import read_docs
-from scripts.corpora.plain import read_lines
 from scripts.encoders.checkpoint import open_config, open_tokenizer, save_checkpoint
-from scripts.errors import UserError
-from scripts.files import INCOMPLETE, MOVES, check_whole, written_beside
-from scripts.serving.annotate import load
+from scripts.serving.predict import load
 from scripts.training.unfinished import WORK, unfinished, unfinished_logger
 
 from ..conftest import SAMPLE
@@ -138,7 +139,7 @@ def test_what_is_incomplete_is_fetched_again(tmp_path, monkeypatch):
     monkeypatch.setattr(
         fetch, "fetch_hub", lambda hub, revision, output: output.joinpath("x").touch()
     )
-    fetch.main("sst2", incomplete(tmp_path / "set"), "", "", "", "", "", tmp_path)
+    fetch.fetch("sst2", incomplete(tmp_path / "set"), "", "", "", "", "", tmp_path)
     assert (tmp_path / "set" / "x").exists()
 
 

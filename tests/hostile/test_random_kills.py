@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts import package
-from scripts.files import check_whole, sha256
-from scripts.serving.annotate import load
+from scripts.common.files import check_whole, sha256
+from scripts.serving.predict import load
 
 from ..conftest import SAMPLE, sample_words
 from ..heads import text_checkpoint
@@ -84,7 +84,7 @@ def made(distilbert, sample_corpora, tmp_path_factory):
             ),
             "report": ((pipeline, corpus, metrics, "OUT/page.html"), "--limit", (1, 2)),
             "export": ((pipeline, metrics, "OUT"), "--license", ("mit", "other")),
-            "borrow": ((folder / "head", "OUT", "--lang", "fr"), "--labels", ("no=a", "no=b")),
+            "wrap": ((folder / "head", "OUT", "--lang", "fr"), "--labels", ("no=a", "no=b")),
             "encoders.trim": (
                 (distilbert, "OUT", "--text", folder / "text.txt"), "--pieces", (300, 310)
             ),
@@ -106,7 +106,7 @@ def outputs(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize(
     "module",
     [
-        "convert", "fetch", "train", "evaluate", "package", "report", "export", "borrow",
+        "convert", "fetch", "train", "evaluate", "package", "report", "export", "wrap",
         "encoders.trim", "encoders.train_tokenizer", "encoders.pretrain",
     ],
 )  # fmt: skip

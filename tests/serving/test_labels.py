@@ -7,7 +7,7 @@ from spacy.tokens import DocBin, Span
 
 from scripts import evaluate, package, report
 from scripts.corpora.docbins import read_docs
-from scripts.serving.labels import new_names, read_names, rename
+from scripts.serving.label_map import new_names, read_names, rename
 
 from ..small import small_pipeline
 

@@ -8,8 +8,8 @@ import spacy
 import torch
 from spacy.language import Language
 
-from scripts import borrow
-from scripts.serving.weights import count_parameters, weights_hash
+from scripts import wrap
+from scripts.common.weights import count_parameters, weights_hash
 
 from ..heads import text_checkpoint
 
@@ -29,7 +29,7 @@ def folder(distilbert, tmp_path_factory):
         nlp.initialize()
         nlp.to_disk(folder / name)
     text_checkpoint(distilbert, ["NEG", "POS"], folder / "checkpoint")
-    borrow.main(str(folder / "checkpoint"), folder / "out", "fr", "", "")
+    wrap.wrap(str(folder / "checkpoint"), folder / "out", "fr", "", "")
     shutil.move(folder / "out" / "model-best", folder / "head")
     return folder
 

@@ -14,7 +14,7 @@ from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
 from scripts import convert, evaluate, package, train
-from scripts.serving.components import TRANSFORMER, count_pieces, most_pieces, room_of
+from scripts.wheel.components import TRANSFORMER, count_pieces, most_pieces, room_of
 
 from ..conftest import ROOT
 
@@ -53,10 +53,10 @@ def tokens_without_vector(doc) -> list[str]:
 def test_every_token_has_a_vector(request, encoder, tmp_path):
     nlp = with_transformer(request.getfixturevalue(encoder))
     nlp.to_disk(tmp_path)
-    for nlp in (nlp, spacy.load(tmp_path)):
+    for pipeline in (nlp, spacy.load(tmp_path)):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            doc, empty, short = nlp.pipe([f"{LINKS} C'est un film nul et raté.", "", "Paris"])
+            doc, empty, short = pipeline.pipe([f"{LINKS} C'est un film nul et raté.", "", "Paris"])
         assert len(doc) == 48 and tokens_without_vector(doc) == []
         assert max(map(len, doc._.trf_data.wordpieces.strings)) <= 512
         assert tokens_without_vector(short) == [] and len(empty) == 0

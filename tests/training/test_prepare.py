@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModel
 
 from scripts import train
-from scripts.errors import UserError
+from scripts.common.errors import UserError
 from scripts.training.prepare import freeze, in_float32, layers, prepare_training
 
 from ..conftest import ROOT

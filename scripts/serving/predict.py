@@ -12,12 +12,12 @@ from spacy.tokens import Doc
 from srsly.msgpack.exceptions import UnpackException
 from transformers import PreTrainedModel
 
+from ..common.devices import use_device
+from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift, warn
+from ..common.files import check_whole
 from ..corpora.docbins import read_docs
-from ..devices import use_device
-from ..errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift, warn
-from ..files import check_whole
-from .components import BorrowedHead, too_long
-from .labels import new_names, rename
+from ..wheel.components import HFHead, too_long
+from .label_map import new_names, rename
 
 # nlp.pipe gives the transformer so many documents at once; it sorts them by length and cuts them
 # into batches of max_batch_items padded pieces, which is faster than small batches in file order.
@@ -94,12 +94,12 @@ def check_listeners(pipeline: str, nlp: Language) -> None:
                 )
 
 
-def borrowed_head(nlp: Language) -> BorrowedHead | None:
+def hf_head(nlp: Language) -> HFHead | None:
     """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one.
 
     Not by its class: a package brings its own copy of that.
     """
-    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "borrow")), None)
+    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "wrap")), None)
 
 
 def encoder_of(nlp: Language) -> PreTrainedModel | None:
@@ -109,13 +109,13 @@ def encoder_of(nlp: Language) -> PreTrainedModel | None:
     """
     if "transformer" in nlp.pipe_names:
         return getattr(nlp.get_pipe("transformer").model, "transformer", None)
-    head = borrowed_head(nlp)
+    head = hf_head(nlp)
     return head and head.model
 
 
 def encoder_name(nlp: Language) -> str | None:
     """Return what a pipeline's encoder was made from: a name on the hub, or a folder."""
-    head = borrowed_head(nlp)
+    head = hf_head(nlp)
     if head is not None:
         return head.source
     if encoder_of(nlp) is None:

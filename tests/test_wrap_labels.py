@@ -5,7 +5,7 @@ import spacy
 import srsly
 from transformers import pipeline
 
-from scripts import borrow, evaluate, export
+from scripts import evaluate, export, wrap
 from scripts.corpora.docbins import read_docs
 
 from .heads import TAGS, tag_checkpoint, text_checkpoint
@@ -35,7 +35,7 @@ def labelled(heads, name, folder, labels, **settings):
 
 
 def borrowed(command, checkpoint, output, *options):
-    result = command(borrow, checkpoint, output, "--lang", "fr", *options)
+    result = command(wrap, checkpoint, output, "--lang", "fr", *options)
     assert result.code == 0, result.err
     return spacy.load(output / "model-best")
 
@@ -81,7 +81,7 @@ def test_names_that_change_places_do_so_once(command, heads, sample_corpora, tmp
 
 def test_an_outside_label_of_another_name(command, heads, sample_corpora, tmp_path):
     checkpoint = labelled(heads, "tags", tmp_path / "lower", ["o", *TAGS[1:]])
-    result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+    result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and "--labels o=O" in result.line
     assert not (tmp_path / "out").exists()
     nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", "o=O")
@@ -118,7 +118,7 @@ def test_other_schemes_under_other_names(command, heads, sample_corpora, tmp_pat
 )
 def test_heads_that_recognise_no_entities(command, heads, tmp_path, labels, message):
     checkpoint = labelled(heads, "tags", tmp_path / "tags", labels)
-    result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+    result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and message in result.line
     assert not (tmp_path / "out").exists()
 
@@ -127,7 +127,7 @@ def test_a_number_is_no_probability(command, distilbert, heads, tmp_path):
     text_checkpoint(distilbert, ["score"], tmp_path / "one")
     several = labelled(heads, "texts", tmp_path / "three", "abc", problem_type="regression")
     for checkpoint in (tmp_path / "one", several):
-        result = command(borrow, checkpoint, tmp_path / "out", "--lang", "fr")
+        result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
         assert result.code == 1 and "a regression head" in result.line
         assert not (tmp_path / "out").exists()
 

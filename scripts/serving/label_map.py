@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from spacy.tokens import Doc, Span
 
-from ..errors import UserError
+from ..common.errors import UserError
 
 
 def read_names(

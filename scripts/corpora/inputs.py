@@ -5,10 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from ..errors import UserError
-from ..files import check_whole
-from .examples import SPLITS, Format, Notes, Options
-from .raw import RawFile, find_files, is_archive, printable, unpack
+from ..common.errors import UserError
+from ..common.files import check_whole
+from ..common.rawfile import RawFile, find_files, is_archive, printable, unpack
+from .examples import SPLITS, Format, Notes
+from .options import Options
 
 
 class Source(NamedTuple):

@@ -12,7 +12,7 @@ XLM_LIKE = ("xlm", "flaubert")
 MASK = AddedToken("<mask>", lstrip=True, special=True)
 
 
-def mend_offsets(tokenizer: Tokenizer) -> bool:
+def fix_offsets(tokenizer: Tokenizer) -> bool:
     """Put WhitespaceSplit before a pre-tokenizer that is Metaspace alone; tell whether it was.
 
     The encodings stay the same. With Metaspace alone the offsets of a word's first piece include

@@ -7,10 +7,13 @@ import spacy
 from spacy.language import Language
 from spacy.strings import StringStore
 
+from ..encoders.checkpoint import strip_local_path
+from .predict import encoder_name, hf_head
+
 # Factories of components that look up no string but their labels. Others of spaCy's may have learnt
 # from their corpus which ones they need: a lemmatizer, a tagger, vectors.
 BLIND = {
-    "transformer", "ner", "textcat", "textcat_multilabel", "borrowed_ner", "borrowed_textcat",
+    "transformer", "ner", "textcat", "textcat_multilabel", "hf_head_ner", "hf_head_textcat",
 }  # fmt: skip
 # Sections of a config that only training reads.
 TRAINING = ("corpora", "initialize", "pretraining", "training")
@@ -50,3 +53,26 @@ def drop_paths(config: dict[str, Any]) -> None:
         config["paths"] = dict.fromkeys(config["paths"])
     for name in TRAINING:
         drop(config.get(name, {}))
+
+
+def strip_local_paths(nlp: Language) -> str | None:
+    """Take the building machine out of a pipeline; return the encoder's name without a local path.
+
+    spaCy and transformers record the paths of the corpora and of the encoder's folder.
+    """
+    name = encoder_name(nlp)
+    config = nlp.config.copy()
+    drop_paths(config)
+    if name is not None and hf_head(nlp) is None:
+        name = strip_local_path(name)
+        model = nlp.get_pipe("transformer").model
+        model.attrs["name"] = name
+        model.transformer.config._name_or_path = name
+        model.tokenizer.name_or_path = name
+        model.tokenizer.init_kwargs.pop("name_or_path", None)
+        # Not in `config`, whose components spaCy takes from here.
+        nlp.get_pipe_config("transformer")["model"]["name"] = name
+        if "encoder" in config.get("settings", {}):
+            config["settings"]["encoder"] = name
+    nlp.config = config
+    return name

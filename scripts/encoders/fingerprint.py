@@ -1,4 +1,4 @@
-"""Write down which encoder a name stands for: `python -m scripts.encoders.identity ENCODER OUTPUT`.
+"""Write down which encoder a name stands for: `python -m scripts.encoders.fingerprint ENCODER OUTPUT`.
 
 Trainings depend on that file: a name on the hub is no path that the project engine could watch, and
 which folder a variable names is not known to project.yml.
@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import srsly
-import typer
 from wasabi import msg
 
-from ..downloads import Unavailable, impatient_hub, reason_of
-from ..errors import run
-from ..files import check_file, sha256, written_beside
+from ..common.downloads import Unavailable, impatient_hub, reason_of
+from ..common.files import check_file, sha256, written_beside
 from .snapshot import (
     CONFIG,
     HUB_ERRORS,
@@ -68,7 +66,7 @@ def commit_of(name: str, revision: str, known: str | None) -> str:
         return commit
 
 
-def identity(encoder: str, revision: str, before: dict[str, Any]) -> dict[str, Any]:
+def fingerprint(encoder: str, revision: str, before: dict[str, Any]) -> dict[str, Any]:
     """Return what tells an encoder from others: its name and the hash of its files, or the commit of
     its revision. before: what was known of it the last time. Raises UserError.
     """
@@ -79,18 +77,14 @@ def identity(encoder: str, revision: str, before: dict[str, Any]) -> dict[str, A
     return {**about, "commit": commit_of(encoder, about["revision"], known)}
 
 
-def main(
-    encoder: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
-    output: Path = typer.Argument(..., help="JSON file to write, where it changes"),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-) -> None:
+def write_fingerprint(encoder: str, output: Path, revision: str) -> None:
     """Write down which encoder a name stands for now: the commit on the hub, the hash of a folder.
 
     A file that says the same already is not touched.
     """
     check_file(output)
     before = read_identity(output)
-    now = identity(encoder, revision, before)
+    now = fingerprint(encoder, revision, before)
     version = f"commit {now['commit'][:12]}" if "commit" in now else f"sha256 {now['sha256'][:12]}…"
     if now == before:
         msg.good(f"{encoder}: {version}, as before")
@@ -103,4 +97,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from ..cli import run_module
+
+    run_module(__spec__.name)

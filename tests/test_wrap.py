@@ -17,9 +17,9 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, pipeline
 
-from scripts import borrow, evaluate
+from scripts import evaluate, wrap
 from scripts.corpora.docbins import read_docs
-from scripts.serving.components import BorrowedEntities, in_iob
+from scripts.wheel.components import HFEntities, in_iob
 
 from .conftest import ROOT
 from .heads import tag_checkpoint, text_checkpoint
@@ -38,7 +38,7 @@ def heads(distilbert, camembert, sample_corpora, tmp_path_factory):
 
 
 def borrowed(command, checkpoint, output, *options):
-    result = command(borrow, checkpoint, output, "--lang", "fr", *options)
+    result = command(wrap, checkpoint, output, "--lang", "fr", *options)
     assert result.code == 0, result.err
     return spacy.load(output / "model-best")
 
@@ -94,7 +94,7 @@ def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_p
     ],
 )
 def test_entities_that_do_not_align_are_counted(found, entities, counts):
-    head = BorrowedEntities("ner", "x")
+    head = HFEntities("ner", "x")
     doc = Doc(spacy.blank("fr").vocab, ["Marie", "à", "Paris"])
     found = [{"start": start, "end": end, "entity_group": label} for start, end, label in found]
     head.annotate(doc, found)
@@ -163,7 +163,7 @@ def test_other_schemes_become_iob(tag, wanted):
 def test_bytes_hold_the_weights(command, heads, tmp_path):
     nlp = borrowed(command, heads / "distilbert", tmp_path / "out")
     copy = spacy.blank("fr")
-    copy.add_pipe("borrowed_ner", name="ner")
+    copy.add_pipe("hf_head_ner", name="ner")
     copy.from_bytes(nlp.to_bytes())
     text = "Marie Curie vit à Paris."
     assert [str(e) for e in copy(text).ents] == [str(e) for e in nlp(text).ents]
@@ -183,7 +183,7 @@ def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
     shutil.copytree(heads / "camembert", tmp_path / "hub/models/Jean-Baptiste/camembert-ner")
     with serve(tmp_path / "hub") as endpoint:
         run(
-            "scripts.borrow", "Jean-Baptiste/camembert-ner", tmp_path / "out", "--lang", "fr",
+            "scripts.wrap", "Jean-Baptiste/camembert-ner", tmp_path / "out", "--lang", "fr",
             HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path / "cache"),
         )  # fmt: skip
     shutil.rmtree(tmp_path / "cache")
@@ -214,7 +214,7 @@ def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
 
     # A text classifier beside it: both in one process, each with its own copy of the component.
     names = "NEG=negative,NEUTRAL=negative,POS=positive"
-    run("scripts.borrow", heads / "texts", tmp_path / "t", "--lang", "fr", "--labels", names)
+    run("scripts.wrap", heads / "texts", tmp_path / "t", "--lang", "fr", "--labels", names)
     model, metrics = tmp_path / "t" / "model-best", tmp_path / "metrics" / "fr_texts.json"
     run("scripts.evaluate", model, sample_corpora / "textcat", metrics)
     assert srsly.read_json(metrics)["raw_text"]["accuracy"] == 0.5
@@ -276,7 +276,7 @@ def spoiled(heads: Path, folder: Path, what: str) -> None:
 def test_mistakes(command, heads, tmp_path, monkeypatch, what, options, message):
     monkeypatch.chdir(tmp_path)
     spoiled(heads, tmp_path / "checkpoint", what)
-    result = command(borrow, "checkpoint", "out", "--lang", "fr", *options)
+    result = command(wrap, "checkpoint", "out", "--lang", "fr", *options)
     assert result.code == 1 and message in result.line
     assert "Traceback" not in result.out + result.err
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]

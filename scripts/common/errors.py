@@ -1,17 +1,12 @@
-"""The one error a user sees, and the one place where it is printed."""
+"""The one error a user sees, and what becomes one."""
 
 import errno
-import os
 import re
-import sys
 import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 
-TRACEBACK = "--traceback"
-EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show all of an error, for a bug report."
 # What is wrong with a user's disk, files or network, where an OSError does not name a file.
 SURROUNDINGS = {
     getattr(errno, name)
@@ -67,7 +62,7 @@ def sift(what: str, error: Exception) -> None:
     """Raise an AMBIGUOUS error again where it comes from a line of this project: a fault of ours.
     Raise UserError for an import that failed within a library."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    if isinstance(error, AMBIGUOUS) and frame.f_globals["__name__"].split(".")[0] == __package__:
+    if isinstance(error, AMBIGUOUS) and frame.f_globals["__name__"].startswith("scripts."):
         raise error
     if isinstance(error, ImportError):
         package = missing_package(error)
@@ -92,40 +87,3 @@ class BareExceptions:
     ) -> None:
         if kind is Exception:
             raise ValueError(first_line(error)) from error
-
-
-def arguments() -> list[str]:
-    """Return the command line's arguments, without the quotes that the project engine leaves around
-    them on Windows."""
-    given = sys.argv[1:]
-    if sys.platform == "win32":
-        return [re.sub(r"""^(["'])(.*)\1$""", r"\2", value, flags=re.DOTALL) for value in given]
-    return given
-
-
-def run(command: Callable, **settings) -> NoReturn:
-    """Run a function as a command line; print a UserError as one line and exit with status 1.
-
-    An OSError of the user's surroundings (permission, disk, missing file) is one as well: it names
-    the file, or its errno tells. `settings` go to typer's command().
-    """
-    given = arguments()
-    # Python's own traceback: whole, where typer's leaves out frames and causes.
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog=EPILOG, **settings)(command)
-    try:
-        app([value for value in given if value != TRACEBACK])
-    except (UserError, OSError) as error:
-        if TRACEBACK in given or os.environ.get("SCRIPTS_TRACEBACK", "0") != "0":
-            raise
-        if isinstance(error, UserError):
-            message = str(error)
-        elif error.filename is not None:
-            message = f"{error.filename}: {error.strerror}"
-        elif error.errno in SURROUNDINGS:
-            message = str(error)
-        else:
-            raise
-    # Not wasabi's msg.fail, which breaks a line after 80 characters, in the middle of a path.
-    typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)
-    sys.exit(1)

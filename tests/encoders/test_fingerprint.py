@@ -7,7 +7,7 @@ import pytest
 import srsly
 from weasel.cli.run import project_run
 
-from scripts.encoders import identity
+from scripts.encoders import fingerprint
 
 from ..conftest import ROOT
 from ..hub import Failure, commit_of, pointed_at, serve
@@ -20,7 +20,7 @@ def written(command, tmp_path):
     """Run the command; return what it wrote and what it said, in one line."""
 
     def call(encoder, *options, output=tmp_path / "encoder.json"):
-        result = command(identity, encoder, output, *options)
+        result = command(fingerprint, encoder, output, *options)
         assert result.code == 0, result.err
         said = re.sub(r"\x1b\[[\d;]*m", "", result.out + result.err)
         return srsly.read_json(output), " ".join(said.split())
@@ -99,7 +99,7 @@ def test_a_hub_that_cannot_be_asked_changes_nothing(written, command, hub, tmp_p
         assert now["commit"] == commit_of(hub / "models/me/tiny") and "taken to be" in said
     with pointed_at(hub, tmp_path / "empty", Failure(500, b"")):
         output.unlink()
-        result = command(identity, NAME, output)
+        result = command(fingerprint, NAME, output)
         assert result.code == 1 and "the server has trouble" in result.line
         assert not output.exists()
 
@@ -114,7 +114,7 @@ def test_a_hub_that_cannot_be_asked_changes_nothing(written, command, hub, tmp_p
 )
 def test_what_is_no_encoder(command, distilbert, tmp_path, encoder, options, message):
     name = encoder.format(tmp=tmp_path, distilbert=distilbert)
-    result = command(identity, name, tmp_path / "e.json", *options)
+    result = command(fingerprint, name, tmp_path / "e.json", *options)
     assert result.code == 1 and message in result.line and not (tmp_path / "e.json").exists()
 
 
@@ -135,9 +135,9 @@ workflows:
   b: [identity-b, train-b]
 commands:
   - name: identity-a
-    script: ["python -m scripts.encoders.identity ${{vars.encoder_a}} encoders/a.json"]
+    script: ["python -m scripts.encoders.fingerprint ${{vars.encoder_a}} encoders/a.json"]
   - name: identity-b
-    script: ['python -m scripts.encoders.identity ${{vars.encoder_b}} encoders/b.json --revision "${{vars.revision_b}}"']
+    script: ['python -m scripts.encoders.fingerprint ${{vars.encoder_b}} encoders/b.json --revision "${{vars.revision_b}}"']
   - name: train-a
     script: ["python train.py a ${{vars.encoder_a}}"]
     deps: [encoders/a.json]

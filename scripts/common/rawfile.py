@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
-from ..errors import UserError
+from .errors import UserError
 
 # By their first bytes, as a name can lie.
 COMPRESSIONS = (

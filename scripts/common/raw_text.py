@@ -7,9 +7,9 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from ..errors import UserError
-from ..files import check_whole
-from .raw import RawFile, plain_path
+from .errors import UserError
+from .files import check_whole
+from .rawfile import RawFile, plain_path
 
 TRANSCRIPT = ".trs"
 SUFFIXES = (".txt", TRANSCRIPT)

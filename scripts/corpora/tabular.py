@@ -8,17 +8,15 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..errors import UserError, first_line
+from ..common.errors import UserError, first_line
+from ..common.rawfile import MAX_LINE, RawFile
 from .examples import Log
-from .raw import MAX_LINE, RawFile
+from .options import FIELD_LINES
 
 DELIMITERS = (",", ";", "\t")
 Row = tuple[int, dict[str, Any]]
 # Python's own limit is 131,072 characters; longer lines are refused already.
 csv.field_size_limit(MAX_LINE)
-# A quoted field over more lines than that has most likely a stray quote at its start, and the
-# following rows in it.
-FIELD_LINES = 20
 TOO_LONG = f"a quoted field over more than {FIELD_LINES} lines"
 STRAY = (
     "a stray quote? Give --quoting none where quotes are text, --quoting minimal where the field "

@@ -55,7 +55,7 @@ def type_of(tag: str) -> str:
     return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
-class BorrowedHead(Pipe, ABC):
+class HFHead(Pipe, ABC):
     """A Hugging Face model with its head, and the tokenizer that belongs to it.
 
     The labels are those of the model's configuration. counts: what happened to the texts since it
@@ -71,7 +71,7 @@ class BorrowedHead(Pipe, ABC):
         self.model: Any = None
         self.tokenizer: Any = None
 
-    def borrow(self, tokenizer: Any, model: Any) -> None:
+    def wrap(self, tokenizer: Any, model: Any) -> None:
         """Take a tokenizer, whose model_max_length is right, and a model with its head."""
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
@@ -112,11 +112,11 @@ class BorrowedHead(Pipe, ABC):
         self.model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
 
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "BorrowedHead":
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HFHead":
         """Read what `to_disk` wrote; no hub is asked, and no code of a checkpoint run."""
         settings = {"local_files_only": True, "trust_remote_code": False}
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **settings)
-        self.borrow(tokenizer, self.auto.from_pretrained(str(path), **settings))
+        self.wrap(tokenizer, self.auto.from_pretrained(str(path), **settings))
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -125,14 +125,14 @@ class BorrowedHead(Pipe, ABC):
             files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         return srsly.msgpack_dumps(files)
 
-    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "BorrowedHead":
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "HFHead":
         with tempfile.TemporaryDirectory() as folder:
             for name, content in srsly.msgpack_loads(data).items():
                 (Path(folder) / Path(name).name).write_bytes(content)
             return self.from_disk(folder)
 
 
-class BorrowedEntities(BorrowedHead):
+class HFEntities(HFHead):
     """Sets doc.ents. An entity that begins or ends within a token is widened to all of it; of those
     that then share a token the longest stays, the others are skipped. Both are counted."""
 
@@ -140,10 +140,10 @@ class BorrowedEntities(BorrowedHead):
     task = "token-classification"
     scorer = staticmethod(get_ner_prf)
 
-    def borrow(self, tokenizer: Any, model: Any) -> None:
+    def wrap(self, tokenizer: Any, model: Any) -> None:
         names = model.config.id2label
         model.config.id2label = {index: in_iob(names[index]) for index in names}
-        super().borrow(tokenizer, model)
+        super().wrap(tokenizer, model)
 
     def settings(self) -> dict[str, Any]:
         # WordPiece tells where words begin, so that their pieces can agree on a tag. In other
@@ -178,7 +178,7 @@ class BorrowedEntities(BorrowedHead):
             self.counts["widened"] += (span.start_char, span.end_char) != places[span]
 
 
-class BorrowedCategories(BorrowedHead):
+class HFCategories(HFHead):
     """Sets doc.cats, the probability of each label. Where several of the model's labels have one
     name it is their sum, or the highest where labels do not exclude each other.
 
@@ -213,24 +213,24 @@ class BorrowedCategories(BorrowedHead):
 
 
 def make_entities(nlp: Language, name: str, source: str) -> Pipe:
-    return BorrowedEntities(name, source)
+    return HFEntities(name, source)
 
 
 def make_categories(nlp: Language, name: str, source: str) -> Pipe:
-    return BorrowedCategories(name, source)
+    return HFCategories(name, source)
 
 
 # Each package has a copy of this file; spaCy takes a name once.
-if not Language.has_factory("borrowed_ner"):
+if not Language.has_factory("hf_head_ner"):
     Language.factory(
-        "borrowed_ner",
+        "hf_head_ner",
         func=make_entities,
         assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
         default_config={"source": ""},
         default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
     )
     Language.factory(
-        "borrowed_textcat",
+        "hf_head_textcat",
         func=make_categories,
         assigns=["doc.cats"],
         default_config={"source": ""},

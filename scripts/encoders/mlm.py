@@ -19,10 +19,10 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from ..errors import UserError, first_line
-from ..files import discard, written_beside
-from .blocks import Blocks
+from ..common.errors import UserError, first_line
+from ..common.files import discard, written_beside
 from .hardware import has_bfloat16, has_gpu
+from .packing import Blocks
 
 # Above e^50 nothing can be told apart any more.
 HIGHEST_LOSS = 50

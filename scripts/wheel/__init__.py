@@ -1,0 +1,1 @@
+"""What runs where this project is not: it imports nothing of it."""
