@@ -1,4 +1,4 @@
-"""Hostile corpora: each conversion ends in one line that says what, where and what to do."""
+"""Hostile corpora: each conversion ends with one line that says what, where and what to do."""
 
 import bz2
 import gzip
@@ -40,7 +40,7 @@ from .cases import (
 )
 
 SST2, FLUE = delimited("sentence", "label"), delimited("Text", "Label")
-# Each has its é on the third line and nowhere else.
+# Each has an é on its third line and nowhere else.
 READERS: dict[str, tuple[str, bytes]] = {
     "sst2": ("sst2 in.tsv", SST2),
     "cls": ("cls in.review", XML.encode()),
@@ -55,7 +55,7 @@ READERS: dict[str, tuple[str, bytes]] = {
 
 
 def hazards(reader: str, file: str, good: bytes) -> Iterator[tuple]:
-    """Yield (name, files, fragments) of what can happen to every reader."""
+    """Yield (name, files, fragments) of what can happen to any reader."""
     broken = {
         "cls": f"{file}:1: broken XML | get the file again",
         "parquet": f"{file}: row 1: no Parquet file, or one that is cut short | get it again",
