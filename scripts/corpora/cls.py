@@ -12,7 +12,7 @@ from xml.etree.ElementTree import ParseError, TreeBuilder
 from defusedxml import DefusedXmlException, ElementTree
 
 from ..common.errors import UserError, sift
-from ..common.rawfile import RawFile, plain_path, split_of, two_of_one
+from ..common.rawfile import RawFile, plain_path, split_of, duplicate_split
 from .examples import Format, LabelledText, Log, Notes
 from .options import Options
 from .tabular import delimited
@@ -50,7 +50,7 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
                 if event == "start" or item.tag != "item":
                     continue
                 number += 1
-                place = file.place(number)
+                place = file.location(number)
                 rating = item.findtext("rating", "").strip()
                 text = clean(item.findtext("text") or "")
                 category = item.findtext("category") or file.path.parent.name
@@ -100,7 +100,7 @@ def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledTex
         quoting=options.quoting,
     )
     for number, row in rows:
-        place = file.place(number)
+        place = file.location(number)
         label, text = row["label"].strip(), clean(row["text"])
         if label not in ("0", "1"):
             raise UserError(f"{place}: label {label[:20]!r}; expected 0 or 1.")
@@ -154,7 +154,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
         if split is None:
             ignored.add("file without labels", str(path))
         elif (split, path.parent) in found:
-            raise two_of_one(split, found[split, path.parent], path)
+            raise duplicate_split(split, found[split, path.parent], path)
         else:
             found[split, path.parent] = path
     files: dict[str, list[Path]] = {}

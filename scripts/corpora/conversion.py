@@ -91,12 +91,12 @@ class Conversion:
                     labels.update(example.own_labels)
                     if len(labels) > MAX_LABELS:
                         raise UserError(
-                            f"{file.place(example.number)}: over {MAX_LABELS:,} different labels, "
+                            f"{file.location(example.number)}: over {MAX_LABELS:,} different labels, "
                             f"such as {example.label[:40]!r}; is this the label column?"
                         )
                 if len(kinds) == 2:
                     raise UserError(
-                        f"{file.place(example.number)}: labels and entities in one corpus; "
+                        f"{file.location(example.number)}: labels and entities in one corpus; "
                         "convert them one by one."
                     )
                 if split == "train" and self.carves:
@@ -139,7 +139,7 @@ class Conversion:
         written: dict[str, Counter] = {source.file.name: Counter() for source in self.sources}
         writers: dict[str, SplitWriter] = {}
         for (_, file, within), example, split in self.assigned(logs, "write"):
-            log, place = logs[file.name], file.place(example.number)
+            log, place = logs[file.name], file.location(example.number)
             text, annotation = keys(example)
             if not split:
                 log.skip(LEFT_OUT, place)

@@ -87,7 +87,7 @@ def count_entities(file: RawFile, layouts: Sequence[Layout]) -> dict[int, tuple[
         if len(row) != layout.width or line[0] in UNUSUAL or DOCUMENT in line:
             row = layout.row(line)
             if row or not line.startswith(COMMENTS):
-                row = unusual(line, layout, first, log, file.place(number))
+                row = unusual(line, layout, first, log, file.location(number))
         first = row is None
         tags = row and [row[x.tag] if x.tag < len(row) else "O" for x in layouts]
         if tags and any(tag != "O" for tag in tags):
@@ -156,7 +156,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     for number, line in file.lines():
         row = line.split(separator)
         if len(row) != width or line[0] in UNUSUAL or (token and DOCUMENT in line):
-            row = unusual(line, layout, not rows, log, file.place(number))
+            row = unusual(line, layout, not rows, log, file.location(number))
             if row is None:
                 if rows:
                     yield sentence()
@@ -169,7 +169,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if not rows:
             start = number
         elif len(rows) >= limit and row[tag][:1] not in ("I", "M", "E", "L"):
-            log.repair(f"sentence of over {limit} words, cut", file.place(start))
+            log.repair(f"sentence of over {limit} words, cut", file.location(start))
             yield sentence()
             rows = []
             start = number

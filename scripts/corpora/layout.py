@@ -188,7 +188,7 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda w: (widths[w], w))
     rows = [row for row in rows if len(row) == width]
-    place = file.place(filled[0][0])
+    place = file.location(filled[0][0])
     if width < 2:
         raise UserError(
             f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."

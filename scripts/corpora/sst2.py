@@ -29,7 +29,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
         quoting="none",
     )
     for number, row in rows:
-        place = file.place(number)
+        place = file.location(number)
         label, text = row.get("label", "-1").strip(), row["sentence"].strip()
         if label == "-1":
             log.skip(UNLABELLED, place)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..common.errors import UserError
 from ..common.rawfile import RawFile, plain_path
 from .examples import Example, Format, LabelledText, Log, SpannedText
-from .labels import Labels
+from .labels import LabelReader
 from .options import Options
 from .tabular import Row, delimited, delimiter_of, json_lines, parquet
 from .tags import EDGE, NOTHING
@@ -116,9 +116,9 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
 
     Raises UserError for a missing column, several labels of one text, bad offsets.
     """
-    labels = Labels(file, options)
+    labels = LabelReader(file, options)
     for number, row in rows_of(file, options, log):
-        place = file.place(number)
+        place = file.location(number)
         text = row[column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", place)]
         name = column(row, options.label_column or "", LABEL_COLUMNS, "--label-column", place)
         label = row[name]

@@ -68,7 +68,7 @@ def delimited(
             lines.append(line)
             # All its fields as long as they may be; the exact count is that of each.
             if quoting is None and len(lines) > FIELD_LINES * len(names or [""]):
-                raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+                raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY}")
             yield f"{line}\n"
 
     reader = csv.reader(
@@ -81,11 +81,11 @@ def delimited(
         for row in reader:
             if len(lines) > 1 and quoting is None:
                 if any(field.count("\n") >= FIELD_LINES for field in row):
-                    raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+                    raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY}")
                 width = len(names or row)
                 if delimiter == "\t" and all(x.count("\t") == width - 1 for x in lines):
                     raise UserError(
-                        f"{file.place(number)}: a quoted field over {len(lines)} lines, each of "
+                        f"{file.location(number)}: a quoted field over {len(lines)} lines, each of "
                         f"which has the {width} columns of a row; {STRAY}"
                     )
             lines.clear()
@@ -96,13 +96,13 @@ def delimited(
                 names = [name.strip().strip('"').casefold() for name in row]
                 if len(set(names)) < len(names):
                     raise UserError(
-                        f"{file.place(number)}: a column name stands twice in the header, "
+                        f"{file.location(number)}: a column name stands twice in the header, "
                         f"{str(row)[:80]}; rename one."
                     )
-                check_columns(names, required, usual, file.place(number))
+                check_columns(names, required, usual, file.location(number))
             elif len(row) != len(names):
                 raise UserError(
-                    f"{file.place(number)}: {len(row)} columns, {str(row)[:40]}, where the header "
+                    f"{file.location(number)}: {len(row)} columns, {str(row)[:40]}, where the header "
                     f"has {len(names)} ({', '.join(names)[:80]}); mend the line."
                 )
             else:
@@ -115,7 +115,7 @@ def delimited(
         )
         if quoting == "none":
             advice = "mend the line"
-        raise UserError(f"{file.place(number)}: broken quoting ({error}); {advice}.") from error
+        raise UserError(f"{file.location(number)}: broken quoting ({error}); {advice}.") from error
 
 
 def style(quoting: str | None) -> int:
@@ -158,14 +158,14 @@ def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
             reason = f"it is a {type(row).__name__}"
         if not isinstance(row, dict):
             raise UserError(
-                f"{file.place(number)}: no JSON object on this line ({reason}); write one object a "
+                f"{file.location(number)}: no JSON object on this line ({reason}); write one object a "
                 'line, {"text": …, "label": …}.'
             )
         log.lines["rows"] += 1
         yield number, {name.casefold(): value for name, value in row.items()}
 
 
-def class_name(number: float | None, names: Sequence[str], place: str) -> str | None:
+def class_name(number: float | None, names: Sequence[str], location: str) -> str | None:
     """Return the name of a class; None for a negative number, which stands for no label.
 
     Raises UserError for a number that has no name.
@@ -174,8 +174,8 @@ def class_name(number: float | None, names: Sequence[str], place: str) -> str | 
         return None
     if number >= len(names):
         raise UserError(
-            f"{place}: class {number}, and the names are of 0 to {len(names) - 1} "
-            f"({', '.join(names)[:80]}); mend the row or the names."
+            f"{location}: class {number} has no name; there are names for 0 to {len(names) - 1} "
+            f"({', '.join(names)[:80]}); fix the row or the names."
         )
     return names[int(number)]
 
@@ -206,13 +206,13 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                     row = {name.casefold(): value for name, value in row.items()}
                     for name, names in classes.items():
                         if not isinstance(row[name], str):
-                            row[name] = class_name(row[name], names, file.place(number))
+                            row[name] = class_name(row[name], names, file.location(number))
                     log.lines["rows"] += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         if getattr(error, "errno", None):
             raise
         raise UserError(
-            f"{file.place(number + 1)}: no Parquet file, or one that is cut short ({first_line(error)[:120]}); get "
+            f"{file.location(number + 1)}: no Parquet file, or one that is cut short ({first_line(error)[:120]}); get "
             "it again."
         ) from error

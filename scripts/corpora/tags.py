@@ -39,7 +39,7 @@ class TagDecoder:
         self.known: dict[str, tuple[str, str]] = {"O": ("", "")}
 
     def place(self, number: int, index: int) -> str:
-        return self.file.place(number + index * self.lines_per_word)
+        return self.file.location(number + index * self.lines_per_word)
 
     def split(self, tag: str, place: str) -> tuple[str, str]:
         """Return (prefix, label) of a tag, ("", "") for O."""

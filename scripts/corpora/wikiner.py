@@ -37,7 +37,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         for token in tokens:
             if len(token) != 3:
                 raise UserError(
-                    f"{file.place(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; mend it, or is this "
+                    f"{file.location(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; mend it, or is this "
                     "another format?"
                 )
         words, tags = [word for word, _, _ in tokens], [tag for _, _, tag in tokens]

@@ -100,7 +100,7 @@ def test_a_sentence_with_an_unlabelled_tag_is_left_out(write, format):
 @pytest.mark.parametrize(
     "rows, told",
     [
-        (tagged([[0], [4]], NUMBERS), "row 2: class 4, and the names are of 0 to 3 "),
+        (tagged([[0], [4]], NUMBERS), "row 2: class 4 has no name; there are names for 0 to 3 "),
         (tagged([[0, 1]], NUMBERS, [["a"]]), "row 1: 1 tokens and 2 tags"),
         (tagged([["O"], ["LOC"]], STRINGS), "row 2: ner_tags holds 'LOC', which does not say"),
     ],
@@ -149,7 +149,9 @@ def test_a_table_of_numbers_without_names_is_refused(kind):
 
 def test_a_number_without_a_name_is_refused_with_its_row():
     rows = labelled([0, 1, 2], NUMBERS)
-    with pytest.raises(UserError, match=r"row 3: class 2, and the names are of 0 to 1 \(no, yes\)"):
+    with pytest.raises(
+        UserError, match=r"row 3: class 2 has no name; there are names for 0 to 1 \(no, yes\)"
+    ):
         lines("table", rows, ["no", "yes"])
 
 

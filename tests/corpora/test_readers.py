@@ -207,7 +207,9 @@ def test_a_transcript_is_told_by_its_suffix(write, name, lines):
 def test_two_files_of_one_split_are_refused(write):
     folder = write("train.conll", "a O\n").parent
     write("train2.conll", "a O\n")
-    with pytest.raises(UserError, match="train.conll and train2.conll are both the train split"):
+    with pytest.raises(
+        UserError, match="both train.conll and train2.conll are named after the train"
+    ):
         find_files(folder, Notes().add)
 
 
@@ -219,9 +221,9 @@ def test_two_files_of_one_split_are_refused(write):
         (iob, "train.iob", "à O\nParis -LOC\n. O\n", r"train.iob:2: '-LOC' is no tag"),
         (iob, "train.iob", "à O\nParis BI-LOC\n. O\n", r"train.iob:2: 'BI-LOC' is no tag"),
         (iob, "train.iob", "w O\n" * 260 + "w\t\n", r"'' is no tag"),
-        (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not UTF-8"),
+        (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not valid UTF-8"),
         (wikiner, "train.wikiner", "a|b|O\nParis\n", r"train.wikiner:2: 'Paris' is not word"),
-        (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "cut short"),
+        (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "truncated"),
         (sst2, "train.tsv", "a film\t1\n", r"train.tsv:1: no column 'sentence'"),
         (sst2, "train.tsv", "sentence\tlabel\nx\t1\textra\n", r"train.tsv:2: 3 columns"),
         (sst2, "train.tsv", "sentence\tlabel\nx\tpos\n", r"train.tsv:2: label 'pos'"),

@@ -92,7 +92,9 @@ def test_compressed_reviews_are_found(reviews, tmp_path, suffix):
 def test_reviews_that_stand_there_compressed_as_well_are_not_read_twice(reviews, tmp_path):
     path = reviews / "fr" / "dvd" / "train.review"
     path.with_name("train.review.gz").write_bytes(gzip.compress(path.read_bytes()))
-    with pytest.raises(UserError, match="train.review and train.review.gz are both the train"):
+    with pytest.raises(
+        UserError, match="both train.review and train.review.gz are named after the train"
+    ):
         convert("cls", reviews, tmp_path / "out", language="fr")
 
 

@@ -288,7 +288,11 @@ def test_what_an_annotator_refused_is_skipped(write):
     "content, options, message",
     [
         ('text,entities\na,"[[0,1,""A""]]"\n', {}, "train.csv:2: the entities are a text"),
-        ("text,label\na,0\n", {"label_names": "neg=0"}, "no label is one of --label-names"),
+        (
+            "text,label\na,0\n",
+            {"label_names": "neg=0"},
+            "--label-names neg=0: the file has none of these labels",
+        ),
     ],
 )
 def test_tables_that_would_be_read_as_something_else(write, content, options, message):

@@ -71,9 +71,9 @@ def hazards(reader: str, file: str, good: bytes) -> Iterator[tuple]:
         pairs = {"cls": (b">1<", b">4<"), "jsonl": (b'"b"', b'"a"')}
         yield "one", good.replace(*pairs.get(reader, (b"0\n", b"1\n"))), one
     yield "empty", b"", broken or f"{file}: no example in it (the file is empty)"
-    yield "png", PNG, broken or f"{file}:3: a NUL character: this is no plain text"
-    yield "random", BYTES, broken or f"{file}:1: not UTF-8"
-    yield "zip", zipped(good), broken or f"{file}:1: a NUL character: this is no plain text"
+    yield "png", PNG, broken or f"{file}:3: NUL character, so this is not plain text"
+    yield "random", BYTES, broken or f"{file}:1: not valid UTF-8"
+    yield "zip", zipped(good), broken or f"{file}:1: NUL character, so this is not plain text"
     yield "folder", folder, f"{file}: no corpus file found"
     unusable = {f"{file}/README": "train", f"{file}/in.md": "dev", f"{file}/up": link("..")}
     yield "unusable", unusable, f"{file}: no corpus file found; names must hold train"
@@ -81,10 +81,14 @@ def hazards(reader: str, file: str, good: bytes) -> Iterator[tuple]:
         yield "category", {f"{file}/a/train.review": XML}, f"{file}: no category 'x'; there are a"
     else:
         two = {f"{file}/train.a": good, f"{file}/train.b": good}
-        yield "two", two, f"{file}: train.a and train.b are both the train split | --split"
-    short = f"{file}: the compressed file is cut short or broken | get it again"
+        yield (
+            "two",
+            two,
+            f"{file}: both train.a and train.b are named after the train split | --split",
+        )
+    short = f"{file}: the compressed file is truncated or corrupt | get a fresh copy"
     yield "gzip", gzip.compress(good)[:-12], broken if reader == "parquet" else short
-    yield "encoding", good, "--encoding klingon: no such encoding | iso-8859-1"
+    yield "encoding", good, "--encoding klingon: unknown encoding | iso-8859-1"
     yield "unreadable", good, f"{file}: Permission denied"
     if reader == "parquet":
         yield "truncated", good[:-20], broken
@@ -104,11 +108,11 @@ def hazards(reader: str, file: str, good: bytes) -> Iterator[tuple]:
         long = XML.replace("fin", "x" * 11_000_000)
         yield "long", long, f"{file}: item 3: a text of 11,000,000 characters | takes 1,000,000"
         return
-    yield "nul", nul, f"{file}:3: a NUL character: this is no plain text"
-    yield "latin", latin, f"{file}:3: not UTF-8 (byte 0xe9) | give --encoding iso-8859-1"
+    yield "nul", nul, f"{file}:3: NUL character, so this is not plain text"
+    yield "latin", latin, f"{file}:3: not valid UTF-8 (byte 0xe9) | pass --encoding iso-8859-1"
     yield "utf-16", good.decode().encode("utf-16-le"), f"{file}:1: | --encoding utf-16-le"
     line = good.count(b"\n") + 1
-    yield "long", good + b"x" * 11_000_000, f"{file}:{line}: a line of over 10,000,000 characters"
+    yield "long", good + b"x" * 11_000_000, f"{file}:{line}: line longer than 10,000,000 characters"
     if reader in ("sst2", "flue", "csv", "tsv"):
         mark = b"," if reader == "csv" else b"\t"
         header, rows = good.split(b"\n", 1)
@@ -185,7 +189,7 @@ CONVERSIONS = [
     Case("json-spans", "table in.jsonl", NEW_SPANS, f"in.jsonl: {MANY}"),
     Case("iob-labels", "iob in.iob", "".join(f"x B-l{i}\n" for i in NUMBERS), f"in.iob: {MANY}"),
     Case("w-labels", "wikiner in.w", "".join(f"x|N|B-l{i}\n" for i in NUMBERS), f"in.w: {MANY}"),
-    Case("iob-50-mb", "iob in.iob", b"x" * 50_000_000, "in.iob:1: a line of over 10,000,000"),
+    Case("iob-50-mb", "iob in.iob", b"x" * 50_000_000, "in.iob:1: line longer than 10,000,000"),
     Case("iob-text", "iob in.iob", IOB + X + b" O\n", f"in.iob:3: {LIMIT}"),
     Case("wikiner-text", "wikiner in.w", WIKINER + X_TOKENS, f"in.w:5: {LIMIT}"),
     # CSV
@@ -233,8 +237,8 @@ CONVERSIONS = [
     Case("tar-link", "cls in.tar.gz", tarred(REVIEW, b"", "/etc/passwd", tarfile.SYMTYPE), NO_FILE),
     Case("tar-hard", "cls in.tar.gz", tarred(REVIEW, b"", "/etc/passwd", tarfile.LNKTYPE), NO_FILE),
     Case("tar-other", "cls in.tar.gz", tarred("fr/readme.txt", b"x"), NO_FILE),
-    Case("tar-cut", "cls in.tar.gz", half(tarred(REVIEW, BYTES * 9)), "in.tar.gz: | is cut short"),
-    Case("tar-short", "cls in.tar.gz", tarred(REVIEW, BYTES)[:60], "in.tar.gz: | is cut short"),
+    Case("tar-cut", "cls in.tar.gz", half(tarred(REVIEW, BYTES * 9)), "in.tar.gz: | is truncated"),
+    Case("tar-short", "cls in.tar.gz", tarred(REVIEW, BYTES)[:60], "in.tar.gz: | is truncated"),
     *(
         Case(f"tar-{format}", f"{format} in.tgz", tarred("train", b"x"), "in.tgz: an archive; un")
         for format in ("sst2", "iob", "wikiner", "table")
@@ -249,7 +253,7 @@ CONVERSIONS = [
     Case("strict-long", "iob in.iob --strict --max-words 1", IOB, f"in.iob:3: sentence | {STRICT}"),
     Case("columns-json", "table in.jsonl --columns text,label", JSON, "in.jsonl: --columns"),
     Case("cls-encoding", "cls in.review --encoding utf-8", CODED_LATIN, "in.review:4: broken XML"),
-    Case("report-taken", "iob in.iob", {"in.iob": IOB, "out/report.json/x": "mine"}, "out/report.json: a folder"),
+    Case("report-taken", "iob in.iob", {"in.iob": IOB, "out/report.json/x": "mine"}, "out/report.json: already exists as a folder"),
     Case("category", "cls in.review --category a", XML, "--category: it picks a folder"),
     Case("ratios-all", "iob in.iob --dev-ratio .5 --test-ratio .5", IOB, NO_REST),
     Case("ratios-more", "iob in.iob --dev-ratio .9 --test-ratio .9", IOB, NO_REST),
