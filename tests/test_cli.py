@@ -81,14 +81,15 @@ def test_modules_of_commands_still_run_for_one_version():
     assert result.returncode == 0, result.stderr
     for module, name in zip(MODULES, NAMES, strict=True):
         assert f"Usage: python -m scripts {name}" in result.stdout
-        renamed = f"`python -m {module}` will be removed; write `python -m scripts {name}`"
+        renamed = f"`python -m {module}` will be removed; use `python -m scripts {name}`"
         assert renamed in result.stderr
 
 
 def test_an_old_name_still_works_for_one_version():
     result = python("-m", "scripts", "borrow", "--help")
     assert (
-        "Usage: python -m scripts wrap" in result.stdout and "is called `wrap` now" in result.stderr
+        "Usage: python -m scripts wrap" in result.stdout
+        and "has been renamed to `wrap`" in result.stderr
     )
 
 
