@@ -1,4 +1,4 @@
-"""The splits of earlier conversions that stay beside those of this one."""
+"""Splits of earlier conversions that are kept when a single file is converted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +16,11 @@ from .examples import SPLITS, Example
 REPLACED = "in a carved split that another file replaced"
 
 
-class Kept:
-    """What stays in a folder when a single file is converted into it.
+class ExistingSplits:
+    """The splits in a folder that are kept when a single file is converted into it.
 
-    That is its other splits, but not those that were carved from the train split that the file
-    replaces: they go with it.
+    These are the folder's other splits, except those carved from a train split that the file
+    replaces: they are replaced with it.
     """
 
     def __init__(self, folder: Path, report: dict, splits: list[str]) -> None:
@@ -32,85 +32,89 @@ class Kept:
         return read_docs(self.folder / f"{name}.spacy", Vocab())
 
     def labels(self) -> set[str]:
-        """Return the labels that each text of the splits has a value for."""
+        """Return the labels in the `cats` of the texts, the same in all splits."""
         return set(next(self.docs(next(iter(self.splits)))).cats)
 
     def examples(self, name: str, kind: type[Example]) -> Iterator[Example]:
-        """Yield what is in a split as examples of a kind, with a progress bar."""
+        """Yield the examples of a split, all of one kind, with a progress bar."""
         total = self.splits[name]["examples"]
         for doc in tqdm(self.docs(name), desc=f"read {name}.spacy", total=total):
             yield example_of(doc, kind)
 
-    def check(self, split: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the labels that `split`, in which there are these, shares with the others.
+    def check_labels(self, split: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the labels of the corpus, given those in the file for `split`.
 
-        Raises UserError for another task, and for labels that one side alone has.
+        Raises UserError if the splits are for different tasks, or if their labels are incompatible.
         """
         if not self.splits:
             return labels
         others = ", ".join(self.splits)
-        if any(("labels" in kept) != bool(labels) for kept in self.splits.values()):
-            has, is_ = ("entities", "labels") if labels else ("labels", "entities")
+        if any(("labels" in report) != bool(labels) for report in self.splits.values()):
+            existing, new = ("entities", "labels") if labels else ("labels", "entities")
             raise UserError(
-                f"{self.folder}: its {others} has {has}, this file {is_}; choose another folder."
+                f"{self.folder}: the existing splits ({others}) have {existing}, but this file has {new}; "
+                "choose another folder."
             )
         if not labels:
             return labels
         known = self.labels()
         if new := sorted(set(labels) - known):
             raise UserError(
-                f"{self.folder}: its {others} has no label {new[0]!r}, only {shown(known)}; "
-                "convert train first, from a file that has all labels, or choose another folder."
+                f"{self.folder}: label {new[0]!r} is not in the existing splits ({others}), which have "
+                f"{listed(known)}; convert train first, from a file with all labels, or choose another "
+                "folder."
             )
-        if split == "train" and (lacking := sorted(known - set(labels))):
+        if split == "train" and (missing := sorted(known - set(labels))):
             raise UserError(
-                f"{self.folder}: its {others} has the label {lacking[0]!r}, which this train split "
-                "lacks; choose another folder."
+                f"{self.folder}: the existing splits ({others}) have the label {missing[0]!r}, which is "
+                "not in this train split; choose another folder."
             )
         return tuple(sorted(known))
 
-    def reads(self, new: dict[str, dict]) -> dict[str, dict]:
-        """Return what the report says of all files: those of the kept splits, then the new ones."""
-        reads = {}
+    def merge_read(self, new: dict[str, dict]) -> dict[str, dict]:
+        """Return the report on all files: those of the existing splits, then the new ones."""
+        merged = {}
         for name, read in self.report["read"].items():
-            left = {split: n for split, n in read["written"].items() if split in self.splits}
-            if not left and read["split"] not in self.splits:
+            kept = {split: n for split, n in read["written"].items() if split in self.splits}
+            if not kept and read["split"] not in self.splits:
                 continue
-            if lost := sum(read["written"].values()) - sum(left.values()):
-                read["skipped"][REPLACED] = {"count": lost, "first": [name]}
-            # The same name from another folder, or the file was changed since.
-            shown_as = f"{name} ({read['split']})" if name in new else name
-            reads[shown_as] = {**read, "written": left}
-        return {**reads, **new}
+            if replaced := sum(read["written"].values()) - sum(kept.values()):
+                read["skipped"][REPLACED] = {"count": replaced, "first": [name]}
+            # A file of the same name in another folder, or an earlier version of this one.
+            key = f"{name} ({read['split']})" if name in new else name
+            merged[key] = {**read, "written": kept}
+        return {**merged, **new}
 
 
-def shown(labels: set[str]) -> str:
+def listed(labels: set[str]) -> str:
     return ", ".join(sorted(labels))[:80]
 
 
-def kept_beside(folder: Path, split: str | None, language: str) -> Kept:
-    """Return what of a folder stays when a file is converted into it as `split`; for a whole
-    corpus, None, nothing does.
+def find_existing_splits(folder: Path, split: str | None, language: str) -> ExistingSplits:
+    """Return the splits that are kept when a file is converted into `folder` as `split`.
 
-    Raises UserError where its other splits are not accounted for, or of another language.
+    A `split` of None means that a complete corpus is converted: nothing is kept.
+    Raises UserError if report.json does not describe the existing splits, or for another language.
     """
     check_whole(folder)
     others = [s for s in SPLITS if split not in (s, None) and (folder / f"{s}.spacy").exists()]
     if not others:
-        return Kept(folder, {"read": {}}, [])
+        return ExistingSplits(folder, {"read": {}}, [])
     path = folder / "report.json"
     try:
         report = srsly.read_json(path)
         sources = {name: report["splits"][name]["from"] for name in others}
-        spoken = report["language"]
+        existing = report["language"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: missing, or does not tell what {', '.join(others)} in the folder came from; "
-            "delete the folder, or choose another."
+            f"{path}: missing, or does not describe the existing splits ({', '.join(others)}); delete "
+            "the folder, or choose another."
         ) from error
-    if spoken != language:
+    if existing != language:
         raise UserError(
-            f"{folder}: its corpus is of language {spoken!r}, not {language!r}; choose another "
+            f"{folder}: the existing corpus has language {existing!r}, not {language!r}; choose another "
             "folder."
         )
-    return Kept(folder, report, [s for s in others if split != "train" or sources[s] != "train"])
+    return ExistingSplits(
+        folder, report, [s for s in others if split != "train" or sources[s] != "train"]
+    )

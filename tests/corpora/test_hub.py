@@ -93,7 +93,7 @@ def test_a_sentence_with_an_unlabelled_tag_is_left_out(write, format):
     assert [s.words for s in sentences] == [["a", "b"], ["k"]]
     assert [s.entities for s in sentences] == [[(0, 2, "PER")], [(0, 1, "LOC")]]
     assert log.skipped.counts == {UNLABELLED: 4}
-    assert log.skipped.places[UNLABELLED][0] == "a/b, train: row 2"
+    assert log.skipped.locations[UNLABELLED][0] == "a/b, train: row 2"
 
 
 @pytest.mark.parametrize("format", ["iob", "wikiner"])
