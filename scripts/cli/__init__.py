@@ -33,7 +33,7 @@ def program(
         bool, typer.Option(TRACEBACK, help="Show the traceback of an error, for a bug report")
     ] = False,
 ) -> None:
-    """Text classification and named entities with transformers, from raw corpora to spaCy pipelines."""
+    """From raw corpora to spaCy pipelines: text classification and NER with transformers."""
 
 
 for group in (data, training, pipelines, encoders):
@@ -41,8 +41,8 @@ for group in (data, training, pipelines, encoders):
 
 
 def arguments() -> list[str]:
-    """Return the command-line arguments, without the quotes that `spacy project` leaves around them on
-    Windows."""
+    """Return the command-line arguments, without the quotes that `spacy project` leaves around them
+    on Windows."""
     values = sys.argv[1:]
     if sys.platform == "win32":
         return [re.sub(r"""^(["'])(.*)\1$""", r"\2", value, flags=re.DOTALL) for value in values]
@@ -50,7 +50,7 @@ def arguments() -> list[str]:
 
 
 def run(command: str = "") -> NoReturn:
-    """Run the program, or one of its commands; report a UserError in one line and exit with status 1.
+    """Run the program or one `command`; report a UserError in one line and exit with status 1.
 
     So is an OSError caused by the environment (permissions, disk, missing files): one that names a
     file, or whose errno is in SURROUNDINGS.
@@ -80,7 +80,7 @@ def run(command: str = "") -> NoReturn:
 
 
 def run_module(module: str) -> NoReturn:
-    """Run the command of a module, as in `python -m scripts.convert`; supported for one more version."""
+    """Run the command of a module (`python -m scripts.convert`), for one more version."""
     command = module.rpartition(".")[2].replace("_", "-")
     warn(f"`python -m {module}` will be removed; use `{PROGRAM} {command}`")
     run(command)

@@ -40,8 +40,8 @@ def fetch(
 
 
 def command_for(name: str) -> Callable[..., None]:
-    """Return the command that converts a format, with the fields of `Plan` and those of `Options` that
-    apply to the format as its options."""
+    """Return the command that converts a format, with the fields of `Plan` and those of `Options`
+    that apply to the format as its options."""
 
     def command(
         input: Annotated[

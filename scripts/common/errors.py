@@ -76,7 +76,7 @@ def sift(what: str, error: Exception) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a warning on one line; wasabi would wrap it at 80 characters, in the middle of paths."""
+    """Print a warning on one line; wasabi wraps at 80 characters, in the middle of paths."""
     typer.secho(f"⚠ {text}", fg="yellow", err=True)
 
 

@@ -30,7 +30,7 @@ GRACE_PERIOD = 600
 
 
 def partials(folder: Path) -> list[Path]:
-    """Return the sibling folders that hold output for `folder`: being written, or left by a kill."""
+    """Return the sibling folders with output for `folder`, in progress or left by a kill."""
     return sorted(folder.parent.glob(f".{glob.escape(folder.name)}-*.partial"))
 
 
@@ -59,8 +59,8 @@ def sweep(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder if it exists. It is renamed first, so that a kill never leaves part of it under
-    its name."""
+    """Delete a folder if it exists. It is renamed first, so that a kill never leaves part of it
+    under its name."""
     sweep(folder)
     if folder.exists():
         partial = new_partial(folder)

@@ -75,7 +75,7 @@ def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
 
 
 def split(lines: Iterable[str], held_out: bool) -> Iterator[str]:
-    """Yield the lines to train on or, if `held_out`, every twentieth line, held out for evaluation."""
+    """Yield the lines to train on or, if `held_out`, every twentieth one, for evaluation."""
     return (line for n, line in enumerate(lines) if (n % HELD_OUT == HELD_OUT - 1) == held_out)
 
 

@@ -49,15 +49,15 @@ WORD = re.compile(r"[^\W\d_]+")
 
 
 def printable(name: str) -> str:
-    """Return a file name with what is not UTF-8 replaced, so that it can be printed and reported."""
+    """Return a file name that can be printed and reported: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode("utf8", "replace")
 
 
 class RawFile:
     """One file of a corpus.
 
-    `name` is its name in messages; `unit` is what its locations count ("row", "item"), "" for lines.
-    Raises UserError for an unknown encoding.
+    `name` is its name in messages; `unit` is what its locations count ("row", "item"), "" for
+    lines. Raises UserError for an unknown encoding.
     """
 
     def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
@@ -69,7 +69,8 @@ class RawFile:
                 io.TextIOWrapper(io.BytesIO(), encoding)
             except LookupError as error:
                 raise UserError(
-                    f"--encoding {encoding}: unknown encoding; use a name such as iso-8859-1 or windows-1252."
+                    f"--encoding {encoding}: unknown encoding; use a name such as iso-8859-1 or "
+                    "windows-1252."
                 ) from error
         self.unit = ""
         self.size = path.stat().st_size
@@ -103,7 +104,8 @@ class RawFile:
                 if opener is None or getattr(error, "errno", None):
                     raise
                 raise UserError(
-                    f"{self}: the compressed file is truncated or corrupt ({error}); get a fresh copy."
+                    f"{self}: the compressed file is truncated or corrupt ({error}); get a fresh "
+                    "copy."
                 ) from error
 
     def head(self) -> bytes:
@@ -141,8 +143,8 @@ class RawFile:
                     *lines, rest = block.split(end)
                     if len(rest) > MAX_LINE:
                         raise UserError(
-                            f"{self.location(number + len(lines) + 1)}: line longer than {MAX_LINE:,} "
-                            "characters; check the format, or break it into lines."
+                            f"{self.location(number + len(lines) + 1)}: line longer than "
+                            f"{MAX_LINE:,} characters; check the format, or break it into lines."
                         )
                     if "\r" in block:
                         lines = [line.rstrip("\r") for line in lines]
@@ -156,8 +158,8 @@ class RawFile:
                 text.detach()
 
     def named_encoding(self, head: bytes) -> str:
-        """Return the encoding that the user named, in its variant with a byte order mark if the file
-        begins with one.
+        """Return the encoding that the user named, in its variant with a byte order mark if the
+        file begins with one.
 
         Raises UserError if the mark is that of another encoding.
         """
@@ -167,8 +169,8 @@ class RawFile:
             return name
         if name[:6] != marked[:6] and name[:5] != marked[:5]:
             raise UserError(
-                f"{self}: begins with the byte order mark of {marked[:6].rstrip('-')}; omit --encoding "
-                f"{self.encoding}."
+                f"{self}: begins with the byte order mark of {marked[:6].rstrip('-')}; omit "
+                f"--encoding {self.encoding}."
             )
         return marked
 
@@ -185,8 +187,8 @@ class RawFile:
             ("utf-16", "utf-32")
         ):
             return f"{self.location(number)}: not valid {self.encoding} ({error}); try another --encoding."
-        # Decoding was done in blocks: find the line, and whether the file has bytes that are letters
-        # in Windows-1252 only.
+        # Decoding was done in blocks: find the line, and whether the file has bytes that are
+        # letters in Windows-1252 only.
         location = byte = None
         windows = False
         with self.open() as stream:
@@ -201,8 +203,8 @@ class RawFile:
             return f"{self}: truncated: ends within a {self.encoding} character; get a fresh copy."
         guess = "windows-1252" if windows else "iso-8859-1"
         return (
-            f"{location}: not valid {self.encoding.upper()} (byte 0x{byte:02x}); for older French or "
-            f"English text, pass --encoding {guess}."
+            f"{location}: not valid {self.encoding.upper()} (byte 0x{byte:02x}); for older French "
+            f"or English text, pass --encoding {guess}."
         )
 
 
@@ -231,10 +233,10 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, list[Path]]:
-    """Return the file of each split in a folder, identified by file name; report others as `ignored`.
+    """Return the file of each split in a folder, by file name; report others as `ignored`.
 
-    If there is only one file, it is train, whatever its name. Raises UserError if two files are named
-    after the same split.
+    If there is only one file, it is train, whatever its name. Raises UserError if two files are
+    named after the same split.
     """
     found: dict[str, list[Path]] = {}
     paths = visible_files(folder)

@@ -34,10 +34,11 @@ class BlankPipeline:
         return frozenset({t.idx for t in doc} | {t.idx + len(t) for t in doc})
 
     def is_boundary(self, index: int, words: Sequence[str], spaces: Sequence[bool]) -> bool:
-        """Return whether the tokenizer, applied to the text, has a token boundary before words[index].
+        """Return whether the tokenizer, applied to the text, has a token boundary before
+        words[index].
 
-        spaCy's own tokenizer always splits at whitespace, so it is applied only to the string between
-        two spaces. Others (Japanese, Vietnamese) are applied to the whole text.
+        spaCy's own tokenizer always splits at whitespace, so it is applied only to the string
+        between two spaces. Others (Japanese, Vietnamese) are applied to the whole text.
         """
         if index in (0, len(words)):
             return True

@@ -1,6 +1,7 @@
 """Webis-CLS-10 reviews (XML) as used by FLUE's CLS task, and FLUE's own TSV.
 
-A rating above 3 is positive, and only `<text>` is used (Prettenhofer and Stein 2010; Le et al. 2020).
+A rating above 3 is positive, and only `<text>` is used (Prettenhofer and Stein 2010; Le et al.
+2020).
 """
 
 import html
@@ -134,9 +135,9 @@ def wanted(name: str, language: str) -> bool:
 def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
     """Return the files of each split, for all categories of a language or for --category.
 
-    The archive has one folder per language (de, en, fr, jp). If no folder is named after a language,
-    everything below `folder` is read.
-    Raises UserError if there are reviews in other languages only, or none of the category.
+    The archive has one folder per language (de, en, fr, jp). If no folder is named after a
+    language, everything below `folder` is read. Raises UserError if there are reviews in other
+    languages only, or none of the category.
     """
     folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
     available = sorted({path.name for path in folders} & set(LANGUAGES))

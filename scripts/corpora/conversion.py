@@ -47,8 +47,8 @@ def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iter
 
 
 class Conversion:
-    """Converts a corpus in one pass, after a counting pass if splits are carved or labels depend on the
-    data, and another one if leaks are dropped."""
+    """Converts a corpus in one pass, after a counting pass if splits are carved or labels depend on
+    the data, and another one if leaks are dropped."""
 
     def __init__(
         self,
@@ -99,8 +99,9 @@ class Conversion:
                     labels.update(example.all_labels)
                     if len(labels) > MAX_LABELS:
                         raise UserError(
-                            f"{file.location(example.number)}: over {MAX_LABELS:,} distinct labels, such "
-                            f"as {example.label[:40]!r}; check that this is the label column."
+                            f"{file.location(example.number)}: over {MAX_LABELS:,} distinct "
+                            f"labels, such as {example.label[:40]!r}; check that this is the label "
+                            "column."
                         )
                 if len(kinds) == 2:
                     raise UserError(
@@ -245,8 +246,8 @@ class Conversion:
         # A test split added to an existing train split may have only one label.
         if self.labels and len(counts) < 2 and "train" not in self.existing.splits:
             raise UserError(
-                f"{where}: all texts have the same label, {next(iter(counts))!r}, but a classifier needs "
-                "two; check the label column and the file."
+                f"{where}: all texts have the same label, {next(iter(counts))!r}, but a classifier "
+                "needs two; check the label column and the file."
             )
         counts = sum((writer.counts for writer in writers.values()), Counter())
         if len(counts) > MAX_LABELS:

@@ -64,10 +64,10 @@ def inner_apostrophe(words: Sequence[str], index: int) -> bool:
 def infer_spaces(words: Sequence[str], language: str) -> list[bool]:
     """Return, for each word, whether a space follows it: the `spaces` of `spacy.tokens.Doc`.
 
-    French: elisions (l', qu'), inverted pronouns (-t-il) and low punctuation are attached; the space
-    before : ; ! ? » and % is kept. Chinese, Japanese and Thai: spaces only between two words in Latin
-    script. Other languages: English clitics (n't, 's) and all closing punctuation are attached.
-    Straight double quotes alternately open and close.
+    French: elisions (l', qu'), inverted pronouns (-t-il) and low punctuation are attached; the
+    space before : ; ! ? » and % is kept. Chinese, Japanese and Thai: spaces only between two words
+    in Latin script. Other languages: English clitics (n't, 's) and all closing punctuation are
+    attached. Straight double quotes alternately open and close.
     """
     if language in UNSPACED:
         latin = [bool(LATIN.match(word[-1:]) and LATIN.match(word[:1])) for word in words]

@@ -10,8 +10,8 @@ from ..common.rawfile import RawFile
 from .options import Options
 
 SPLITS = ("train", "dev", "test")
-# The document that an example belongs to: its number in the file, from 1, or the name that the corpus
-# gives it; None if the file has no document boundaries.
+# The document that an example belongs to: its number in the file, from 1, or the name that the
+# corpus gives it; None if the file has no document boundaries.
 Document = int | str | None
 
 

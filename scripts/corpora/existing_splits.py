@@ -52,22 +52,22 @@ class ExistingSplits:
         if any(("labels" in report) != bool(labels) for report in self.splits.values()):
             existing, new = ("entities", "labels") if labels else ("labels", "entities")
             raise UserError(
-                f"{self.folder}: the existing splits ({others}) have {existing}, but this file has {new}; "
-                "choose another folder."
+                f"{self.folder}: the existing splits ({others}) have {existing}, but this file has "
+                f"{new}; choose another folder."
             )
         if not labels:
             return labels
         known = self.labels()
         if new := sorted(set(labels) - known):
             raise UserError(
-                f"{self.folder}: label {new[0]!r} is not in the existing splits ({others}), which have "
-                f"{listed(known)}; convert train first, from a file with all labels, or choose another "
-                "folder."
+                f"{self.folder}: label {new[0]!r} is not in the existing splits ({others}), which "
+                f"have {listed(known)}; convert train first, from a file with all labels, or "
+                "choose another folder."
             )
         if split == "train" and (missing := sorted(known - set(labels))):
             raise UserError(
-                f"{self.folder}: the existing splits ({others}) have the label {missing[0]!r}, which is "
-                "not in this train split; choose another folder."
+                f"{self.folder}: the existing splits ({others}) have the label {missing[0]!r}, "
+                "which is not in this train split; choose another folder."
             )
         return tuple(sorted(known))
 
@@ -107,13 +107,13 @@ def find_existing_splits(folder: Path, split: str | None, language: str) -> Exis
         existing = report["language"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path}: missing, or does not describe the existing splits ({', '.join(others)}); delete "
-            "the folder, or choose another."
+            f"{path}: missing, or does not describe the existing splits ({', '.join(others)}); "
+            "delete the folder, or choose another."
         ) from error
     if existing != language:
         raise UserError(
-            f"{folder}: the existing corpus has language {existing!r}, not {language!r}; choose another "
-            "folder."
+            f"{folder}: the existing corpus has language {existing!r}, not {language!r}; choose "
+            "another folder."
         )
     return ExistingSplits(
         folder, report, [s for s in others if split != "train" or sources[s] != "train"]

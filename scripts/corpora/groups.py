@@ -1,7 +1,7 @@
 """Groups of examples that carving keeps in one split: those of a document, or with the same text.
 
-Everything is stored in arrays with one element per row, a row being an example of train, in order: 5
-million rows take a few hundred MB.
+Everything is stored in arrays with one element per row, a row being an example of train, in order:
+5 million rows take a few hundred MB.
 """
 
 from array import array
@@ -13,8 +13,8 @@ from .examples import Example
 
 
 class Rows:
-    """What carving needs to know about the examples: 24 bytes each, and the texts if some are phrases
-    of others."""
+    """What carving needs to know about the examples: 24 bytes each, and the texts if some are
+    phrases of others."""
 
     def __init__(self, phrases: bool) -> None:
         self.texts = array("q")
@@ -80,9 +80,9 @@ def group_rows(rows: Rows, limit: int) -> numpy.ndarray:
     """Return the group number of each row, from 0 in order of appearance. A group is a document, or
     several documents that share texts.
 
-    A text in very many documents would join all of them into one group. Texts are therefore processed
-    from the rarest to the most frequent, and documents with more than `limit` rows in total are not
-    joined: their common text may end up in several splits.
+    A text in very many documents would join all of them into one group. Texts are therefore
+    processed from the rarest to the most frequent, and documents with more than `limit` rows in
+    total are not joined: their common text may end up in several splits.
     """
     documents = documents_of(rows)
     texts = numpy.frombuffer(rows.texts, dtype=numpy.int64)

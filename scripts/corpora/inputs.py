@@ -54,14 +54,15 @@ def sources_of(
     if source.is_file() and is_archive(source):
         if not format.members:
             raise UserError(
-                f"{source}: archives are not supported by this format; unpack it and give its folder."
+                f"{source}: archives are not supported by this format; unpack it and give its "
+                "folder."
             )
         root = Path(stack.enter_context(TemporaryDirectory()))
         unpack(source, root, lambda name: format.members(name, language))
         if not any(root.iterdir()):
             raise UserError(
-                f"{source}: no corpus files found; file names must contain train or test, in a folder "
-                f"named {language!r}."
+                f"{source}: no corpus files found; file names must contain train or test, in a "
+                f"folder named {language!r}."
             )
         # The top folder of an archive is not part of relative paths.
         top = next(root.iterdir()) if len(list(root.iterdir())) == 1 else root

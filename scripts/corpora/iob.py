@@ -16,16 +16,16 @@ from .tags import INVISIBLE, TAG, TagDecoder
 
 # Begins a document in CoNLL-U; in other files -DOCSTART- does.
 NEW_DOCUMENT = re.compile(r"# newdoc(?:\s+id\s*=\s*(.*?))?\s*")
-# A file without blank lines would be one sentence of, say, 200,000 words. Longer sentences than this
-# are split at the next token outside an entity.
+# A file without blank lines would be one sentence of, say, 200,000 words. Longer sentences than
+# this are split at the next token outside an entity.
 MAX_WORDS = 250
 # First characters of lines that may not be token lines, or whose token may be empty.
 SPECIAL = frozenset("#- \t" + ZERO_WIDTH)
 
 
 def document_name(line: str) -> str | None:
-    """Return the name of the document that a line between sentences begins, "" if it is unnamed; None
-    if the line is blank or another comment."""
+    """Return the name of the document that a line between sentences begins, "" if it is unnamed;
+    None if the line is blank or another comment."""
     if line.startswith(COMMENTS):
         match = NEW_DOCUMENT.fullmatch(line)
         return match and (match[1] or "")
@@ -35,8 +35,8 @@ def document_name(line: str) -> str | None:
 def parse_special(
     line: str, layout: Layout, first: bool, log: Log, location: str
 ) -> list[str] | None:
-    """Return the columns of a line that may not be a plain token line; None if it ends a sentence: a
-    blank line, -DOCSTART- in any form, or a comment.
+    """Return the columns of a line that may not be a plain token line; None if it ends a sentence:
+    a blank line, -DOCSTART- in any form, or a comment.
 
     If tokens are numbered, every line that begins with # and a space or tab is a comment. Otherwise
     only such lines before a sentence are, unless they are token lines: # can be a token.
@@ -56,15 +56,15 @@ def parse_special(
     else:
         raise UserError(
             f"{location}: expected {layout.width or 'more'} columns, found "
-            f"{len(columns(line, layout.separator))}: {line[:40]!r}; fix the line, or name the columns "
-            "with --token-column and --tag-column."
+            f"{len(columns(line, layout.separator))}: {line[:40]!r}; fix the line, or name the "
+            "columns with --token-column and --tag-column."
         )
     return None
 
 
 def count_entities(file: RawFile, layouts: Sequence[Layout]) -> dict[int, tuple[int, int]]:
-    """Return, for each tag column, its number of entities in the file and a hash of their labels and
-    positions.
+    """Return, for each tag column, its number of entities in the file and a hash of their labels
+    and positions.
 
     Values that are not tags, such as those of a header, count as O; comments may be anywhere.
     Streams the file: only runs of rows that are not O in all columns are held in memory.

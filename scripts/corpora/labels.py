@@ -36,10 +36,10 @@ class JoinedLabels(NamedTuple):
 def detect_joined_labels(cells: Collection[str]) -> JoinedLabels | None:
     """Detect whether some of the distinct label cells of a corpus join several labels.
 
-    A part of a cell such as "joie, surprise" must occur in another cell, alone or joined. As a label
-    may also merely contain the separator ("Paris, Texas"), the result is certain only if there is
-    more than one such cell, if they are most of the cells with the separator, and if splitting
-    leaves fewer distinct labels than before.
+    A part of a cell such as "joie, surprise" must occur in another cell, alone or joined. As a
+    label may also merely contain the separator ("Paris, Texas"), the result is certain only if
+    there is more than one such cell, if they are most of the cells with the separator, and if
+    splitting leaves fewer distinct labels than before.
     """
     detected = None
     for separator in SEPARATORS:

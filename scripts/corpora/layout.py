@@ -27,7 +27,8 @@ CHUNKS = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP PNP".split())
 
 
 def columns(line: str, separator: str) -> list[str]:
-    """Split a line into columns. Runs of spaces count as one; a leading space means an empty token."""
+    """Split a line into columns. Runs of spaces count as one; a leading space means an empty
+    token."""
     row = line.split(separator)
     if separator == " " and "" in row:
         row = row[:1] + [value for value in row[1:] if value]
@@ -43,7 +44,7 @@ def is_document(row: Sequence[str]) -> bool:
 
 
 class Layout(NamedTuple):
-    """Which columns of a line hold what. `width` is None if lines may have any number of columns."""
+    """Which column holds what; `width` is None if lines may have any number of columns."""
 
     separator: str
     token: int
@@ -76,7 +77,7 @@ class Layout(NamedTuple):
 
 
 def is_index(rows: Sequence[list[str]]) -> bool:
-    """Return whether the first column numbers the tokens from 0 or 1, per sentence or throughout."""
+    """Return whether the first column numbers tokens from 0 or 1, per sentence or throughout."""
     # Many numbers are an index even with gaps, or in an excerpt of a larger file.
     if len(rows) > 50 and all(INDEX.fullmatch(row[0]) for row in rows):
         return True
@@ -133,8 +134,8 @@ def tag_columns(
     if not candidates:
         line = " ".join(rows[0])[:40]
         raise UserError(
-            f"{location}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name one "
-            "with --tag-column, or check the format."
+            f"{location}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
+            "one with --tag-column, or check the format."
         )
     return sorted(candidates), header
 
@@ -179,7 +180,8 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
     location = file.location(filled[0][0])
     if width < 2:
         raise UserError(
-            f"{location}: only one column, {filled[0][1][:40]!r}; expected at least a token and a tag."
+            f"{location}: only one column, {filled[0][1][:40]!r}; expected at least a token and a "
+            "tag."
         )
     token, tag = named
     for option, column in (("token", token), ("tag", tag)):

@@ -55,8 +55,8 @@ class Plan(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How a corpus is written; None means that it is detected. Each format lists the fields that apply
-    to it."""
+    """How a corpus is written; None means that it is detected. Each format lists the fields that
+    apply to it."""
 
     encoding: Annotated[
         str | None,

@@ -12,8 +12,8 @@ def check_plan(plan: Plan, sources: list[Source]) -> None:
     requested = plan.dev_ratio or plan.test_ratio or plan.train_size is not None
     if requested and all(source.split != "train" for source in sources):
         raise UserError(
-            f"{sources[0].file}: no train split to carve or sample from; give one, or omit --dev-ratio, --test-ratio "
-            "and --train-size."
+            f"{sources[0].file}: no train split to carve or sample from; give one, or omit "
+            "--dev-ratio, --test-ratio and --train-size."
         )
 
 

@@ -34,7 +34,7 @@ class Carving(NamedTuple):
 
 
 def apportion(total: int, strata: dict[str, int]) -> dict[str, int]:
-    """Distribute `total` over the strata in proportion to their sizes (largest remainder method)."""
+    """Distribute `total` over the strata in proportion to their sizes, by largest remainders."""
     size = sum(strata.values())
     exact = {name: total * count / size for name, count in strata.items()}
     shares = {name: int(value) for name, value in exact.items()}
@@ -47,12 +47,12 @@ def apportion(total: int, strata: dict[str, int]) -> dict[str, int]:
 def assign_groups(
     groups: numpy.ndarray, strata: numpy.ndarray, names: list[str], sizes: dict[str, int], seed: int
 ) -> numpy.ndarray:
-    """Return the target of each group: at most `sizes` rows in each carved split, the others in train.
+    """Return the target of each group: at most `sizes` rows per carved split, the rest in train.
 
     Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S) with several bins, the largest groups
     first. A group is assigned to one of the bins that have room for it, with a probability
-    proportional to the room left in the group's strata, or to train if there is none. If every group
-    is a single row, the sizes are exact.
+    proportional to the room left in the group's strata, or to train if there is none. If every
+    group is a single row, the sizes are exact.
     """
     left = dict(zip(names, numpy.bincount(strata, minlength=len(names)).tolist()))
     bins = []
@@ -116,8 +116,8 @@ def sizes_of(total: int, ratios: dict[str, float], explicit: set[str], where: ob
     for split in explicit:
         if ratios[split] and not sizes[split]:
             raise UserError(
-                f"{where}: --{split}-ratio {ratios[split]} of {total} examples is less than one; use a "
-                "larger ratio, or omit it."
+                f"{where}: --{split}-ratio {ratios[split]} of {total} examples is less than one; "
+                "use a larger ratio, or omit it."
             )
     return {split: size for split, size in sizes.items() if size}
 

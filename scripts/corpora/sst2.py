@@ -1,4 +1,4 @@
-"""SST-2 as distributed by GLUE: TSV with a header, no quoting (Socher et al. 2013; Wang et al. 2019)."""
+"""SST-2 as GLUE's TSV: a header, no quoting (Socher et al. 2013; Wang et al. 2019)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,8 @@ UNLABELLED = "without label"
 def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
     """Yield the sentences of a file, from its columns `sentence` and `label`.
 
-    Sentences without a label (GLUE's test split, or -1) are skipped.
-    Raises UserError for a missing column, a line with the wrong number of columns, and a label other
-    than 0 or 1.
+    Sentences without a label (GLUE's test split, or -1) are skipped. Raises UserError for a missing
+    column, a line with the wrong number of columns, and a label other than 0 or 1.
     """
     rows = delimited(
         file,

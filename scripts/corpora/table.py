@@ -35,7 +35,8 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     suffix = plain_path(Path(file.name)).suffix.lower()
     if options.columns and suffix in (*JSON, ".parquet"):
         raise UserError(
-            f"{file}: --columns is for files without a header, but rows of this format name their columns; omit it."
+            f"{file}: --columns is for files without a header, but rows of this format name their "
+            "columns; omit it."
         )
     if suffix in JSON:
         return json_lines(file, log)
@@ -43,7 +44,8 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         return parquet(file, log)
     if suffix not in (".csv", ".tsv", ".tab", ".txt"):
         raise UserError(
-            f"{file}: unknown suffix for a table; rename the file to .csv, .tsv, .jsonl or .parquet."
+            f"{file}: unknown suffix for a table; rename the file to .csv, .tsv, .jsonl or "
+            ".parquet."
         )
     wanted = [options.text_column or "", options.label_column or ""]
     wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
@@ -65,8 +67,8 @@ def find_column(
         if name in row:
             return name
     raise UserError(
-        f"{location}: no column {named or ' or '.join(defaults)!r} in {', '.join(row)[:200]}; name one "
-        f"with {option}, or all columns with --columns if the file has no header."
+        f"{location}: no column {named or ' or '.join(defaults)!r} in {', '.join(row)[:200]}; name "
+        f"one with {option}, or all columns with --columns if the file has no header."
     )
 
 
@@ -98,8 +100,8 @@ def spans_of(value: list[Any], text: str, location: str, options: Options, log: 
             )
         if not 0 <= start < end <= len(text):
             raise UserError(
-                f"{location}: entity {start}–{end} is empty or outside its text of {len(text)} characters; "
-                "offsets count characters from 0, and the end is exclusive."
+                f"{location}: entity {start}–{end} is empty or outside its text of {len(text)} "
+                "characters; offsets count characters from 0, and the end is exclusive."
             )
         content = text[start:end]
         if content.isspace():
@@ -160,7 +162,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
             raise UserError(f"{location}: the label is an object; write a string or a number.")
         elif name in LABEL_COLUMNS[2:] and str(label).lstrip().startswith("["):
             raise UserError(
-                f"{location}: the entities are a string, {str(label)[:40]}; write JSON Lines, with a list."
+                f"{location}: the entities are a string, {str(label)[:40]}; write JSON Lines, with "
+                "a list."
             )
         else:
             names = labels.read(str(label).strip())

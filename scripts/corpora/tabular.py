@@ -19,8 +19,8 @@ Row = tuple[int, dict[str, Any]]
 csv.field_size_limit(MAX_LINE)
 TOO_LONG = f"quoted field of more than {FIELD_LINES} lines"
 STRAY_QUOTE = (
-    "possibly a stray quote: pass --quoting none if quotes are text, --quoting minimal if the field "
-    "really is that long."
+    "possibly a stray quote: pass --quoting none if quotes are text, --quoting minimal if the "
+    "field really is that long."
 )
 
 
@@ -36,8 +36,8 @@ def check_columns(
     for name in required:
         if name not in names:
             raise UserError(
-                f"{location}: no column {name!r} in {str(list(names))[:80]}; if the file has no header, "
-                f"name its columns, for example --columns {example}."
+                f"{location}: no column {name!r} in {str(list(names))[:80]}; if the file has no "
+                f"header, name its columns, for example --columns {example}."
             )
 
 
@@ -90,8 +90,8 @@ def delimited(
                 width = len(names or row)
                 if delimiter == "\t" and all(x.count("\t") == width - 1 for x in lines):
                     raise UserError(
-                        f"{file.location(number)}: quoted field of {len(lines)} lines, each with as "
-                        f"many columns as a row ({width}); {STRAY_QUOTE}"
+                        f"{file.location(number)}: quoted field of {len(lines)} lines, each with "
+                        f"as many columns as a row ({width}); {STRAY_QUOTE}"
                     )
             lines.clear()
             if not row:
@@ -107,8 +107,8 @@ def delimited(
                 check_columns(names, required, example, file.location(number))
             elif len(row) != len(names):
                 raise UserError(
-                    f"{file.location(number)}: expected {len(names)} columns ({', '.join(names)[:80]}), "
-                    f"found {len(row)}: {str(row)[:40]}; fix the line."
+                    f"{file.location(number)}: expected {len(names)} columns "
+                    f"({', '.join(names)[:80]}), found {len(row)}: {str(row)[:40]}; fix the line."
                 )
             else:
                 log.lines["rows"] += 1
@@ -163,8 +163,8 @@ def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
             reason = f"found a {type(row).__name__}"
         if not isinstance(row, dict):
             raise UserError(
-                f"{file.location(number)}: not a JSON object ({reason}); write one object per line: "
-                '{"text": …, "label": …}.'
+                f"{file.location(number)}: not a JSON object ({reason}); write one object per "
+                'line: {"text": …, "label": …}.'
             )
         log.lines["rows"] += 1
         yield number, {name.casefold(): value for name, value in row.items()}

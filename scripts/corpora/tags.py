@@ -49,8 +49,8 @@ class TagDecoder:
         if not match:
             header = " If line 1 is a header, delete it." if location.endswith(":1") else ""
             raise UserError(
-                f"{location}: {tag[:40]!r} is not a tag (O, or one of B- I- E- L- S- U- and a label); "
-                f"fix it, or name the tag column with --tag-column.{header}"
+                f"{location}: {tag[:40]!r} is not a tag (O, or one of B- I- E- L- S- U- and a "
+                f"label); fix it, or name the tag column with --tag-column.{header}"
             )
         parts = (match[1] or "", match[2] or "")
         if stripped == tag:

@@ -11,7 +11,7 @@ from .tags import TagDecoder
 
 
 def has_documents(file: RawFile) -> bool:
-    """Return whether blank lines separate documents; reads up to the first one between sentences."""
+    """Return whether blank lines separate documents, reading up to the first that does."""
     lines = (bool(line.strip(" ")) and not line.startswith(DOCUMENT) for _, line in file.lines())
     # Sentence, boundary, sentence: each `in` resumes where the previous one stopped.
     return True in lines and False in lines and True in lines
@@ -37,8 +37,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         for token in tokens:
             if len(token) != 3:
                 raise UserError(
-                    f"{file.location(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; fix it, or check "
-                    "the format."
+                    f"{file.location(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; fix "
+                    "it, or check the format."
                 )
         words, tags = [word for word, _, _ in tokens], [tag for _, _, tag in tokens]
         log.lines["sentences"] += 1

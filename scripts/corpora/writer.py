@@ -16,8 +16,8 @@ from .blank import BlankPipeline
 from .detokenize import infer_spaces
 from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
 
-# A DocBin is limited to 2 GB (E871) and built in memory: a new shard is begun after this many tokens,
-# for which about 100 MB are needed.
+# A DocBin is limited to 2 GB (E871) and built in memory: a new shard is begun after this many
+# tokens, for which about 100 MB are needed.
 SHARD_TOKENS = 1_000_000
 UNALIGNED = "entity that the pipeline's tokenizer cannot align"
 # In characters. Encoders accept 512 wordpieces, each of which may be a single character.
@@ -58,8 +58,8 @@ class StringHashes(dict):
 
 
 class Shard:
-    """A DocBin under construction, as flat lists: most of the time would otherwise be spent on creating
-    a Doc per sentence (bench/convert.py)."""
+    """A DocBin under construction, as flat lists: most of the time would otherwise be spent on
+    creating a Doc per sentence (bench/convert.py)."""
 
     def __init__(self, entities: bool) -> None:
         attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if entities else ["ORTH"]
@@ -151,7 +151,7 @@ class SplitWriter:
     def add(self, example: Example, location: str, file: str) -> int:
         """Write one example and the `file` it came from; return the number of its empty tokens.
 
-        `location` is its location for messages. Raises UserError for a text longer than `max_length`.
+        `location` is used in messages. Raises UserError for a text longer than `max_length`.
         """
         if len(self.shard.words) >= SHARD_TOKENS:
             self.close_shard()
@@ -164,8 +164,8 @@ class SplitWriter:
         # Half for tagged words, as there may be a space after each.
         if size > (limit // 2 if tagged else limit):
             raise UserError(
-                f"{location}: text of {size:,} characters; spaCy's maximum is {limit:,}, spaces included. "
-                "Split the text, or check the format."
+                f"{location}: text of {size:,} characters, where spaCy's maximum is {limit:,}, spaces "
+                "included; split the text, or check the format."
             )
         words = example.words if tagged else example.text.split()
         if size > LONG and max(map(len, words)) > LONG:

@@ -27,7 +27,7 @@ from .reading import (
 
 
 def rows(*pairs: str) -> str:
-    """Return JSON Lines of texts with labels, written as "a+" or "b-"; "c?" has no label, "+" no text."""
+    """Return JSON Lines of "a+" and "b-", texts with labels; "c?" has no label, "+" no text."""
     labels = {"+": "pos", "-": "neg", "?": None}
     return json_lines([(pair[:-1], labels[pair[-1]]) for pair in pairs], "text", "label")
 

@@ -9,7 +9,8 @@ from scripts.corpora import iob
 
 from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
 
-# Small files in published formats, HIPE-2022 and GermEval-2014, and gold tags beside predicted ones.
+# Small files in published formats, HIPE-2022 and GermEval-2014, and gold tags beside predicted
+# ones.
 HIPE = """TOKEN NE-COARSE-LIT NE-COARSE-METO NE-FINE-LIT NE-NESTED NEL-LIT MISC
 # hipe2022:document_id = GDM-1897-08-04
 À O O O O _ _
