@@ -207,6 +207,6 @@ def test_token_longer_than_an_encoder_accepts_is_reported(command, tmp_path, nam
         (tmp_path / "a.jsonl").write_text("\n".join(map(srsly.json_dumps, lines)))
         source, place = tmp_path / "a.jsonl", "a.jsonl:1"
     result = command(convert, name, source, tmp_path / "out", "--lang", "fr")
-    assert result.code == 0 and "token of over 500 characters" in result.out
+    assert result.code == 0 and "token of more than 500 characters" in result.out
     found = srsly.read_json(tmp_path / "out" / "report.json")["splits"]["train"]["long tokens"]
     assert found["count"] == 1 and found["first"] == [f"{tmp_path / place}: {'x' * 40}"]

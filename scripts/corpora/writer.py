@@ -19,10 +19,10 @@ from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
 # A DocBin is limited to 2 GB (E871) and built in memory: a new shard is begun after this many
 # tokens, for which about 100 MB are needed.
 SHARD_TOKENS = 1_000_000
-UNALIGNED = "entity that the pipeline's tokenizer cannot align"
+UNALIGNED = "entity that is not aligned with the tokenizer's tokens"
 # In characters. Encoders accept 512 wordpieces, each of which may be a single character.
 LONG = 500
-LONG_TOKEN = f"token of over {LONG} characters: an encoder may read its beginning alone"
+LONG_TOKEN = f"token of more than {LONG} characters, which an encoder may truncate"
 # The replacement character, as spaCy does not accept empty tokens (E031).
 EMPTY = "\ufffd"
 OUTSIDE, BEGIN, INSIDE = 2, 3, 1
