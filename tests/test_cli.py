@@ -85,14 +85,15 @@ def test_modules_of_commands_still_run_for_one_version():
     for module in MODULES:
         name = module.rpartition(".")[2].replace("_", "-")
         assert f"Usage: python -m scripts {name}" in result.stdout
-        renamed = f"`python -m {module}` will be removed; write `python -m scripts {name}`"
+        renamed = f"`python -m {module}` will be removed; use `python -m scripts {name}`"
         assert renamed in result.stderr
 
 
 def test_an_old_name_still_works_for_one_version():
     result = python("-m", "scripts", "borrow", "--help")
     assert (
-        "Usage: python -m scripts wrap" in result.stdout and "is called `wrap` now" in result.stderr
+        "Usage: python -m scripts wrap" in result.stdout
+        and "has been renamed to `wrap`" in result.stderr
     )
 
 

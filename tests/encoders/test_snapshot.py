@@ -70,7 +70,7 @@ def test_a_folder_has_no_revision(command, camembert, sample_corpora, tmp_path):
 
 def test_a_revision_that_the_project_engine_changed(command, tmp_path):
     result = command(inspect, NAME, "Paris", "--revision", "Infinity")
-    assert result.code == 1 and "revision Infinity: is that what was typed?" in result.line
+    assert result.code == 1 and "revision Infinity: probably not the value you typed" in result.line
 
 
 def test_a_branch_a_tag_and_a_commit(hub, cache, commit):
