@@ -110,9 +110,9 @@ class MaskedTrainer(Trainer):
             model,
             arguments,
             # Held-out rows already have labels, those of their masks.
-            data_collator=lambda rows: (
-                default_data_collator if "labels" in rows[0] else collator
-            )(rows),
+            data_collator=lambda rows: (default_data_collator if "labels" in rows[0] else collator)(
+                rows
+            ),
             train_dataset=train,
             eval_dataset=[dict(zip(masked, row)) for row in zip(*masked.values())],
             processing_class=tokenizer,

@@ -8,6 +8,9 @@ import torch
 from spacy.util import minibatch
 from transformers import PreTrainedTokenizerBase
 
+from ..common.errors import UserError
+from ..common.raw_text import read_lines, split
+
 # Lines tokenized at a time.
 BATCH_LINES = 1000
 
@@ -76,3 +79,18 @@ def pack(
             if max_blocks and count == max_blocks:
                 break
     return count
+
+
+def pack_text(
+    text: Path, encoding: str | None, tokenizer: PreTrainedTokenizerBase, work: Path, data: dict
+) -> None:
+    """Write train.blocks and dev.blocks. Raises UserError if there is too little text."""
+    size = data["block_size"]
+    for name, held_out, max_blocks in (("train", False, 0), ("dev", True, data["eval_blocks"])):
+        lines = split(read_lines(text, encoding), held_out)
+        if not pack(lines, tokenizer, work / f"{name}.blocks", size, max_blocks):
+            part = "the held-out part" if held_out else "the text"
+            raise UserError(
+                f"{text}: {part} does not fill a block of {size} pieces; give more text, or a smaller "
+                "--data.block_size."
+            )
