@@ -210,7 +210,7 @@ class HFCategories(HFHead):
 
     def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
         limit = self.tokenizer.model_max_length
-        # A piece covers at least one character, so a shorter text fits.
+        # A piece covers at least one character, so most texts need not be tokenized again.
         if len(doc.text) > limit:
             pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
             self.counts["truncated"] += len(pieces) > limit
