@@ -11,7 +11,7 @@ from .common.errors import UserError
 from .common.files import check_folder
 from .common.sources import source
 from .encoders.checkpoint import save_checkpoint
-from .encoders.tokenizer_fixes import rebuilt
+from .encoders.tokenizer_fixes import with_backend
 from .serving.metrics import headline, main_score, read_metrics, scored_on, tables
 from .serving.predict import TASKS, encoder_of, hf_head, load
 from .serving.strip import strip_local_paths
@@ -112,7 +112,7 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
     text = card(nlp, scores, encoder, output.name, licence, what)
     if tokenizer.is_fast:
         # The files of its own that it was read from are not there any more.
-        tokenizer = rebuilt(tokenizer, tokenizer.backend_tokenizer)
+        tokenizer = with_backend(tokenizer, tokenizer.backend_tokenizer)
     save_checkpoint(model, tokenizer, text, output)
     if head is None:
         msg.info(

@@ -20,7 +20,7 @@ from .common.files import check_whole
 from .common.languages import blank
 from .common.settings import check_settings
 from .corpora.docbins import check_task, read_docs
-from .encoders.checkpoint import longest, open_checkpoint
+from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
 from .serving.predict import TASKS
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
@@ -112,7 +112,7 @@ def train(
     # Opened here, as spaCy would tell in a traceback what is wrong with it.
     tokenizer, model = open_checkpoint(encoder, revision=commit)
     check_vocabulary(tokenizer, encoder)
-    tokenizer.model_max_length = longest(tokenizer, model)
+    tokenizer.model_max_length = max_length(tokenizer, model)
     for split in ("train", "dev"):
         tell_cut(corpus / f"{split}.spacy", tokenizer)
     with unfinished(output) as work:

@@ -19,7 +19,7 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from scripts import evaluate, wrap
 from scripts.corpora.docbins import read_docs
-from scripts.wheel.components import HFEntities, in_iob
+from scripts.wheel.components import HFEntities, to_iob
 
 from .conftest import ROOT
 from .heads import tag_checkpoint, text_checkpoint
@@ -157,7 +157,7 @@ def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tm
     ],
 )
 def test_other_schemes_become_iob(tag, wanted):
-    assert in_iob(tag) == wanted
+    assert to_iob(tag) == wanted
 
 
 def test_bytes_hold_the_weights(command, heads, tmp_path):
@@ -264,7 +264,7 @@ def spoiled(heads: Path, folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     "what, options, message",
     [
-        ("masked", (), "DistilBertForMaskedLM, where one that ends in ForTokenClassification"),
+        ("masked", (), "cannot wrap DistilBertForMaskedLM; choose a checkpoint whose architecture"),
         ("code", (), "encoder checkpoint: no whole checkpoint"),
         ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
         ("no weights", (), "encoder checkpoint: no whole checkpoint"),

@@ -112,8 +112,8 @@ def test_other_schemes_under_other_names(command, heads, sample_corpora, tmp_pat
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (["NOUN", "VERB", "ADJ", "X", "ADP", "DET", "PUNCT", "PROPN", "NUM"], "parts of speech"),
-        (["O"] * 9, "and others entities"),
+        (["NOUN", "VERB", "ADJ", "X", "ADP", "DET", "PUNCT", "PROPN", "NUM"], "part-of-speech"),
+        (["O"] * 9, "at least one an entity type"),
     ],
 )
 def test_heads_that_recognise_no_entities(command, heads, tmp_path, labels, message):

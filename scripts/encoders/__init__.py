@@ -1,1 +1,1 @@
-"""Encoders: Hugging Face checkpoints, made, cut and looked into. Knows nothing of corpora or spaCy pipelines."""
+"""Encoders: load, inspect, pretrain and trim Hugging Face checkpoints. Independent of corpora and spaCy pipelines."""

@@ -12,11 +12,11 @@ from spacy.util import registry
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from ..common.devices import processor_has_bfloat16
 from ..common.errors import UserError
-from ..encoders.checkpoint import longest
-from ..encoders.hardware import processor_has_bfloat16
-from ..encoders.tokenizer_fixes import fix_offsets, leave_types_out
-from ..wheel.components import with_places
+from ..encoders.checkpoint import max_length
+from ..encoders.tokenizer_fixes import drop_token_type_ids, fix_offsets
+from ..wheel.components import with_offsets
 
 PRECISIONS = ("float32", "bfloat16")
 # Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
@@ -141,9 +141,9 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.
-        model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
-        leave_types_out(model.tokenizer, encoder)
-        with_places(model.tokenizer)
+        model.tokenizer.model_max_length = max_length(model.tokenizer, encoder)
+        drop_token_type_ids(model.tokenizer, encoder)
+        with_offsets(model.tokenizer)
         if model.tokenizer.is_fast and fix_offsets(model.tokenizer.backend_tokenizer):
             msg.info(
                 "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"

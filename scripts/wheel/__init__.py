@@ -1,1 +1,1 @@
-"""What runs where this project is not: it imports nothing of it."""
+"""Code that runs where this project is not installed: it must not import from the rest of the project."""

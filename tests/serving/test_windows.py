@@ -14,7 +14,7 @@ from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
 from scripts import convert, evaluate, package, train
-from scripts.wheel.components import TRANSFORMER, count_pieces, most_pieces, room_of
+from scripts.wheel.components import TRANSFORMER, count_pieces, max_pieces
 
 from ..conftest import ROOT
 
@@ -77,10 +77,10 @@ def test_a_token_beyond_the_limit_stands_alone_and_nothing_else_is_cut(distilber
     transformer = nlp.get_pipe("transformer").model
     doc = nlp(f"Un début {'x' * 1500} et la fin {'y' * 400} {'z' * 400} !")
     assert tokens_without_vector(doc) == []
-    room = room_of(transformer.tokenizer)
+    limit = transformer.tokenizer.max_len_single_sentence
     (spans,) = transformer.attrs["get_spans"]([doc])
     for span in spans:
-        assert len(span) == 1 or count_pieces([span.text], transformer.tokenizer)[0] <= room
+        assert len(span) == 1 or count_pieces([span.text], transformer.tokenizer)[0] <= limit
     assert {token.i for span in spans for token in span} == set(range(len(doc)))
 
 
@@ -90,7 +90,7 @@ def test_no_text_has_more_pieces_than_are_reckoned_with(distilbert, camembert):
     for encoder in (distilbert, camembert):
         tokenizer = AutoTokenizer.from_pretrained(encoder)
         for text, count in zip(texts, count_pieces(texts, tokenizer)):
-            assert count <= most_pieces(text), text
+            assert count <= max_pieces(text), text
 
 
 def test_a_component_with_its_own_transformer_keeps_the_windows(camembert, tmp_path):
