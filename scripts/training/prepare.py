@@ -136,8 +136,10 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
 
     def callback(nlp: Language) -> None:
-        # It was opened where this machine has it; what is saved tells what it is.
-        nlp.get_pipe_config("transformer")["model"]["name"] = "${settings.encoder}"
+        if "transformer" not in nlp.pipe_names:
+            if frozen_layers:
+                raise UserError(f"settings.frozen_layers {frozen_layers}: there is no transformer.")
+            return
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.

@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 
 from scripts.common.errors import UserError
 from scripts.corpora import table
-from scripts.corpora.docbins import check_task
+from scripts.corpora.docbins import read_annotated
 from scripts.corpora.labels import joined
 from scripts.corpora.options import Plan
 
@@ -153,7 +153,7 @@ def test_a_classifier_of_one_label_a_text_does_not_take_several(write, tmp_path,
     assert read["options"] == {"label_separator": "#"}
     train = tmp_path / "out" / "train.spacy"
     if told is None:
-        check_task(train, "textcat", Vocab())
+        list(read_annotated(train, {"textcat"}, Vocab()))
     else:
         with pytest.raises(UserError, match=told):
-            check_task(train, "textcat", Vocab())
+            list(read_annotated(train, {"textcat"}, Vocab()))
