@@ -4,7 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from spacy.util import get_sourced_components, load_config_from_str, load_model_from_config
+from spacy.util import (
+    CONFIG_SECTION_ORDER,
+    get_sourced_components,
+    load_config_from_str,
+    load_model_from_config,
+)
 from thinc.api import Config
 
 # Registers the functions that the project's configs name.
@@ -60,6 +65,22 @@ def fill(path: Path, config: Config) -> Config:
     return filled
 
 
+def grouped(text: str) -> str:
+    """Return the text of a config with its sections in spaCy's order, subsections beneath them.
+
+    A config is written level by level, which tears components apart.
+    """
+
+    def place(section: str) -> tuple[float, list[str]]:
+        path = section[1 : section.index("]")].split(".")
+        known = path[0] in CONFIG_SECTION_ORDER
+        # Sections that spaCy does not know, such as [settings], follow the first one, [paths].
+        return CONFIG_SECTION_ORDER.index(path[0]) if known else 0.5, path
+
+    return "\n\n".join(sorted(text.split("\n\n"), key=place))
+
+
 def show_config(name: str, overrides: dict[str, Any]) -> None:
     """Print the complete config of a training. Raises UserError."""
-    typer.echo(fill(*training_config(name, overrides)).to_str(interpolate=False))
+    complete = fill(*training_config(name, overrides))
+    typer.echo(grouped(complete.to_str(interpolate=False)))

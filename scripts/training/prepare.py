@@ -9,6 +9,7 @@ import torch
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.util import registry
+from thinc.api import Optimizer
 from transformers import PreTrainedModel
 from wasabi import msg
 
@@ -120,6 +121,24 @@ def keep_to_vectors(encoder: PreTrainedModel) -> None:
     for name in EXTRAS:
         if hasattr(encoder.config, name):
             setattr(encoder.config, name, False)
+
+
+@registry.callbacks("project.resolve_optimizer.v1")
+def resolve_optimizer() -> Callable[[Language], None]:
+    """Return a callback for [initialize.before_init] that lets the optimizer refer to [settings].
+
+    spaCy's training loop resolves such references. `Language.initialize` on its own does not, as in
+    `spacy debug data`.
+    """
+
+    def callback(nlp: Language) -> None:
+        def create_optimizer() -> Optimizer:
+            training = nlp.config.interpolate()["training"]
+            return registry.resolve({"optimizer": training["optimizer"]})["optimizer"]
+
+        nlp.create_optimizer = create_optimizer
+
+    return callback
 
 
 @registry.callbacks("project.prepare_training.v1")
