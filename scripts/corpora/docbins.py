@@ -1,6 +1,6 @@
 """Converted corpora read back: .spacy files, and folders of shards."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import srsly
@@ -55,16 +55,28 @@ def example_of(doc: Doc, kind: type[Example]) -> Example:
     return SpannedText(doc.text, spans, line)
 
 
-def check_task(path: Path, task: str, vocab: Vocab) -> None:
-    """Raise UserError where a split has nothing for a task, `ner` or `textcat`, to learn from."""
-    if task == "ner" and not any(doc.ents for doc in read_docs(path, vocab)):
+def read_annotated(path: Path, tasks: Collection[str], vocab: Vocab) -> Iterator[Doc]:
+    """Yield the documents of a split as `read_docs` does.
+
+    Raises UserError where they have nothing for one of the tasks, `ner` or `textcat`, to learn from.
+    """
+    has_entities = False
+    for doc in read_docs(path, vocab):
+        has_entities = has_entities or bool(doc.ents)
+        if "textcat" in tasks:
+            check_label(path, doc)
+        yield doc
+    if "ner" in tasks and not has_entities:
         raise UserError(f"{path} has no entities: not a corpus for named entities.")
-    for doc in read_docs(path, vocab) if task == "textcat" else ():
-        if not doc.cats:
-            raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
-        labels = [label for label, value in doc.cats.items() if value]
-        if len(labels) != 1:
-            raise UserError(
-                f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
-                f"{doc.text[:40]!r}; `textcat` takes one label a text."
-            )
+
+
+def check_label(path: Path, doc: Doc) -> None:
+    """Raise UserError for a text that does not have exactly one label."""
+    if not doc.cats:
+        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    labels = [label for label, value in doc.cats.items() if value]
+    if len(labels) != 1:
+        raise UserError(
+            f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
+            f"{doc.text[:40]!r}; `textcat` takes one label a text."
+        )

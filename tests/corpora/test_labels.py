@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 
 from scripts.common.errors import UserError
 from scripts.corpora import table
-from scripts.corpora.docbins import check_task
+from scripts.corpora.docbins import read_annotated
 from scripts.corpora.labels import detect_joined_labels
 from scripts.corpora.options import Plan
 
@@ -153,7 +153,7 @@ def test_textcat_refuses_texts_with_several_labels(write, tmp_path, cells, messa
     assert read["options"] == {"label_separator": "#"}
     train = tmp_path / "out" / "train.spacy"
     if message is None:
-        check_task(train, "textcat", Vocab())
+        list(read_annotated(train, {"textcat"}, Vocab()))
     else:
         with pytest.raises(UserError, match=message):
-            check_task(train, "textcat", Vocab())
+            list(read_annotated(train, {"textcat"}, Vocab()))
