@@ -22,7 +22,7 @@ from .common.settings import check_settings
 from .corpora.docbins import check_task, read_docs
 from .encoders.checkpoint import longest, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .serving.predict import TASKS
+from .serving.pipeline import TASKS
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 from .wheel.components import too_long
 
