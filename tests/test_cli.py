@@ -15,7 +15,7 @@ HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
     "Data": ["fetch", "convert"],
     "Train": ["train"],
-    "Evaluate and share": ["evaluate", "report", "package", "wrap", "export", "push"],
+    "Evaluate and share": ["predict", "evaluate", "report", "package", "wrap", "export", "push"],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "unpack-e5", "demo-encoder",
         "fingerprint", "pretrain",

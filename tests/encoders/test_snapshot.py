@@ -16,7 +16,7 @@ from scripts.common.errors import UserError
 from scripts.encoders import inspect, trim
 from scripts.encoders.checkpoint import open_checkpoint
 from scripts.encoders.snapshot import needed, revision_of, snapshot
-from scripts.serving.predict import encoder_name, encoder_revision
+from scripts.serving.pipeline import encoder_name, encoder_revision
 
 from ..conftest import ROOT
 from ..heads import tag_checkpoint
