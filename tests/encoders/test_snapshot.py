@@ -164,9 +164,9 @@ def test_no_program_in_weights_is_run(hub, cache, tmp_path):
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_altered_files_are_refused_and_got_again(hub, cache, file):
-    with pointed_at(hub, cache, Failure(match=f"/{file}", altered=True)):
-        with pytest.raises(UserError, match=f"{file} came with other content"):
-            snapshot(NAME)
+    altered = pointed_at(hub, cache, Failure(match=f"/{file}", altered=True))
+    with altered, pytest.raises(UserError, match=f"{file} came with other content"):
+        snapshot(NAME)
     with pointed_at(hub, cache):
         folder, _ = snapshot(NAME)
         # A cache that was damaged since is noticed as well.

@@ -6,6 +6,7 @@ import lzma
 import os
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -13,6 +14,8 @@ import pytest
 from spacy.tokens import DocBin
 
 from scripts import convert
+from scripts.common.errors import UserError
+from scripts.corpora.options import Options
 
 from .cases import (
     BYTES,
@@ -31,6 +34,7 @@ from .cases import (
     link,
     table,
     tarred,
+    tree,
     unreadable,
     zipped,
 )
@@ -60,7 +64,6 @@ def hazards(reader: str, file: str, good: bytes) -> Iterator[tuple]:
     yield "missing", {}, gone
     yield "dangling", link("nowhere"), gone
     yield "loop", link(file), gone
-    yield "option", good, "has no such option; it takes --encoding"
     yield "full", good, "train-00000.spacy: No space left on device"
     one = f"{file}: all texts have the same label | a classifier needs two"
     if reader in ("iob", "wikiner"):
@@ -128,7 +131,6 @@ def general() -> Iterator[Case]:
     options = {"encoding": " --encoding klingon", "category": " --category x"}
     patches = {"unreadable": unreadable, "full": full(DocBin)}
     for reader, (arguments, good) in READERS.items():
-        options["option"] = " --columns 1" if reader == "iob" else " --max-words 1"
         for hazard, files, fragments in hazards(reader, arguments.split()[1], good):
             case = Case(f"{reader}-{hazard}", arguments + options.get(hazard, ""), files, fragments)
             yield case._replace(patch=patches.get(hazard, case.patch))
@@ -271,3 +273,20 @@ def test_conversions(check, case):
     files = case.files if isinstance(case.files, dict) else {words[1]: case.files}
     arguments = [*words[:2], output, "--lang", "fr", *words[2:]]
     check(case._replace(files=files), convert, arguments)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_option_of_another_format_is_refused(command, tmp_path, monkeypatch, reader):
+    """By the command line, and by the function under it."""
+    monkeypatch.chdir(tmp_path)
+    arguments, good = READERS[reader]
+    name, source = arguments.split()
+    Path(source).write_bytes(good)
+    option, value = ("columns", ("1",)) if reader == "iob" else ("max_words", 1)
+    given = (f"--{option.replace('_', '-')}", "1")
+    result = command(convert, name, source, "out", "--lang", "fr", *given)
+    assert result.code == 2 and f"No such option: {given[0]}" in result.err
+    assert "Traceback" not in result.out + result.err
+    with pytest.raises(UserError, match=f"{given[0]}: .* has no such option; it takes --encoding"):
+        convert.convert(name, Path(source), Path("out"), "fr", options=Options(**{option: value}))
+    assert tree(tmp_path) == {source: good}
