@@ -168,9 +168,8 @@ def train(
             f"{name}` prints it with spaCy's defaults filled in."
         )
     given = {"nlp.lang": lang, **{f"paths.{split}": str(splits[split]) for split in SPLITS}}
-    for key, value in device_settings(gpu_id).items():
-        if key in written and key not in overrides:
-            given[key] = value
+    device = device_settings(gpu_id)
+    given |= {key: device[key] for key in device if key in written and key not in overrides}
     if "settings.warmup_steps" in written and isinstance(written.get("settings.max_steps"), int):
         steps = written["settings.max_steps"] // 10
         given["settings.warmup_steps"] = overrides.get("settings.warmup_steps", steps)

@@ -32,7 +32,8 @@ PLUMBING = {
     "scripts/__init__.py", "scripts/common/errors.py", "scripts/common/files.py", "scripts/common/downloads.py",
     "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
     "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py", "scripts/corpora/options.py",
-    "scripts/common/rawfile.py", "scripts/common/sources.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
+    "scripts/common/rawfile.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
+    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
 READERS = "scripts/corpora/__init__.py"

@@ -23,7 +23,7 @@ PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
 # Comments begin so, but token lines can as well.
 COMMENTS = ("# ", "#\t")
 # The other column of CoNLL-2003 that looks like tags: syntactic chunks.
-CHUNKS = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP PNP".split())
+CHUNKS = {"NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "PNP"}
 
 
 def columns(line: str, separator: str) -> list[str]:
