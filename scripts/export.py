@@ -123,6 +123,6 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -22,12 +22,18 @@ COMMANDS = {
     ],
 }  # fmt: skip
 NAMES = sum(COMMANDS.values(), [])
-MODULES = [
-    f"scripts.{name}" for name in [*COMMANDS["Data"], "train", *COMMANDS["Evaluate and share"]]
-]
-MODULES += [f"scripts.encoders.{name.replace('-', '_')}" for name in COMMANDS["Encoder lab"]]
-# New ones have no old name.
-MODULES.remove("scripts.encoders.demo_encoder")
+# Modules that were run as commands in earlier versions.
+MODULES = {
+    **{f"scripts.{name}": name for name in ["fetch", "convert", "train", "evaluate", "report"]},
+    **{f"scripts.{name}": name for name in ["package", "wrap", "export", "push"]},
+    "scripts.borrow": "wrap",
+    "scripts.encoders.e5": "unpack-e5",
+    "scripts.encoders.identity": "fingerprint",
+    **{
+        f"scripts.encoders.{name.replace('-', '_')}": name
+        for name in ["inspect", "fill-mask", "train-tokenizer", "trim", "pretrain"]
+    },
+}
 
 
 def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
@@ -82,8 +88,7 @@ def test_modules_of_commands_still_run_for_one_version():
     )
     result = python("-c", program, *MODULES)
     assert result.returncode == 0, result.stderr
-    for module in MODULES:
-        name = module.rpartition(".")[2].replace("_", "-")
+    for module, name in MODULES.items():
         assert f"Usage: python -m scripts {name}" in result.stdout
         renamed = f"`python -m {module}` will be removed; use `python -m scripts {name}`"
         assert renamed in result.stderr

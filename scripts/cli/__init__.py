@@ -12,13 +12,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..common.errors import SURROUNDINGS, UserError, warn
+from ..common.old_names import RENAMED
 from . import data, encoders, pipelines, training
 from .options import TRACEBACK
 
 # How the program was started. Shells can complete arguments of run.py, but not of `python -m`.
 PROGRAM = os.environ.get("SCRIPTS_PROGRAM", "python -m scripts")
-# Former names of commands, accepted for one more version.
-RENAMED = {"borrow": "wrap"}
 
 # Python's own traceback, as typer's omits frames and causes.
 app = typer.Typer(
@@ -49,13 +48,13 @@ def arguments() -> list[str]:
     return values
 
 
-def run(command: str = "") -> NoReturn:
-    """Run the program or one `command`; report a UserError in one line and exit with status 1.
+def run() -> NoReturn:
+    """Run the program; report a UserError in one line and exit with status 1.
 
     So is an OSError caused by the environment (permissions, disk, missing files): one that names a
     file, or whose errno is in SURROUNDINGS.
     """
-    given = [command] * bool(command) + arguments()
+    given = arguments()
     if given and given[0] in RENAMED:
         warn(
             f"`{given[0]}` has been renamed to `{RENAMED[given[0]]}`; the old name will be removed"
@@ -77,10 +76,3 @@ def run(command: str = "") -> NoReturn:
     # Not wasabi's msg.fail, which wraps lines at 80 characters, in the middle of paths.
     typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)
     sys.exit(1)
-
-
-def run_module(module: str) -> NoReturn:
-    """Run the command of a module (`python -m scripts.convert`), for one more version."""
-    command = module.rpartition(".")[2].replace("_", "-")
-    warn(f"`python -m {module}` will be removed; use `{PROGRAM} {command}`")
-    run(command)
