@@ -158,7 +158,7 @@ CODED_LATIN = CODED.format("iso-8859-1").encode("iso-8859-1")
 NO_FILE = "in.tar.gz: no corpus files found; file names must contain train"
 REVIEW = "fr/train.review"
 NO_REST = "in.iob: | no examples left for train"
-TAG = "I- or E- tag that continues nothing"
+TAG = "I- or E- tag that continues no entity"
 STRICT = "omit --strict"
 LIMIT = "text of | maximum is 1,000,000"
 OVER = "1,000 distinct labels, such as | check that this is the label column"
@@ -219,9 +219,9 @@ CONVERSIONS = [
     entity("negative", '[[-3, 5, "PER"]]', "entity -3–5 is empty or outside"),
     entity("float", '[[0, 5.0, "PER"]]', "[0, 5.0, 'PER'] is not an entity; write [start, end, label]"),
     entity("unlabelled", '[{"start": 0, "end": 5}]', "is not an entity; write [start, end, label]"),
-    entity("space", '[[7, 9, "A"]]', f"nothing but white space, left out | {STRICT}", "--strict"),
+    entity("space", '[[7, 9, "A"]]', f"entity of whitespace only, dropped | {STRICT}", "--strict"),
     entity("overlap", '[[0, 5, "A"], [3, 7, "B"]]', "entities 0–5 and 3–7 overlap | --overlaps"),
-    entity("edge", '[[0, 6, "A"]]', f"white space at its edge | {STRICT}", "--strict"),
+    entity("edge", '[[0, 6, "A"]]', f"leading or trailing whitespace | {STRICT}", "--strict"),
     entity("longest", '[[0, 5, "A"], [0, 7, "B"]]', STRICT, "--strict --overlaps longest"),
     # Parquet
     Case("parquet-columns", "table in.parquet", table(body=TEXTS), "in.parquet: row 1: no column"),
