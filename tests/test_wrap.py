@@ -269,7 +269,7 @@ def spoiled(heads: Path, folder: Path, what: str) -> None:
         ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
         ("no weights", (), "encoder checkpoint: no whole checkpoint"),
         ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
-        ("", ("--labels", "X=y"), "--labels: no label X; it has"),
+        ("", ("--labels", "X=y"), "--labels: no label X; the labels are"),
         ("", ("--lang", "zz"), "--lang 'zz': "),
     ],
 )
