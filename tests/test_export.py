@@ -155,10 +155,10 @@ def test_round_trip_to_the_hub(distilbert, tmp_path):
 @pytest.mark.parametrize(
     "repository, token, missing, message",
     [
-        ("me/tiny", "", "", "no login: make a token"),
-        ("me/tiny", "hf_another", "", "status 401: it asks for a login"),
-        ("tiny", TOKEN, "", "tiny: whose? Write USER/tiny"),
-        ("a b/c", TOKEN, "", "no name of a repository"),
+        ("me/tiny", "", "", "not logged in: create a token"),
+        ("me/tiny", "hf_another", "", "status 401: it requires a login"),
+        ("tiny", TOKEN, "", "tiny: no user in it; write USER/tiny"),
+        ("a b/c", TOKEN, "", "not a repository name"),
         ("me/tiny", TOKEN, "README.md", "no README.md in it"),
         ("me/tiny", TOKEN, "model.safetensors", "no model.safetensors in it"),
     ],
@@ -207,7 +207,7 @@ def test_a_failed_upload_is_reported_in_one_line(distilbert, tmp_path):
     with recorded(tmp_path / "hub", kind=FullHub) as (endpoint, _):
         result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
     assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert "me/tiny cannot be written to" in result.stderr
+    assert "me/tiny cannot be uploaded to" in result.stderr
 
 
 def test_no_hub_to_push_to(distilbert, tmp_path):

@@ -265,9 +265,9 @@ def spoiled(heads: Path, folder: Path, what: str) -> None:
     "what, options, message",
     [
         ("masked", (), "cannot wrap DistilBertForMaskedLM; choose a checkpoint whose architecture"),
-        ("code", (), "encoder checkpoint: no whole checkpoint"),
-        ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
-        ("no weights", (), "encoder checkpoint: no whole checkpoint"),
+        ("code", (), "encoder checkpoint: not a complete checkpoint"),
+        ("evil.bin", (), "encoder checkpoint: not a complete checkpoint"),
+        ("no weights", (), "encoder checkpoint: not a complete checkpoint"),
         ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
         ("", ("--labels", "X=y"), "--labels: no label X; the labels are"),
         ("", ("--lang", "zz"), "--lang 'zz': "),

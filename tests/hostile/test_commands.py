@@ -209,7 +209,7 @@ COMMAND_CASES = [
     Case("trim-empty", "--text empty", {"empty": ""}, "empty: 0 lines of text, but at least 20 are needed"),
     Case("trim-measure", "--measure one", {"one": ""}, "one: no line of text in it"),
     Case("trim-taken", "out>taken", {"taken": "x"}, TAKEN),
-    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: no whole checkpoint"),
+    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: not a complete checkpoint"),
     pretraining("no-text", {"text": None}, "text: no such file or folder"),
     pretraining("empty", {"text": ""}, "text: 0 lines of text, but at least 20 are needed"),
     pretraining("one-line", {"text": "une ligne " * 99}, "text: 1 lines of text"),
