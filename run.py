@@ -1,14 +1,32 @@
 #!/usr/bin/env python3
-"""Set up and go, on a fresh machine.
+"""Set up this project and run it. One Python from 3.11 on is all it needs.
 
-  python3 run.py demo --vars.seed 1  a workflow or a step of project.yml, its variables as they are
-                                     typed; paths are relative to the project
-  python3 run.py convert --help      a command of scripts/; paths are relative to where you are
-  python3 run.py commands            all of these commands, one line each
-  python3 run.py test                the tests
+Begin with:
+  python3 run.py demo       train, score and package two French pipelines on a CPU, in minutes;
+                            metrics/, packages/ and reports/ hold the results
+  python3 run.py commands   list every command of scripts/, one line each
 
-Installs requirements.txt, once, into the active virtual environment, or else into `.venv` here.
-Standard library only. ./run.py --install-completion completes them in your shell. --traceback shows all of an error, for a bug report.
+Workflows of project.yml, each from the raw corpus to a wheel and a page of predictions:
+  demo                          sample corpora that come with the project; no Hugging Face hub
+  sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs the four
+  encoder                       a tokenizer and an encoder, pretrained on raw text
+A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.
+Variables of project.yml follow as --vars.NAME VALUE; their paths are relative to the project:
+  python3 run.py flue --vars.gpu_id 0 --vars.encoder_fr my/encoder
+
+Commands of scripts/, for your own data; their paths are relative to the current folder:
+  python3 run.py convert iob my/corpus corpus/mine --lang fr
+  python3 run.py convert --help
+
+For developers:
+  python3 run.py test       run the tests; options of pytest may follow
+  python3 run.py lint       check code style and formatting
+
+The first run installs the requirements (about 1 GB with torch) into the active virtual environment,
+or else into .venv beside this file: the exact versions of constraints.txt, or where these cannot be
+installed, what requirements.txt allows. An installed torch is kept.
+./run.py --install-completion sets up your shell to complete the commands of scripts/.
+--traceback shows the full traceback of an error, for a bug report.
 """
 
 import hashlib
@@ -26,29 +44,34 @@ if sys.version_info < OLDEST:
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
-# The version all this was tested with. Installed only where there is no torch yet: a build for
-# your GPU, or another of the range in requirements.txt, stays.
+CONSTRAINTS = HERE / "constraints.txt"
+# The version that CI tests. Installed only if there is no torch yet: a build for your GPU, or
+# another version that requirements.txt allows, is kept.
 TORCH = "torch==2.13.0"
-# What is missing where Python comes without venv and pip.
+# The package to install on systems whose Python comes without venv and pip.
 VENV = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-# What the project engine takes beside variables.
+# Options of the project engine, besides variables.
 FLAGS = ("--force", "-F", "--dry", "-D", "--help")
-# A quarter of a second after Ctrl-C the engine would kill its command, which is about to say where
-# its work is: so it waits.
+# The engine kills its command 0.25 s after Ctrl-C, before the command can report where its work is.
+# Without a handler of its own it waits.
 ENGINE = """
 import signal
 from spacy.cli import setup_cli
 signal.signal(signal.SIGINT, lambda *_: None)
 setup_cli()
 """
+# Two processes, each with whole files, so that fixtures of a file are made once; in the order of
+# tests/conftest.py.
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+LINT = (("-m", "ruff", "check"), ("-m", "ruff", "format", "--check"))
 
 
 class Refused(Exception):
-    """One line: what is wrong, and what to do about it."""
+    """One line: what is wrong, and what to do."""
 
 
 def works(python: Path, *arguments: str) -> bool:
-    """Tell whether an interpreter starts and does something."""
+    """Return whether an interpreter starts and exits with status 0."""
     try:
         return subprocess.run([python, *arguments], capture_output=True).returncode == 0
     except OSError:
@@ -56,8 +79,11 @@ def works(python: Path, *arguments: str) -> bool:
 
 
 def make(folder: Path) -> None:
-    """Make a virtual environment, whole or not at all, in the place of a broken one."""
-    print(f"making a virtual environment in {folder}", flush=True)
+    """Create a virtual environment, replacing a broken one; leave none if that fails.
+
+    Raises Refused.
+    """
+    print(f"creating a virtual environment in {folder}", flush=True)
     try:
         import venv
 
@@ -65,52 +91,68 @@ def make(folder: Path) -> None:
     except (ImportError, OSError, ValueError, subprocess.CalledProcessError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise Refused(
-            f"{folder} cannot be made ({error}). On Debian and Ubuntu: sudo apt install {VENV}; "
-            "elsewhere a Python with venv and pip. Then run again."
+            f"{folder} cannot be created ({error}). On Debian and Ubuntu: sudo apt install {VENV}; "
+            "elsewhere install a Python with venv and pip. Then run again."
         ) from error
 
 
 def environment() -> tuple[Path, Path]:
-    """Return the active virtual environment, or else `.venv`, and its interpreter.
-
-    A `.venv` that is missing or does not start is made. Raises Refused.
-    """
+    """Return the active virtual environment, or else `.venv`, and its interpreter."""
     if sys.prefix != sys.base_prefix:
         return Path(sys.prefix), Path(sys.executable)
     folder = HERE / ".venv"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return folder, folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def stamp(folder: Path) -> tuple[Path, str]:
+    """Return the file that says what was installed into an environment, and what it should say."""
+    content = REQUIREMENTS.read_bytes() + CONSTRAINTS.read_bytes()
+    return folder / "requirements.sha256", hashlib.sha256(content).hexdigest()
+
+
+def installed(folder: Path) -> bool:
+    file, digest = stamp(folder)
+    return file.exists() and file.read_text() == digest
+
+
+def set_up(folder: Path, python: Path) -> None:
+    """Create the environment if it is missing or does not start, and install the requirements with
+    pip, unless the present ones are installed. Raises Refused."""
+    active = sys.prefix != sys.base_prefix
     if not works(python, "-c", ""):
         make(folder)
     elif not works(python, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"):
-        raise Refused(f"{folder} has an older Python than {OLDEST[0]}.{OLDEST[1]}; delete it.")
-    return folder, python
-
-
-def install(folder: Path, python: Path) -> None:
-    """Install the requirements with pip, unless this very file was installed before. Raises
-    Refused."""
-    stamp = folder / "requirements.sha256"
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
+        raise Refused(f"{folder} has a Python older than {OLDEST[0]}.{OLDEST[1]}; delete it.")
+    if installed(folder):
         return
     pip = ("-m", "pip", "--version")
-    # Half made, or by a tool that leaves pip out.
+    # There is none if its creation was interrupted, or if the tool that created it adds none.
     if not works(python, *pip) and not (works(python, "-m", "ensurepip") and works(python, *pip)):
-        if sys.prefix != sys.base_prefix:
-            raise Refused(f"{folder}, the active virtual environment, has no pip; put it there.")
+        if active:
+            raise Refused(f"{folder}, the active virtual environment, has no pip; install it.")
         make(folder)
-    print("installing requirements.txt (once; one to some minutes)", flush=True)
+    print("installing requirements.txt (once; takes a few minutes)", flush=True)
     command = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    torch = [] if works(python, "-m", "pip", "show", "torch") else [[*command, TORCH]]
-    for step in (*torch, [*command, "-r", REQUIREMENTS]):
-        status = subprocess.run(step).returncode
+    command += ["-r", REQUIREMENTS]
+    if not works(python, "-m", "pip", "show", "torch"):
+        command.append(TORCH)
+    # Wheels only: where the tested version has none for this Python or platform, another version
+    # that has one is better than a build from source.
+    if subprocess.run([*command, "-c", CONSTRAINTS, "--only-binary", ":all:"]).returncode:
+        print(
+            "the exact versions of constraints.txt could not be installed here; trying others "
+            "that requirements.txt allows",
+            flush=True,
+        )
+        status = subprocess.run(command).returncode
         if status:
             raise Refused(f"pip could not install the requirements (status {status}); see above.")
-    stamp.write_text(digest)
+    file, digest = stamp(folder)
+    file.write_text(digest)
 
 
 def names(section: str, pattern: str) -> list[str]:
-    """Return what of a section of project.yml matches a pattern, line by line."""
+    """Return the matches of a pattern in a section of project.yml, which is searched by line."""
     text = (HERE / "project.yml").read_text("utf8")
     block = re.search(rf"^{section}:\n((?:[ #-].*\n|\n)*)", text, re.MULTILINE)
     return re.findall(pattern, block[1] if block else "", re.MULTILINE)
@@ -126,24 +168,35 @@ def steps() -> list[str]:
     return names("workflows", r"^  ([\w-]+):") + names("commands", r"^ *- name: ([\w-]+)")
 
 
-def encoded(name: str, value: str) -> str:
-    """Return a value for the project engine from which its commands get what was typed.
+def may_be_command(name: str) -> bool:
+    """Return whether a word occurs in scripts/cli/ as the name of a function or in quotes.
 
-    The engine reads it as JSON, puts it between the quotes of a command that is JSON as well, then
-    splits that as a shell does. Raises Refused for what does not survive.
+    Commands do, so that a mistyped one is refused before the long set-up. The command line itself,
+    which cannot be imported before, refuses any other word.
+    """
+    pattern = rf'^def {re.escape(name.replace("-", "_"))}\(|"{re.escape(name)}"'
+    files = (HERE / "scripts" / "cli").glob("*.py")
+    return any(re.search(pattern, file.read_text("utf8"), re.MULTILINE) for file in files)
+
+
+def encoded(name: str, value: str) -> str:
+    """Encode a value for the project engine so that commands get it as typed.
+
+    The engine parses it as JSON, inserts it between the quotes of a command that is parsed as JSON
+    too, and splits that command as a shell does. Raises Refused for what does not survive this.
     """
     lost = r'"|\$\{' if sys.platform == "win32" else r'"|\$\{|\\\\|\\$'
     found = re.search(lost, value)
     if found:
         raise Refused(
-            f"{name} {value}: the project engine cannot pass on {found[0]}; give it without, or "
-            "run the command itself, see --help."
+            f"{name} {value}: the project engine cannot pass on {found[0]}; leave it out, or run "
+            "the step's command itself: see run.py commands."
         )
     return json.dumps(json.dumps(value)[1:-1].replace("$", r"\u0024"))
 
 
 def engine_options(options: list[str]) -> list[str]:
-    """Return the options of a workflow as the project engine is to get them. Raises Refused."""
+    """Return the options of a workflow in the form that the project engine needs. Raises Refused."""
     done, left = [], list(options)
     while left:
         name, equals, value = left.pop(0).partition("=")
@@ -151,17 +204,35 @@ def engine_options(options: list[str]) -> list[str]:
             done.append(name)
             continue
         if not name.startswith("--vars."):
-            raise Refused(f"{name}: no such option; a variable is --vars.NAME VALUE.")
+            raise Refused(f"{name}: no such option; write a variable as --vars.NAME VALUE.")
         if name[len("--vars.") :] not in variables():
-            raise Refused(f"{name}: no such variable; there are {', '.join(variables())}.")
+            raise Refused(f"{name}: no such variable; choose from {', '.join(variables())}.")
         if not equals and (not left or left[0].startswith("--vars.")):
             raise Refused(f"{name}: its value is missing.")
         done += [name, encoded(name, value if equals else left.pop(0))]
     return done
 
 
+def programs(name: str, options: list[str]) -> list[list[str]]:
+    """Return the arguments of the Python processes that run a word of the command line, one after
+    the other. Raises Refused for an unknown word."""
+    if name == "test":
+        return [[*PYTEST, *options]]
+    if name == "lint":
+        return [[*step, *options] for step in LINT]
+    if name in steps():
+        return [["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]]
+    if name == "commands":
+        return [["-m", "scripts", "--help"]]
+    if name and not name.startswith("-") and not may_be_command(name):
+        raise Refused(
+            f"{name}: no such workflow, step or command; see run.py --help and run.py commands."
+        )
+    return [["-m", "scripts", *filter(None, [name]), *options]]
+
+
 def finish(command: list, **settings) -> int:
-    """Run a command and return its status. At Ctrl-C, which it gets as well, wait for its end."""
+    """Run a command and return its status. On Ctrl-C, which it receives too, wait for its end."""
     with subprocess.Popen(command, **settings) as process:
         while True:
             try:
@@ -171,45 +242,30 @@ def finish(command: list, **settings) -> int:
 
 
 def main() -> int:
-    # A shell asks for completions with no word on the command line.
+    # A shell that asks for completions gives no argument.
     completing = "_RUN.PY_COMPLETE" in os.environ
     if not completing and (len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help")):
         print(__doc__)
         return 0
-    name, *options = [word for word in sys.argv[1:] if word != "--traceback"] or [""]
     if "--traceback" in sys.argv:
         os.environ["SCRIPTS_TRACEBACK"] = "1"
+    name, *options = [word for word in sys.argv[1:] if word != "--traceback"] or [""]
+    processes = programs(name, options)
     settings = {"cwd": HERE}
-    if name == "test":
-        # Two at a time, a file's tests together, in the order of tests/conftest.py: half the time.
-        command = [
-            "-m",
-            "pytest",
-            "-n",
-            "2",
-            "--dist",
-            "loadfile",
-            "--no-loadscope-reorder",
-            *options,
-        ]
-    elif name in steps():
-        command = ["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]
-    else:
-        words = {"": [], "commands": ["--help"]}.get(name, [name, *options])
-        command = ["-m", "scripts", *words]
-        # Nothing in the user's folder is taken for a module.
+    if processes[0][:2] == ["-m", "scripts"]:
+        # Modules in the user's folder must not shadow those that the commands import.
         path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
-        settings = {
-            "env": {
-                **os.environ,
-                "PYTHONPATH": path,
-                "PYTHONSAFEPATH": "1",
-                "SCRIPTS_PROGRAM": "run.py",
-            }
-        }
+        ours = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "SCRIPTS_PROGRAM": "run.py"}
+        settings = {"env": {**os.environ, **ours}}
     folder, python = environment()
-    install(folder, python)
-    return finish([python, *command], **settings)
+    if completing and not installed(folder):
+        # The Tab key starts no installation.
+        return 0
+    set_up(folder, python)
+    status = 0
+    for arguments in processes:
+        status = finish([python, *arguments], **settings) or status
+    return status
 
 
 if __name__ == "__main__":

@@ -10,23 +10,18 @@ from wasabi import msg
 from .common.errors import UserError, warn
 from .common.files import check_file, check_whole, written_beside
 from .common.weights import weights_hash
+from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
-from .serving.metrics import (
-    headline,
-    labels_found,
-    measure,
-    shared_texts,
-    split_sha256,
-    tables,
-)
-from .serving.predict import (
-    TASKS,
-    Gold,
-    encoder_name,
-    encoder_revision,
-    gold_labels,
-    load,
-    read_gold,
+from .serving.metrics import headline, labels_found, measure, shared_texts, tables
+from .serving.pipeline import load, task_labels
+from .serving.predict import folder_sha256, predict_split
+from .serving.predictions import (
+    Predictions,
+    beside,
+    check_replaceable,
+    difference,
+    read_predictions,
+    write_predictions,
 )
 
 
@@ -62,13 +57,7 @@ def corpus_files(report: Path) -> dict[str, str]:
     return {path: read["sha256"] for path, read in files.items()}
 
 
-def trained_on(nlp: Language) -> str | None:
-    """Return the name of the corpus that a pipeline was trained on, unless it is not on record."""
-    train = nlp.config.interpolate().get("paths", {}).get("train")
-    return Path(train or "").parent.name or None
-
-
-def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, int]) -> None:
+def tell(gold: Gold, metrics: dict[str, Any], found: dict[str, int]) -> None:
     """Print what puts the scores into perspective: foreign labels, texts of train."""
     known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
     foreign = [f"{label} {count:,}" for label, count in sorted(found.items()) if label not in known]
@@ -92,6 +81,26 @@ def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, in
         )
 
 
+def saved_predictions(path: Path, nlp: Language, split: Path) -> Predictions | None:
+    """Return the predictions in a file if they are of this pipeline on this split.
+
+    Raises UserError if the file is damaged, or holds something else.
+    """
+    if not path.exists():
+        return None
+    predictions = read_predictions(path, nlp.vocab)
+    wanted = {
+        "weights": weights_hash(nlp),
+        "pipeline_sha256": folder_sha256(nlp.path),
+        "split_sha256": split_sha256(split),
+    }
+    if different := difference(predictions, wanted):
+        print(f"{path}: predictions {different}; predicting again")
+        return None
+    print(f"{path}: its predictions are used; --fresh predicts again")
+    return predictions
+
+
 def evaluate(
     pipeline: str,
     corpus: Path,
@@ -101,39 +110,48 @@ def evaluate(
     task: str,
     names: str,
     gpu_id: int,
+    fresh: bool = False,
 ) -> None:
     """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens too.
 
-    Any pipeline of spaCy's with `ner`, `textcat` or `textcat_multilabel`. An entity is right where
-    its first and last character and its label are.
+    Any spaCy pipeline with `ner`, `textcat` or `textcat_multilabel`. An entity is correct if its
+    first and last character and its label are. The predictions are written beside the metrics, and
+    used again, unless `fresh`, for this pipeline and this split.
     """
     check_file(output)
+    saved = beside(output)
     converted = corpus_files(corpus / "report.json")
     nlp = load(pipeline, gpu_id)
-    tasks = set(TASKS) & set(nlp.pipe_names)
-    labels = {label for name in tasks for label in nlp.get_pipe(name).labels}
-    renamed = read_names("--map", names, labels, may_drop=True)
+    labels = task_labels(nlp)
+    renamed = read_names("--map", names, set().union(*labels.values()), may_drop=True)
     path, train = (corpus / f"{name}.spacy" for name in (split, "train"))
-    gold = read_gold(path, nlp, task, renamed)
+    gold = read_gold(path, nlp.vocab, labels, task, renamed)
     shared = shared_texts(gold, train) if split != "train" and train.exists() else None
-    metrics, predicted = measure(nlp, gold, renamed, shared)
-    metrics = {
-        "pipeline": output.stem,
-        "weights": weights_hash(nlp),
-        "corpus": corpus.resolve().name,
-        "split": split,
-        "about": about,
-        "split_sha256": split_sha256(path),
-        "corpus_files": converted,
-        "trained_on": trained_on(nlp),
-        "task": gold.task,
-        "map": renamed,
-        "encoder": encoder_name(nlp),
-        "encoder_revision": encoder_revision(nlp),
-        "seed": nlp.config.interpolate().get("training", {}).get("seed"),
-        **metrics,
-    }
+    if fresh:
+        check_replaceable(saved)
+    predictions = None if fresh else saved_predictions(saved, nlp, path)
     with written_beside(output.parent) as folder:
+        if predictions is None:
+            predictions = predict_split(nlp, path, gold.split)
+            write_predictions(predictions, folder / saved.name)
+        header = predictions.header
+        measured, predicted = measure(predictions, gold, renamed, shared)
+        metrics = {
+            "pipeline": output.stem,
+            "weights": header.weights,
+            "corpus": corpus.resolve().name,
+            "split": split,
+            "about": about,
+            "split_sha256": header.split_sha256,
+            "corpus_files": converted,
+            "trained_on": header.trained_on,
+            "task": gold.task,
+            "map": renamed,
+            "encoder": header.encoder,
+            "encoder_revision": header.encoder_revision,
+            "seed": header.seed,
+            **measured,
+        }
         srsly.write_json(folder / output.name, metrics)
     msg.table(
         score_rows(metrics),
@@ -141,7 +159,7 @@ def evaluate(
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
     )
-    tell(nlp, gold, metrics, labels_found(nlp, gold.task, predicted))
+    tell(gold, metrics, labels_found(header, gold.task, predicted))
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "
@@ -150,6 +168,6 @@ def evaluate(
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -13,7 +13,7 @@ from .common.sources import source
 from .encoders.checkpoint import save_checkpoint
 from .encoders.tokenizer_fixes import with_backend
 from .serving.metrics import headline, main_score, read_metrics, scored_on, tables
-from .serving.predict import TASKS, encoder_of, hf_head, load
+from .serving.pipeline import TASKS, encoder_of, hf_head, load
 from .serving.strip import strip_local_paths
 
 BODY = """---
@@ -123,6 +123,6 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

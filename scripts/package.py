@@ -24,7 +24,7 @@ from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.sources import source
 from .serving.metrics import headline, read_metrics, scored_on
-from .serving.predict import TASKS, encoder_revision, hf_head, load
+from .serving.pipeline import TASKS, encoder_revision, hf_head, load
 from .serving.strip import looked_up, own_strings, strip_local_paths
 from .wheel import components, trial
 
@@ -224,6 +224,6 @@ def package(
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

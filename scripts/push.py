@@ -79,6 +79,6 @@ def push(folder: Path, repository: str, shown: str, public: bool) -> None:
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

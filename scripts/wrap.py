@@ -112,6 +112,6 @@ def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

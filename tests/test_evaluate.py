@@ -229,7 +229,9 @@ def test_the_task_is_one_that_pipeline_and_corpus_have(score, sample_corpora, tm
 
     corpus = changed(sample_corpora / "ner", tmp_path / "two", all_labelled)
     result, _ = score("both", corpus)
-    assert result.code == 1 and "several tasks: give --task" in result.line
+    assert (
+        result.code == 1 and "several tasks: choose one of ner, textcat with --task" in result.line
+    )
     assert score("both", corpus, "--task", "textcat")[1]["task"] == "textcat"
     result, _ = score("ner", corpus, "--task", "textcat")
     assert result.code == 1 and "--task textcat: the pipeline has ner" in result.line

@@ -32,7 +32,8 @@ PLUMBING = {
     "scripts/__init__.py", "scripts/common/errors.py", "scripts/common/files.py", "scripts/common/downloads.py",
     "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
     "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py", "scripts/corpora/options.py",
-    "scripts/common/rawfile.py", "scripts/common/sources.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
+    "scripts/common/rawfile.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
+    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
 READERS = "scripts/corpora/__init__.py"
@@ -61,10 +62,7 @@ def imported(path: Path) -> set[Path]:
     """Return the files of the project that one of them imports, anywhere in it, or reads."""
     package = path.relative_to(ROOT).parent.parts
     found = set()
-    body = ast.parse(path.read_text("utf8")).body
-    # A command started as a module goes up to the command line, which knows all commands.
-    body = [node for node in body if "__main__" not in ast.unparse(node)]
-    for node in (found for each in body for found in ast.walk(each)):
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.Import):
             found |= {file_of(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

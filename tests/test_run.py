@@ -1,27 +1,31 @@
-"""run.py: the environment it makes, old interpreters, and variables that arrive as typed."""
+"""run.py: the environment it creates, old interpreters, variables that arrive as typed."""
 
 import ast
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 import srsly
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from typer.main import get_command
 from weasel.util import commands
 from weasel.util.config import load_project_config, parse_config_overrides
 
 import run
-from scripts.cli import arguments
+from scripts.cli import RENAMED, app, arguments
 
 from .conftest import ROOT
 
-# The interpreter that is in no virtual environment.
+# The interpreter outside of any virtual environment.
 BASE = Path(sys._base_executable)
 OLD = sorted(
     path
@@ -33,11 +37,12 @@ OLD = sorted(
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project with a space in its path, whose one step writes down what it gets."""
+    """A project with a space in its path; its only step and only command record their arguments."""
     folder = tmp_path / "my project"
-    (folder / "scripts").mkdir(parents=True)
+    (folder / "scripts" / "cli").mkdir(parents=True)
     shutil.copy(ROOT / "run.py", folder)
-    (folder / "requirements.txt").write_text("")
+    for name in ("requirements.txt", "constraints.txt"):
+        (folder / name).touch()
     step = {
         "name": "show",
         "script": ['python show.py "${vars.text}" "${vars.number}" --version "${vars.version}"'],
@@ -50,24 +55,27 @@ def project(tmp_path) -> Path:
     program = f"import typing\n{show.format('seen.json')}\n"
     (folder / "scripts" / "__main__.py").write_text(program)
     (folder / "scripts" / "__init__.py").touch()
+    (folder / "scripts" / "cli" / "data.py").write_text("def echo_all():\n    pass\n")
     return folder
 
 
 @pytest.fixture
-def ready(project) -> Path:
-    """The same, set up with the packages of this environment."""
+def ready(project, monkeypatch) -> Path:
+    """The same project, set up with the packages of this environment."""
     environment = project / ".venv"
     venv.create(environment)
     purelib = sysconfig.get_path("purelib", "venv", {"base": str(environment)})
     paths = [path for path in sys.path if path.endswith("site-packages")]
     Path(purelib, "shared.pth").write_text("\n".join(paths))
-    digest = hashlib.sha256(b"").hexdigest()
-    (environment / "requirements.sha256").write_text(digest)
+    monkeypatch.setattr(run, "REQUIREMENTS", project / "requirements.txt")
+    monkeypatch.setattr(run, "CONSTRAINTS", project / "constraints.txt")
+    file, digest = run.stamp(environment)
+    file.write_text(digest)
     return project
 
 
 def start(project, *arguments, python=BASE, cwd=None, **variables):
-    """Run run.py as a user does, outside of any virtual environment and without a registry."""
+    """Run run.py as a user does, outside of any virtual environment; no package registry."""
     environment = {**os.environ, "PIP_NO_INDEX": "1", **variables}
     return subprocess.run(
         [python, project / "run.py", *map(str, arguments)],
@@ -75,13 +83,13 @@ def start(project, *arguments, python=BASE, cwd=None, **variables):
     )  # fmt: skip
 
 
-def test_an_old_python_can_read_it():
+def test_an_old_python_can_parse_it():
     source = (ROOT / "run.py").read_text("utf8")
     assert ast.parse(source, feature_version=(3, 6))
 
 
 @pytest.mark.parametrize("python", OLD, ids=lambda path: path.parts[-3])
-def test_an_old_python_is_told_at_once(project, python):
+def test_an_old_python_is_refused_at_once(project, python):
     result = start(project, "demo", python=python)
     version = ".".join(python.parts[-3].split(".")[:2])
     assert result.returncode == 1 and result.stdout == ""
@@ -96,8 +104,8 @@ TYPED = [
 
 @pytest.mark.parametrize("windows", (False, True))
 @pytest.mark.parametrize("value", TYPED)
-def test_variables_arrive_as_they_were_typed(project, monkeypatch, value, windows):
-    """Read, put in and split by the engine, and by our commands where it leaves quotes."""
+def test_variables_arrive_as_typed(project, monkeypatch, value, windows):
+    """Parsed, inserted and split by the engine; our commands remove the quotes that it leaves."""
     monkeypatch.setattr(run, "HERE", project)
     monkeypatch.setattr(sys, "platform", "win32" if windows else "linux")
     monkeypatch.setattr(commands, "is_windows", windows)
@@ -118,29 +126,48 @@ def test_what_the_engine_cannot_pass_on_is_refused(project, monkeypatch, value):
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    "words, message",
     [
-        (["--vars.stpes", "5"], "no such variable; there are text, number, version."),
-        (["--vars.text"], "--vars.text: its value is missing"),
-        (["--vars.text", "--vars.number", "5"], "--vars.text: its value is missing"),
-        (["--text", "5"], "--text: no such option"),
-        (["5"], "5: no such option"),
+        (["show", "--vars.stpes", "5"], "no such variable; choose from text, number, version."),
+        (["show", "--vars.text"], "--vars.text: its value is missing"),
+        (["show", "--vars.text", "--vars.number", "5"], "--vars.text: its value is missing"),
+        (["show", "--text", "5"], "--text: no such option"),
+        (["show", "5"], "5: no such option"),
+        (["shwo"], "shwo: no such workflow, step or command; see run.py --help"),
+        (["echo"], "echo: no such workflow"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_set_up(project, options, message):
-    result = start(project, "show", *options)
+def test_mistakes_are_reported_before_anything_is_set_up(project, words, message):
+    result = start(project, *words)
     assert result.returncode == 1 and message in result.stderr
     assert len(result.stderr.splitlines()) == 1 and not (project / ".venv").exists()
+
+
+def test_commands_are_known_before_anything_is_set_up():
+    for name in (*get_command(app).commands, *RENAMED):
+        assert run.may_be_command(name), name
+    assert not run.may_be_command("trian")
+
+
+def test_help_lists_every_workflow():
+    words = run.__doc__.replace(",", " ").replace("`", " ").split()
+    assert set(srsly.read_yaml(ROOT / "project.yml")["workflows"]) <= set(words)
+
+
+def test_completion_sets_nothing_up(project):
+    result = start(project, **{"_RUN.PY_COMPLETE": "complete_bash"})
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert not (project / ".venv").exists()
 
 
 def test_the_variables_of_the_project_are_known():
     assert run.variables() == list(srsly.read_yaml(ROOT / "project.yml")["vars"])
 
 
-def test_a_step_and_a_command_get_what_was_typed(ready, tmp_path):
+def test_steps_and_commands_get_what_was_typed(ready, tmp_path):
     here = tmp_path / "où je suis"
     here.mkdir()
-    # Modules of the user's own, which are none of ours.
+    # A module of the user's, which must not shadow the standard library's.
     (here / "typing.py").write_text("raise SystemExit('not mine')")
     words = ["--vars.text", r"C:\new\été $.json", "--vars.version=1.10"]
     result = start(ready, "show", *words, cwd=here)
@@ -159,11 +186,11 @@ def test_workflows_and_commands_of_the_project_are_found():
 
 
 def test_ctrl_c_waits_for_the_command(ready):
-    """Which has its work to put away: longer than the engine and Python would wait."""
+    """The command saves its work, which takes longer than the engine and Python would wait."""
     (ready / "show.py").write_text(
         "import time, sys\n"
         "try:\n    print('started', flush=True); time.sleep(60)\n"
-        "except KeyboardInterrupt:\n    time.sleep(1); print('put away', flush=True); sys.exit(3)\n"
+        "except KeyboardInterrupt:\n    time.sleep(1); print('saved', flush=True); sys.exit(3)\n"
     )
     shutil.copy(ready / "show.py", ready / "scripts" / "__main__.py")
     for name in ("show", "echo_all"):
@@ -176,13 +203,13 @@ def test_ctrl_c_waits_for_the_command(ready):
         lines = iter(process.stdout)
         assert any(line == "started\n" for line in lines)
         os.killpg(process.pid, signal.SIGINT)
-        assert "put away\n" in lines
+        assert "saved\n" in lines
         assert process.wait(10) == 3
 
 
 @pytest.fixture
 def without_pip(tmp_path) -> Path:
-    """An interpreter that cannot make environments, as Debian's is without python3-venv."""
+    """An interpreter that cannot create environments, like Debian's without python3-venv."""
     stdlib = Path(sysconfig.get_path("stdlib"))
     copy = tmp_path / "usr" / stdlib.relative_to(sys.base_prefix)
     copy.mkdir(parents=True)
@@ -194,37 +221,99 @@ def without_pip(tmp_path) -> Path:
     return Path(shutil.copy(BASE.resolve(), python))
 
 
-def test_no_environment_can_be_made(project, without_pip):
+def test_no_environment_can_be_created(project, without_pip):
     result = start(project, "show", python=without_pip)
     (line,) = result.stderr.splitlines()
-    assert result.returncode == 1 and "cannot be made" in line and f"apt install {run.VENV}" in line
+    assert (
+        result.returncode == 1 and "cannot be created" in line and f"apt install {run.VENV}" in line
+    )
     assert not (project / ".venv").exists()
 
 
-def test_a_broken_environment_is_made_again(project):
-    """The interpreter is gone; then pip. The registry is not there: setting up ends afterwards."""
+def test_a_broken_environment_is_created_again(project):
+    """First the interpreter is gone, then pip. Without a registry the set-up ends after that."""
     folder = project / ".venv"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to("/nowhere/python3.11")
     (folder / "left").touch()
     result = start(project, "show")
-    assert f"making a virtual environment in {folder}\n" in result.stdout
+    assert f"creating a virtual environment in {folder}\n" in result.stdout
     assert result.stderr.splitlines()[-1].startswith("run.py: pip could not install")
     assert run.works(folder / "bin" / "python", "-m", "pip", "--version")
     assert not (folder / "left").exists()
-    # Without pip, but with something of the user's: pip is added.
+    # Without pip, but with a module of the user's: pip is added.
     (purelib,) = folder.glob("lib/*/site-packages")
     shutil.rmtree(purelib)
     purelib.mkdir()
     (purelib / "mine.py").touch()
     result = start(project, "show")
-    assert "making" not in result.stdout
+    assert "creating" not in result.stdout
     assert "pip could not install" in result.stderr.splitlines()[-1]
     assert (purelib / "pip").is_dir() and (purelib / "mine.py").exists()
 
 
 @pytest.mark.parametrize("python", OLD[-1:], ids=lambda path: path.parts[-3])
-def test_an_environment_of_an_older_python_is_told(project, python):
+def test_an_environment_of_an_older_python_is_refused(project, python):
     subprocess.run([python, "-m", "venv", "--without-pip", project / ".venv"], check=True)
-    line = f"run.py: {project / '.venv'} has an older Python than 3.11; delete it.\n"
+    line = f"run.py: {project / '.venv'} has a Python older than 3.11; delete it.\n"
     assert start(project, "show").stderr == line
+
+
+def wheel(folder: Path, name: str, version: str) -> None:
+    """Write a wheel with nothing in it."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_exact_versions_are_installed_where_they_can_be(project, tmp_path):
+    """And others of the range where this Python or platform has none; again when a file changes."""
+    name, version = run.TORCH.split("==")
+    wheel(tmp_path, name, version)
+    for version in ("1.0", "1.1"):
+        wheel(tmp_path, "tiny", version)
+    (project / "requirements.txt").write_text("tiny>=1,<2\n")
+    python = project / ".venv" / "bin" / "python"
+    for pinned, installed in (("1.2", "1.1"), ("1.0", "1.0")):
+        (project / "constraints.txt").write_text(f"tiny=={pinned}\n")
+        result = start(project, "echo-all", PIP_FIND_LINKS=str(tmp_path))
+        assert result.returncode == 0, result.stderr
+        assert ("could not be installed here; trying others" in result.stdout) == (pinned == "1.2")
+        shown = subprocess.check_output([python, "-m", "pip", "freeze"], text=True).split()
+        assert shown == [f"tiny=={installed}", run.TORCH]
+        result = start(project, "echo-all")
+        assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_constraints_pin_every_requirement_but_torch():
+    """And each within its range; what only torch requires is left to its build."""
+    lines = {
+        name: (ROOT / f"{name}.txt").read_text("utf8").splitlines()
+        for name in ("requirements", "constraints")
+    }
+    required, pinned = (
+        {
+            canonicalize_name(r.name): r
+            for r in (Requirement(line) for line in lines[name] if line and line[0] != "#")
+        }
+        for name in lines
+    )
+    assert required.keys() - pinned.keys() == {"torch"}
+    for name, requirement in required.items():
+        if name != "torch":
+            ((operator, version),) = [(s.operator, s.version) for s in pinned[name].specifier]
+            assert operator == "==" and version in requirement.specifier, name
+    assert not {"torch", "sympy", "mpmath", "networkx", "triton"} & pinned.keys()
+    assert not [name for name in pinned if name.startswith(("nvidia", "cuda"))]
+    assert run.TORCH.removeprefix("torch==") in required["torch"].specifier
+
+
+def test_the_supported_pythons_are_stated_once():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
+    assert settings["project"]["requires-python"] == f">={'.'.join(map(str, run.OLDEST))}"

@@ -10,6 +10,22 @@ from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Revision
 PANEL = "Evaluate and share"
 
 
+def predict(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    output: Annotated[Path, typer.Argument(help="DocBin to write, e.g. metrics/fr_flue_trf.spacy")],
+    split: Annotated[str, typer.Option(help="The split to predict")] = "test",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Write a pipeline's predictions on a split of a corpus.
+
+    On raw text, with its own tokenizer and labels; probabilities for categories. `evaluate` does this itself, and uses a file that is beside the metrics already.
+    """
+    from ..predict import predict
+
+    predict(pipeline, corpus, output, split, gpu_id)
+
+
 def evaluate(
     pipeline: Pipeline,
     corpus: Corpus,
@@ -31,6 +47,9 @@ def evaluate(
         ),
     ] = "",
     gpu_id: GpuId = -1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Predict again, even if there are predictions already")
+    ] = False,
 ) -> None:
     """Score a pipeline on a split of a corpus.
 
@@ -39,7 +58,7 @@ def evaluate(
     """
     from ..evaluate import evaluate
 
-    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id)
+    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id, fresh)
 
 
 def report(
@@ -139,5 +158,5 @@ def push(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (evaluate, report, package, wrap, export, push):
+    for command in (predict, evaluate, report, package, wrap, export, push):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

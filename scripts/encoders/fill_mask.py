@@ -65,6 +65,6 @@ def fill_mask(encoder: str, text: str, top: int, revision: str, as_json: bool) -
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

@@ -97,6 +97,6 @@ def write_fingerprint(encoder: str, output: Path, revision: str) -> None:
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

@@ -133,6 +133,6 @@ def train_tokenizer(
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

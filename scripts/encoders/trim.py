@@ -290,6 +290,6 @@ def trim(
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

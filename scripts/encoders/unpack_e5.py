@@ -235,6 +235,6 @@ def unpack_e5(output: Path, downloads: Path) -> None:
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

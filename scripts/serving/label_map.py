@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from spacy.tokens import Doc, Span
 
 from ..common.errors import UserError
+from ..common.label_names import parse_label_names
 
 
 def read_names(
@@ -15,12 +16,7 @@ def read_names(
     known: the labels that there are. may_drop: OLD= with nothing is allowed, and leaves the label
     out.
     """
-    split = [pair.split("=", 1) for pair in pairs.split(",") if pair.strip()]
-    names = {pair[0].strip(): pair[-1].strip() for pair in split}
-    if not all(len(pair) == 2 for pair in split) or not (may_drop or all(names.values())):
-        raise UserError(f"{option} {pairs}: write OLD=new,OLD=new.")
-    if len(names) < len(split):
-        raise UserError(f"{option} {pairs}: a label has two new names; give one.")
+    names = parse_label_names(option, pairs, allow_empty=may_drop)
     unknown = set(names) - set(known)
     if unknown:
         raise UserError(

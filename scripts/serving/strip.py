@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.strings import StringStore
 
 from ..encoders.checkpoint import strip_local_path
-from .predict import encoder_name, hf_head
+from .pipeline import encoder_name, hf_head
 
 # Factories of components that look up no string but their labels. Others of spaCy's may have learnt
 # from their corpus which ones they need: a lemmatizer, a tagger, vectors.

@@ -93,14 +93,14 @@ def test_a_sentence_with_an_unlabelled_tag_is_left_out(write, format):
     assert [s.words for s in sentences] == [["a", "b"], ["k"]]
     assert [s.entities for s in sentences] == [[(0, 2, "PER")], [(0, 1, "LOC")]]
     assert log.skipped.counts == {UNLABELLED: 4}
-    assert log.skipped.places[UNLABELLED][0] == "a/b, train: row 2"
+    assert log.skipped.locations[UNLABELLED][0] == "a/b, train: row 2"
 
 
 @pytest.mark.parametrize("format", ["iob", "wikiner"])
 @pytest.mark.parametrize(
     "rows, told",
     [
-        (tagged([[0], [4]], NUMBERS), "row 2: class 4, and the names are of 0 to 3 "),
+        (tagged([[0], [4]], NUMBERS), "row 2: class 4 has no name; there are names for 0 to 3 "),
         (tagged([[0, 1]], NUMBERS, [["a"]]), "row 1: 1 tokens and 2 tags"),
         (tagged([["O"], ["LOC"]], STRINGS), "row 2: ner_tags holds 'LOC', which does not say"),
     ],
@@ -149,7 +149,9 @@ def test_a_table_of_numbers_without_names_is_refused(kind):
 
 def test_a_number_without_a_name_is_refused_with_its_row():
     rows = labelled([0, 1, 2], NUMBERS)
-    with pytest.raises(UserError, match=r"row 3: class 2, and the names are of 0 to 1 \(no, yes\)"):
+    with pytest.raises(
+        UserError, match=r"row 3: class 2 has no name; there are names for 0 to 1 \(no, yes\)"
+    ):
         lines("table", rows, ["no", "yes"])
 
 

@@ -12,7 +12,7 @@ from scripts.common import downloads
 from scripts.common.errors import UserError
 from scripts.encoders import checkpoint, fill_mask, inspect, pretrain, trim
 from scripts.encoders.checkpoint import open_checkpoint, open_tokenizer
-from scripts.serving.predict import load
+from scripts.serving.pipeline import load
 
 from ..conftest import ROOT
 from ..hostile.cases import BYTES, half

@@ -16,7 +16,7 @@ from scripts.common.errors import UserError
 from scripts.encoders import inspect, trim
 from scripts.encoders.checkpoint import open_checkpoint
 from scripts.encoders.snapshot import needed, revision_of, snapshot
-from scripts.serving.predict import encoder_name, encoder_revision
+from scripts.serving.pipeline import encoder_name, encoder_revision
 
 from ..conftest import ROOT
 from ..heads import tag_checkpoint
@@ -70,7 +70,7 @@ def test_a_folder_has_no_revision(command, camembert, sample_corpora, tmp_path):
 
 def test_a_revision_that_the_project_engine_changed(command, tmp_path):
     result = command(inspect, NAME, "Paris", "--revision", "Infinity")
-    assert result.code == 1 and "revision Infinity: is that what was typed?" in result.line
+    assert result.code == 1 and "revision Infinity: probably not the value you typed" in result.line
 
 
 def test_a_branch_a_tag_and_a_commit(hub, cache, commit):
@@ -164,9 +164,9 @@ def test_no_program_in_weights_is_run(hub, cache, tmp_path):
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_altered_files_are_refused_and_got_again(hub, cache, file):
-    with pointed_at(hub, cache, Failure(match=f"/{file}", altered=True)):
-        with pytest.raises(UserError, match=f"{file} came with other content"):
-            snapshot(NAME)
+    altered = pointed_at(hub, cache, Failure(match=f"/{file}", altered=True))
+    with altered, pytest.raises(UserError, match=f"{file} came with other content"):
+        snapshot(NAME)
     with pointed_at(hub, cache):
         folder, _ = snapshot(NAME)
         # A cache that was damaged since is noticed as well.

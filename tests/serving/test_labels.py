@@ -89,8 +89,8 @@ def test_categories_under_other_names(command, other, sample_corpora, tmp_path):
     "names, message",
     [
         ("PERS=PER", "--map: no label PERS; it has LOC, MISC, ORG, PER."),
-        ("PER", "--map PER: write OLD=new"),
-        ("PER=x,PER=y", "a label has two new names"),
+        ("PER", "--map PER: 'PER' is not a pair; write OLD=new"),
+        ("PER=x,PER=y", "--map PER=x,PER=y: label 'PER' is given two names; give it one"),
     ],
 )
 def test_mistakes(command, other, tmp_path, names, message):

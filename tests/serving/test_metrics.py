@@ -10,12 +10,12 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from scripts.corpora.docbins import read_docs
+from scripts.serving.gold import split_sha256
 from scripts.serving.metrics import (
     labels_given,
     score_categories,
     score_entities,
     scored_on,
-    split_sha256,
 )
 
 LABELS = ["LOC", "MISC", "ORG", "PER"]

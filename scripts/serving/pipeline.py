@@ -1,0 +1,132 @@
+"""Load a trained pipeline, and say what it is made of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import spacy
+from safetensors import SafetensorError
+from spacy.language import Language
+from srsly.msgpack.exceptions import UnpackException
+from transformers import PreTrainedModel
+
+from ..common.devices import use_device
+from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
+from ..common.files import check_whole
+from ..wheel.components import HFHead
+
+# Components that a pipeline is scored by, in words.
+TASKS = {
+    "ner": "named entities",
+    "textcat": "text classification",
+    "textcat_multilabel": "text classification with several labels",
+}
+# What spacy.load raises for files that are damaged: of text and JSON, of msgpack, of weights.
+DAMAGED = (
+    ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError
+)  # fmt: skip
+
+
+def load(pipeline: str, gpu_id: int = -1) -> Language:
+    """Return the pipeline of a folder or an installed package: any of spaCy's with a task of TASKS.
+
+    Raises UserError where there is none, where it is damaged, incomplete or of another kind, and where there
+    is no such GPU.
+    """
+    check_whole(Path(pipeline))
+    use_device(gpu_id)
+    try:
+        with BareExceptions():
+            nlp = spacy.load(pipeline)
+    except OSError as error:
+        raise UserError(
+            f"{pipeline}: no trained pipeline there; train or install it first."
+        ) from error
+    except (*DAMAGED, *AMBIGUOUS) as error:
+        sift(pipeline, error)
+        # A component, or a function of a config, that no installed package registers.
+        if any(code in str(error) for code in ("[E002]", "[E893]")):
+            raise UserError(
+                f"{pipeline}: it needs a package that is not installed; its meta.json names its "
+                f"requirements ({first_line(error)[:120]})."
+            ) from error
+        raise UserError(
+            f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
+            "install it again."
+        ) from error
+    if not set(TASKS) & set(nlp.pipe_names):
+        raise UserError(
+            f"{pipeline}: a pipeline of {', '.join(nlp.pipe_names) or 'nothing'}; it takes one of "
+            f"{', '.join(f'`{task}`' for task in TASKS)}."
+        )
+    check_listeners(pipeline, nlp)
+    return nlp
+
+
+def upstreams(config: dict[str, Any]) -> Iterator[str]:
+    """Yield the components whose vectors a component reads, as its config names them."""
+    for key, value in config.items():
+        if key == "upstream":
+            yield value
+        elif isinstance(value, dict):
+            yield from upstreams(value)
+
+
+def check_listeners(pipeline: str, nlp: Language) -> None:
+    """Raise UserError for components that read the vectors of one that is not there: spaCy lets
+    them find nothing, without a word."""
+    vectors = {"doc.tensor", "doc._.trf_data"}
+    given = {name for name in nlp.pipe_names if vectors & set(nlp.get_pipe_meta(name).assigns)}
+    for name in nlp.pipe_names:
+        for upstream in upstreams(nlp.get_pipe_config(name)):
+            if not (given if upstream == "*" else upstream in nlp.pipe_names):
+                raise UserError(
+                    f"{pipeline}: `{name}` reads the vectors of a transformer or tok2vec "
+                    f"({upstream}) that the pipeline does not have."
+                )
+
+
+def hf_head(nlp: Language) -> HFHead | None:
+    """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one.
+
+    Not by its class: a package brings its own copy of that.
+    """
+    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "wrap")), None)
+
+
+def encoder_of(nlp: Language) -> PreTrainedModel | None:
+    """Return the Hugging Face model in a pipeline, if there is one.
+
+    Pipelines on tok2vec have none, and those of curated transformers have another kind.
+    """
+    if "transformer" in nlp.pipe_names:
+        return getattr(nlp.get_pipe("transformer").model, "transformer", None)
+    head = hf_head(nlp)
+    return head and head.model
+
+
+def encoder_name(nlp: Language) -> str | None:
+    """Return what a pipeline's encoder was made from: a name on the hub, or a folder."""
+    head = hf_head(nlp)
+    if head is not None:
+        return head.source
+    if encoder_of(nlp) is None:
+        return None
+    return nlp.config.interpolate()["components"]["transformer"]["model"]["name"]
+
+
+def encoder_revision(nlp: Language) -> str | None:
+    """Return the commit of the hub that a pipeline's encoder is of, None for that of a folder."""
+    return nlp.config.get("settings", {}).get("revision")
+
+
+def task_labels(nlp: Language) -> dict[str, list[str]]:
+    """Return the labels of each of a pipeline's TASKS."""
+    return {task: list(nlp.get_pipe(task).labels) for task in TASKS if task in nlp.pipe_names}
+
+
+def trained_on(nlp: Language) -> str | None:
+    """Return the name of the corpus that a pipeline was trained on, unless it is not on record."""
+    train = nlp.config.interpolate().get("paths", {}).get("train")
+    return Path(train or "").parent.name or None
