@@ -10,6 +10,8 @@ BACKEND_KWARGS = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_
 XLM_LIKE = ("xlm", "flaubert")
 # lstrip: it includes the space before it, as the masked word would.
 MASK_TOKEN = AddedToken("<mask>", lstrip=True, special=True)
+# What to print after fix_offsets has changed a tokenizer.
+OFFSETS_FIXED = "the tokenizer's offsets included spaces: put WhitespaceSplit before Metaspace"
 
 
 def fix_offsets(tokenizer: Tokenizer) -> bool:

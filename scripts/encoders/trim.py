@@ -28,7 +28,7 @@ from ..common.files import check_folder
 from ..common.raw_text import measure_lines, read_lines, split
 from .checkpoint import auto_class_of, open_checkpoint, save_checkpoint, strip_local_path
 from .snapshot import snapshot
-from .tokenizer_fixes import fix_offsets, with_backend
+from .tokenizer_fixes import OFFSETS_FIXED, fix_offsets, with_backend
 
 # Forms in which a word of the (lower-case) frequency list occurs in text: the form, its frequency
 # relative to the word's, and the frequency from which a word is given this form. "(" stands for
@@ -266,7 +266,7 @@ def trim(
         held_out = count_lines(backend, split(read_lines(text, encoding), held_out=True))
     model, cut = trim_vocabulary(model, tokenizer, kept)
     if fix_offsets(cut.backend_tokenizer):
-        msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
+        msg.info(OFFSETS_FIXED)
     after = (len(cut), model.num_parameters(), model.get_input_embeddings().weight.numel())
     sources = [f"those of {', '.join(language)}"] if language else []
     sources += [f"those of {text.name}"] if text is not None else []
