@@ -109,7 +109,12 @@ def test_transcripts_and_compressed_files_of_a_folder(tmp_path):
         ("one.txt", "Une seule ligne.", (), "1 lines of text"),
         ("few.txt", "Un mot.\n" * 40, ("--size", 900), "--size 900: the text yields only"),
         ("old.txt", "été\n".encode("iso-8859-1") * 40, (), "pass --encoding iso-8859-1"),
-        ("some.txt", "Un mot.\n" * 40, ("--encoding", "klingon"), "--encoding klingon: no such"),
+        (
+            "some.txt",
+            "Un mot.\n" * 40,
+            ("--encoding", "klingon"),
+            "--encoding klingon: unknown encoding",
+        ),
         ("bad.trs", "<Trans><Turn>", (), "bad.trs:1: malformed XML"),
         ("bomb.trs", '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>', (), "declares XML entities"),
         ("some.txt", "Un mot.\n" * 40, ("--reference", "nowhere/x"), "encoder nowhere/x"),
