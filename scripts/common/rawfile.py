@@ -243,7 +243,7 @@ def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, l
     for path in paths:
         split = split_of(path) or ("train" if len(paths) == 1 else None)
         if split is None:
-            ignored("file whose name tells no split", str(path))
+            ignored("file not named after a split", str(path))
         elif split in found:
             raise duplicate_split(split, found[split][0], path)
         else:

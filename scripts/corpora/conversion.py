@@ -26,7 +26,7 @@ from .writer import EMPTY, SplitWriter
 # With more distinct values, the column is likely to hold ids or texts.
 MAX_LABELS = 1000
 DUPLICATE = "duplicate in its split, dropped"
-LEAK = "text of a later split, dropped"
+LEAK = "text also in a later split, dropped"
 LEFT_OUT = "left out by --train-size"
 EMPTY_TOKEN = f"empty token, written as {EMPTY}"
 

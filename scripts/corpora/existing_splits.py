@@ -13,7 +13,7 @@ from ..common.files import check_whole
 from .docbins import example_of, read_docs
 from .examples import SPLITS, Example
 
-REPLACED = "in a carved split that another file replaced"
+REPLACED = "in a carved split replaced by another file"
 
 
 class ExistingSplits:

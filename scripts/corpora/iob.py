@@ -141,7 +141,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     layout = choose_layout(file, layouts_of(file, options), log)
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
     if layout.prefix:
-        log.layout["prefix taken off the tokens"] = layout.prefix
+        log.layout["prefix removed from tokens"] = layout.prefix
     separator, token, tag, width, prefix, *_ = layout
     limit = options.max_words or MAX_WORDS
     decoder = TagDecoder(file, log, lines_per_word=1)
@@ -174,7 +174,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if not rows:
             start = number
         elif len(rows) >= limit and row[tag][:1] not in ("I", "M", "E", "L"):
-            log.repair(f"sentence of over {limit} words, cut", file.location(start))
+            log.repair(f"sentence of more than {limit} words, split", file.location(start))
             yield sentence()
             rows = []
             start = number

@@ -123,7 +123,7 @@ def spans_of(value: list[Any], text: str, location: str, options: Options, log: 
 
     kept = filter_spans(spans)
     for _ in range(len(spans) - len(kept)):
-        log.repair("entity that overlaps a longer one, left out", location)
+        log.repair("entity that overlaps a longer one, dropped", location)
     return sorted(kept)
 
 
@@ -146,7 +146,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
             # Written by Prodigy for examples that the annotator rejected or ignored.
             log.skip(f"answer: {row['answer']}", location)
         elif text is not None and not isinstance(text, str):
-            log.skip("text that is no string", location)
+            log.skip("text that is not a string", location)
         elif text is None or not text.strip():
             log.skip("empty text", location)
         elif isinstance(label, (list, tuple)):

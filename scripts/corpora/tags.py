@@ -12,12 +12,12 @@ from .examples import Log, Notes
 TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
 SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
-DANGLING = "I- or E- tag that continues nothing, taken as B-"
-INVISIBLE_REMOVED = "invisible characters beside a tag, taken off"
+DANGLING = "I- or E- tag that continues no entity, read as B-"
+INVISIBLE_REMOVED = "invisible characters around a tag, removed"
 # spaCy's `ner` can learn neither entities with whitespace at an edge nor entities of whitespace
 # only (E024).
-EDGE_WHITESPACE = "entity with white space at its edge, taken off"
-ONLY_WHITESPACE = "entity of nothing but white space, left out"
+EDGE_WHITESPACE = "entity with leading or trailing whitespace, trimmed"
+ONLY_WHITESPACE = "entity of whitespace only, dropped"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
 
 

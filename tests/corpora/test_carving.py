@@ -132,7 +132,7 @@ def test_documents_too_large_for_a_split_are_reported_or_refused(write, tmp_path
 def test_empty_train_split_is_refused(write, tmp_path):
     write("raw/train.jsonl", rows("a+", "b-"))
     write("raw/test.jsonl", rows("a+", "b-"))
-    with pytest.raises(UserError, match="no examples left for train .2 text of a later split"):
+    with pytest.raises(UserError, match="no examples left for train .2 text also in a later split"):
         convert("table", tmp_path / "raw", tmp_path / "out", Plan(drop_leaks=True))
 
 

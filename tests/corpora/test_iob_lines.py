@@ -148,7 +148,7 @@ def test_wikiann_prefixes(write, prefix):
     lines = [[prefix + line for line in lines] for lines in lines_of("wt")]
     sentences, log = read(iob, write("train.txt", text_of(lines)))
     check(sentences)
-    assert log.layout["prefix taken off the tokens"] == prefix
+    assert log.layout["prefix removed from tokens"] == prefix
 
 
 def test_wikiann_prefix_is_removed_once_and_only_if_all_tokens_have_it(write):

@@ -187,7 +187,7 @@ def test_file_not_named_after_a_split_is_ignored(write):
     ignored = Notes()
     files = find_files(folder, ignored.add)
     assert {split: path.name for split, (path,) in files.items()} == {"train": "train.conll"}
-    assert ignored.locations == {"file whose name tells no split": [str(folder / "latest.txt")]}
+    assert ignored.locations == {"file not named after a split": [str(folder / "latest.txt")]}
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_whitespace_is_trimmed_in_tagged_formats(
     )
     assert repaired == repairs
     if repairs:
-        with pytest.raises(UserError, match=rf"{path}:[12]: .*white space.*--strict"):
+        with pytest.raises(UserError, match=rf"{path}:[12]: .*whitespace.*--strict"):
             convert_train(name, path, tmp_path / "strict", strict=True)
         assert not (tmp_path / "strict").exists()
 
@@ -84,7 +84,7 @@ def test_whitespace_is_trimmed_in_texts_with_offsets(tmp_path):
     assert doc.text == row["text"]
     assert [(e.text, e.label_) for e in doc.ents] == [("Paris", "LOC"), ("Aÿ", "LOC")]
     assert repaired == {EDGE_WHITESPACE: 1, ONLY_WHITESPACE: 2}
-    with pytest.raises(UserError, match="train.jsonl:1: entity of nothing but white space"):
+    with pytest.raises(UserError, match="train.jsonl:1: entity of whitespace only"):
         convert_train("table", path, tmp_path / "strict", strict=True)
 
 

@@ -158,7 +158,7 @@ CODED_LATIN = CODED.format("iso-8859-1").encode("iso-8859-1")
 NO_FILE = "in.tar.gz: no corpus files found; file names must contain train"
 REVIEW = "fr/train.review"
 NO_REST = "in.iob: | no examples left for train"
-TAG = "I- or E- tag that continues nothing"
+TAG = "I- or E- tag that continues no entity"
 STRICT = "omit --strict"
 LIMIT = "text of | maximum is 1,000,000"
 OVER = "1,000 distinct labels, such as | check that this is the label column"
@@ -219,9 +219,9 @@ CONVERSIONS = [
     entity("negative", '[[-3, 5, "PER"]]', "entity -3–5 is empty or outside"),
     entity("float", '[[0, 5.0, "PER"]]', "[0, 5.0, 'PER'] is not an entity; write [start, end, label]"),
     entity("unlabelled", '[{"start": 0, "end": 5}]', "is not an entity; write [start, end, label]"),
-    entity("space", '[[7, 9, "A"]]', f"nothing but white space, left out | {STRICT}", "--strict"),
+    entity("space", '[[7, 9, "A"]]', f"entity of whitespace only, dropped | {STRICT}", "--strict"),
     entity("overlap", '[[0, 5, "A"], [3, 7, "B"]]', "entities 0–5 and 3–7 overlap | --overlaps"),
-    entity("edge", '[[0, 6, "A"]]', f"white space at its edge | {STRICT}", "--strict"),
+    entity("edge", '[[0, 6, "A"]]', f"leading or trailing whitespace | {STRICT}", "--strict"),
     entity("longest", '[[0, 5, "A"], [0, 7, "B"]]', STRICT, "--strict --overlaps longest"),
     # Parquet
     Case("parquet-columns", "table in.parquet", table(body=TEXTS), "in.parquet: row 1: no column"),
@@ -277,7 +277,7 @@ def test_conversions(check, case):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_an_option_of_another_format_is_refused(command, tmp_path, monkeypatch, reader):
-    """By the command line, and by the function under it."""
+    """Both on the command line and by the function that it calls."""
     monkeypatch.chdir(tmp_path)
     arguments, good = READERS[reader]
     name, source = arguments.split()
@@ -287,6 +287,8 @@ def test_an_option_of_another_format_is_refused(command, tmp_path, monkeypatch, 
     result = command(convert, name, source, "out", "--lang", "fr", *given)
     assert result.code == 2 and f"No such option: {given[0]}" in result.err
     assert "Traceback" not in result.out + result.err
-    with pytest.raises(UserError, match=f"{given[0]}: .* has no such option; it takes --encoding"):
+    with pytest.raises(
+        UserError, match=f"{given[0]}: not an option of .* its options are --encoding"
+    ):
         convert.convert(name, Path(source), Path("out"), "fr", options=Options(**{option: value}))
     assert tree(tmp_path) == {source: good}
