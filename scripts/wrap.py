@@ -17,13 +17,7 @@ from .encoders.checkpoint import (
 )
 from .encoders.snapshot import snapshot
 from .serving.label_map import read_names
-from .wheel.components import (
-    HFCategories,
-    HFEntities,
-    HFHead,
-    entity_type,
-    to_iob,
-)
+from .wheel.components import HFCategories, HFEntities, HFHead, entity_type, to_iob
 
 FACTORIES = {HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat"}
 # Auto class of a checkpoint -> component for its head.
