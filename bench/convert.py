@@ -68,7 +68,7 @@ def speed(rounds: int = 5) -> None:
                 convert("iob", path, folder / "ours", "en")
                 times["ours"].append(time.perf_counter() - start)
                 start = time.perf_counter()
-                # One sentence per Doc, as here; with -DOCSTART- lines spaCy makes one Doc per document.
+                # One sentence per Doc, as here; with -DOCSTART- lines spaCy makes one per document.
                 spacy_convert(
                     path, folder / "theirs", converter="ner", file_type="spacy", n_sents=1,
                     lang="en", silent=True,
@@ -100,8 +100,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter() - 
 def memory(sizes: list[int] = typer.Argument([100_000, 5_000_000])) -> None:
     """Measure peak memory and time for corpora of these numbers of sentences.
 
-    Each conversion runs in a separate process. Needs about 60 bytes of disk space per word. Does not
-    run on Windows.
+    Each conversion runs in a separate process. Needs about 60 bytes of disk space per word. Does
+    not run on Windows.
     """
     rows = []
     for size in sizes:

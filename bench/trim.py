@@ -1,8 +1,8 @@
 """Measure how much a trimmed vocabulary speeds up a training step: `python -m bench.trim`.
 
-Compares two randomly initialised models of the shape of distilbert-base-multilingual-cased: one with
-its 119,547 pieces, one with a trimmed vocabulary. Both run in turn (A B A B) in one process, after a
-warm-up step each.
+Compares two randomly initialised models of the shape of distilbert-base-multilingual-cased: one
+with its 119,547 pieces, one with a trimmed vocabulary. Both run in turn (A B A B) in one process,
+after a warm-up step each.
 """
 
 import statistics
@@ -41,7 +41,7 @@ def main(
     texts: int = typer.Option(8, min=1, help="Texts per batch"),
     length: int = typer.Option(64, min=1, max=512, help="Pieces per text"),
 ) -> None:
-    """Time training steps with the full and the trimmed vocabulary; print medians and their ratio."""
+    """Time training steps with the full and the trimmed vocabulary; print their ratio."""
     steps, sizes = zip(*(make_step(size, texts, length) for size in (PIECES, pieces)))
     for step in steps:
         step()

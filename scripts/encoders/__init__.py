@@ -1,1 +1,1 @@
-"""Encoders: load, inspect, pretrain and trim Hugging Face checkpoints. Independent of corpora and spaCy pipelines."""
+"""Load, inspect, pretrain and trim Hugging Face checkpoints; nothing about corpora or pipelines."""

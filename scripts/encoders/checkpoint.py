@@ -97,16 +97,16 @@ def check_config(name: str, folder: Path) -> None:
         config = json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
         raise UserError(
-            f"encoder {name}: config.json is not valid JSON ({first_line(error)}); restore the file."
+            f"encoder {name}: config.json is not valid JSON ({first_line(error)}); restore it."
         ) from error
     if not isinstance(config, dict):
         raise UserError(
-            f"encoder {name}: config.json: expected an object, {{…}}, not {config!r:.40}; restore the "
-            "file."
+            f"encoder {name}: config.json: expected an object, {{…}}, not {config!r:.40}; restore it."
         )
     for field, value, example in invalid_fields(config):
         raise UserError(
-            f"encoder {name}: config.json: {field} is {value!r:.40}; expected a value such as {example}."
+            f"encoder {name}: config.json: {field} is {value!r:.40}; expected a value such as "
+            f"{example}."
         )
 
 
@@ -167,8 +167,8 @@ def open_checkpoint(
         missing = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
     if missing:
         raise UserError(
-            f"encoder {name}: no weights for {', '.join(missing[:3])}: it was saved without them, as "
-            f"{model.config.architectures}; choose a checkpoint that has them."
+            f"encoder {name}: no weights for {', '.join(missing[:3])}: it was saved without them, "
+            f"as {model.config.architectures}; choose a checkpoint that has them."
         )
     # The name, not its path on this machine.
     tokenizer.name_or_path = model.config._name_or_path = name
@@ -183,8 +183,8 @@ def auto_class_of(name: str, revision: str | None = None) -> type:
             if str(architecture).endswith(ending):
                 return auto_class
     raise UserError(
-        f"encoder {name}: {architectures} is not supported; choose an encoder whose architecture ends "
-        f"in one of {', '.join(AUTO_CLASSES)}."
+        f"encoder {name}: {architectures} is not supported; choose an encoder whose "
+        f"architecture ends in one of {', '.join(AUTO_CLASSES)}."
     )
 
 
@@ -208,7 +208,7 @@ def max_length(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> in
 
 
 def check_length(n_pieces: int, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Raise UserError if a text of `n_pieces`, special tokens included, is too long for an encoder."""
+    """Raise UserError if `n_pieces`, special tokens included, are too many for an encoder."""
     limit = max_length(tokenizer, model)
     if n_pieces > limit:
         raise UserError(

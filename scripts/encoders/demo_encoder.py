@@ -1,4 +1,4 @@
-"""The demo's encoder: multilingual-e5-small, trimmed to French and English."""
+"""Make the demo's encoder: multilingual-e5-small, trimmed to French and English."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ LANGUAGES = ["fr", "en"]
 
 
 def demo_encoder(output: Path, encoder: str, pieces: int, downloads: Path) -> None:
-    """Make the demo's encoder at `output`, unless the demo is to run on another `encoder`.
+    """Write the demo's encoder to `output`, unless the demo uses another `encoder`.
 
-    pieces: size of the vocabulary. Raises UserError where the two wheels cannot be downloaded.
+    pieces: the size of the trimmed vocabulary. Raises UserError if a download fails.
     """
     if Path(encoder) != output:
-        msg.info(f"the demo runs on {encoder}; {output} is not needed")
+        msg.info(f"the demo uses {encoder}, so {output} is not needed")
         return
     unpacked = output.with_name("e5-small")
     try:
         unpack_e5(unpacked, downloads)
     except UserError as error:
         raise UserError(
-            f"{error} Or run the demo on another encoder: --vars.encoder_demo my/folder."
+            f"{error} Or run the demo with another encoder: --vars.encoder_demo my/folder."
         ) from error
     trim(str(unpacked), output, LANGUAGES, None, pieces, None, None, "", True)

@@ -1,4 +1,4 @@
-"""Predict the masked words of a text: `python -m scripts fill-mask ENCODER "Paris est la [MASK]."`."""
+"""Predict masked words: `python -m scripts fill-mask ENCODER "Paris est la [MASK]."`."""
 
 import json
 from typing import Any

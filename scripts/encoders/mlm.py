@@ -1,4 +1,4 @@
-"""transformers' Trainer for masked-language modelling: arguments, fixed evaluation masks, checkpoints."""
+"""transformers' Trainer for masked-language modelling, and its checkpoints."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
         )
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"[training]: {first_line(error)}; see the documentation of transformers.TrainingArguments."
+            f"[training]: {first_line(error)}; see the fields of transformers.TrainingArguments."
         ) from error
 
 
@@ -65,7 +65,8 @@ def masking_collator(
     """Return the collator that masks the pieces of a batch with a probability. Raises UserError."""
     if not 0 < probability < 1:
         raise UserError(
-            f"--data.mlm_probability {probability}: expected a number between 0 and 1, such as 0.15."
+            f"--data.mlm_probability {probability}: expected a fraction between 0 and 1, such as "
+            "0.15."
         )
     return DataCollatorForLanguageModeling(tokenizer, mlm_probability=probability)
 
@@ -93,7 +94,7 @@ class Progress(ProgressCallback):
 
 
 class MaskedTrainer(Trainer):
-    """Trainer that masks the training blocks anew in every epoch and the held-out blocks only once."""
+    """Trainer that masks training blocks anew in every epoch, but held-out blocks only once."""
 
     def __init__(
         self,
@@ -189,7 +190,7 @@ def begin(work: Path, about: dict[str, Any]) -> None:
             (folder / record.name).write_text(json.dumps(about, indent=1), encoding="utf8")
     elif json.loads(record.read_text(encoding="utf8")) != about:
         raise UserError(
-            f"{work}: an interrupted pretraining with other settings, text or tokenizer; delete it to "
-            "start afresh, or resume it with the same ones."
+            f"{work}: an interrupted pretraining with other settings, text or tokenizer; delete it "
+            "to start afresh, or resume it with the same ones."
         )
     delete_incomplete(work)

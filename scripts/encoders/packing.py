@@ -30,7 +30,7 @@ class Blocks(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        """Return a block's piece ids, and the mask of its special tokens, which are never masked."""
+        """Return a block's piece ids and the mask of its special tokens, which stay unmasked."""
         row = numpy.array(self.rows[index], numpy.int64)
         special = numpy.isin(row, self.special).astype(numpy.int64)
         return {
@@ -58,9 +58,9 @@ def pack(
 ) -> int:
     """Write lines to a file as blocks of `size` pieces; return the number of blocks.
 
-    A block is [CLS] and then lines, each followed by [SEP], until it is full; a line can continue in
-    the next block. An incomplete last block is dropped. max_blocks: the maximum number of blocks (0:
-    no limit).
+    A block is [CLS] and then lines, each followed by [SEP], until it is full; a line can continue
+    in the next block. An incomplete last block is dropped. max_blocks: the maximum number of blocks
+    (0: no limit).
     """
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     buffer: list[int] = []
@@ -91,6 +91,6 @@ def pack_text(
         if not pack(lines, tokenizer, work / f"{name}.blocks", size, max_blocks):
             part = "the held-out part" if held_out else "the text"
             raise UserError(
-                f"{text}: {part} does not fill a block of {size} pieces; give more text, or a smaller "
-                "--data.block_size."
+                f"{text}: {part} does not fill a block of {size} pieces; give more text, or a "
+                "smaller --data.block_size."
             )

@@ -42,8 +42,8 @@ from .snapshot import snapshot
 
 CONFIG = Path(__file__).parents[2] / "configs" / "pretraining.cfg"
 TYPES = ("bert", "camembert", "distilbert")
-# transformers 5 supports only "absolute" for BERT and CamemBERT: the default in
-# configs/pretraining.cfg must change, and encoders pretrained with the others need transformers 4.
+# transformers 5 silently ignores the relative ones: the default in configs/pretraining.cfg must
+# change, and encoders that were pretrained with them need transformers 4.
 POSITIONS = ("absolute", "relative_key", "relative_key_query")
 SECTIONS = ("model", "data", "training", "further")
 # Fields of [training] that must be 1 or more, which TrainingArguments does not check.
@@ -132,9 +132,9 @@ pipeline_tag: fill-mask
 {what}, for {steps:,} updates on {lines:,} lines of text ({train:,} blocks of {block} pieces;
 sha256 of the lines: {digest}).
 
-Held-out loss {loss:.3f} (perplexity {perplexity:,.1f}). For comparison, the unigram entropy, the loss of a
-model that knows only how frequent each piece is, is {entropy:.3f}. All settings and the losses during
-training are in `pretraining.json`.
+Held-out loss {loss:.3f} (perplexity {perplexity:,.1f}). For comparison: the unigram entropy, the loss
+of a model that knows only how frequent each piece is, is {entropy:.3f}. All settings and the losses
+during training are in `pretraining.json`.
 
 Licence: not stated; that of the text{base} applies.
 """
@@ -163,14 +163,14 @@ def choose_model(
     if encoder:
         return tokenizer, model, f"{strip_local_path(encoder)}, pretrained further"
     model = new_model(shape, tokenizer)
-    what = f"{type(model).__name__} with {model.num_parameters():,} parameters, pretrained from scratch"
+    what = f"{type(model).__name__} with {model.num_parameters():,} parameters, from scratch"
     return tokenizer, model, what
 
 
 def write(
     trainer: MaskedTrainer, work: Path, output: Path, about: dict[str, Any], what: str
 ) -> dict[str, float]:
-    """Write the encoder with its model card, TensorBoard logs and pretraining.json; return its figures.
+    """Write the encoder, its model card, TensorBoard logs and pretraining.json; return its figures.
 
     about: the contents of pretraining.json, with the held-out losses and the entropy. Raises
     UserError if the training diverged.
@@ -283,8 +283,8 @@ def pretrain(
     if trainer.is_world_process_zero():
         discard(work)
         msg.good(
-            f"{output}: held-out loss {figures['loss']:.3f} (perplexity {figures['perplexity']:,.1f}); "
-            f"unigram entropy {entropy:.3f}"
+            f"{output}: held-out loss {figures['loss']:.3f} "
+            f"(perplexity {figures['perplexity']:,.1f}); unigram entropy {entropy:.3f}"
         )
     trainer.accelerator.end_training()
 

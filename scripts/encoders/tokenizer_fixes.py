@@ -10,6 +10,8 @@ BACKEND_KWARGS = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_
 XLM_LIKE = ("xlm", "flaubert")
 # lstrip: it includes the space before it, as the masked word would.
 MASK_TOKEN = AddedToken("<mask>", lstrip=True, special=True)
+# What to print after fix_offsets has changed a tokenizer.
+OFFSETS_FIXED = "the tokenizer's offsets included spaces: put WhitespaceSplit before Metaspace"
 
 
 def fix_offsets(tokenizer: Tokenizer) -> bool:
@@ -30,8 +32,8 @@ def fix_offsets(tokenizer: Tokenizer) -> bool:
 def drop_token_type_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
     """Stop the tokenizer of an XLM-like encoder, such as FlauBERT, from returning token_type_ids.
 
-    These encoders were pretrained without token types: transformers would look type 0 up in the word
-    embeddings, and so add the embedding of <s> to every piece.
+    These encoders were pretrained without token types: transformers would look type 0 up in the
+    word embeddings, and so add the embedding of <s> to every piece.
     """
     if model.config.model_type in XLM_LIKE:
         names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]

@@ -29,7 +29,7 @@ from .tokenizer_fixes import MASK_TOKEN, wrap_unigram
 def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """Return a cased WordPiece tokenizer with BERT's special tokens.
 
-    Not reproducible: `tokenizers` breaks ties between equally frequent pieces differently in each run.
+    Not reproducible: `tokenizers` breaks ties between equally frequent pieces at random.
     """
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -104,7 +104,7 @@ def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[st
 def train_tokenizer(
     text: Path, output: Path, kind: str, size: int, encoding: str | None, reference: str
 ) -> None:
-    """Train a tokenizer; print its fertility and unknown rate on held-out text, next to a reference's.
+    """Train a tokenizer; print its figures on held-out text, next to those of a reference.
 
     Raises UserError.
     """
@@ -114,8 +114,8 @@ def train_tokenizer(
     tokenizer = TRAINERS[kind](split(read_lines(text, encoding), held_out=False), size)
     if len(tokenizer) < size:
         raise UserError(
-            f"--size {size}: the text yields only {len(tokenizer)} pieces; give a smaller --size, or "
-            "more text."
+            f"--size {size}: the text yields only {len(tokenizer)} pieces; give a smaller --size, "
+            "or more text."
         )
     tokenizers = {str(output): tokenizer}
     if reference_tokenizer:

@@ -28,7 +28,7 @@ from ..common.files import check_folder
 from ..common.raw_text import measure_lines, read_lines, split
 from .checkpoint import auto_class_of, open_checkpoint, save_checkpoint, strip_local_path
 from .snapshot import snapshot
-from .tokenizer_fixes import fix_offsets, with_backend
+from .tokenizer_fixes import OFFSETS_FIXED, fix_offsets, with_backend
 
 # Forms in which a word of the (lower-case) frequency list occurs in text: the form, its frequency
 # relative to the word's, and the frequency from which a word is given this form. "(" stands for
@@ -56,7 +56,8 @@ def count_words(tokenizer: Tokenizer, languages: Sequence[str]) -> Counter:
     for language in languages:
         if language not in wordfreq.available_languages("large"):
             raise UserError(
-                f"--language {language}: no large word list in wordfreq; give another language, or --text."
+                f"--language {language}: no large word list in wordfreq; give another language, or "
+                "--text."
             )
         words = wordfreq.get_frequency_dict(language, "large")
         for form, weight, threshold in FORMS:
@@ -82,8 +83,8 @@ def count_lines(tokenizer: Tokenizer, lines: Iterable[str]) -> Counter:
 def always_kept(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
     """Yield the ids of pieces that are kept even if they do not occur.
 
-    These are added tokens, single characters, punctuation and numbers, and all ids up to that of the
-    padding token, from which some models number their positions.
+    These are added tokens, single characters, punctuation and numbers, and all ids up to that of
+    the padding token, from which some models number their positions.
     """
     for piece, index in tokenizer.get_vocab().items():
         if CHARACTER.fullmatch(piece) or NO_LETTERS.fullmatch(piece):
@@ -95,7 +96,8 @@ def always_kept(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
 def choose_pieces(tokenizer: PreTrainedTokenizerBase, counts: Counter, size: int) -> list[int]:
     """Return the sorted ids of the pieces to keep: those always kept and the most frequent ones.
 
-    size: the number of pieces to keep (0: all that were counted). Raises UserError if it is too small.
+    size: the number of pieces to keep (0: all that were counted). Raises UserError if it is too
+    small.
     """
     kept: set[int] = set(always_kept(tokenizer))
     if size and len(kept) > size:
@@ -145,8 +147,8 @@ def trim_tokenizer(
         }
     else:
         raise UserError(
-            f"{model['type']} vocabulary: only WordPiece and unigram vocabularies can be trimmed; choose "
-            "another encoder."
+            f"{model['type']} vocabulary: only WordPiece and unigram vocabularies can be trimmed; "
+            "choose another encoder."
         )
     for token in data["added_tokens"]:
         token["id"] = new_id[token["id"]]
@@ -159,10 +161,10 @@ def trim_tokenizer(
 def trim_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Trim a model and its tokenizer to the pieces in `kept` and the special tokens, in their old order.
+    """Trim a model and its tokenizer to the pieces in `kept` and special tokens; the order stays.
 
-    The model is changed in place: its word embeddings, and the masked-LM head if there is one, become
-    [pieces, hidden]. Raises UserError for vocabularies other than WordPiece and unigram.
+    The model is changed in place: its word embeddings, and the masked-LM head if there is one,
+    become [pieces, hidden]. Raises UserError for vocabularies other than WordPiece and unigram.
     """
     kept = sorted(
         {*kept, *tokenizer.added_tokens_decoder, *range((tokenizer.pad_token_id or 0) + 1)}
@@ -200,8 +202,8 @@ CARD = """---
 base_model: {encoder}
 ---
 {encoder}{commit} with its vocabulary trimmed from {before:,} to {after:,} pieces: {kept}. It has
-{parameters:,} parameters. A text whose pieces are all kept has the same hidden states as before. The
-licence is that of the original encoder.
+{parameters:,} parameters. A text whose pieces are all kept has the same hidden states as before.
+The licence is that of the original encoder.
 """
 
 
@@ -239,8 +241,8 @@ def trim(
     tokenizer, model = open_checkpoint(encoder, auto_class_of(encoder, commit), revision=commit)
     if not tokenizer.is_fast:
         raise UserError(
-            f"{encoder}: its tokenizer has no tokenizer.json and cannot be trimmed; choose an encoder "
-            "with a fast tokenizer."
+            f"{encoder}: its tokenizer has no tokenizer.json and cannot be trimmed; choose an "
+            "encoder with a fast tokenizer."
         )
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
@@ -254,7 +256,8 @@ def trim(
     before = (len(tokenizer), model.num_parameters(), model.get_input_embeddings().weight.numel())
     if len(kept) >= before[0]:
         raise UserError(
-            f"{encoder}: it has {before[0]:,} pieces, all of which would be kept; give fewer --pieces."
+            f"{encoder}: it has {before[0]:,} pieces, all of which would be kept; give fewer "
+            "--pieces."
         )
     held_out = Counter()
     if measure is not None:
@@ -263,7 +266,7 @@ def trim(
         held_out = count_lines(backend, split(read_lines(text, encoding), held_out=True))
     model, cut = trim_vocabulary(model, tokenizer, kept)
     if fix_offsets(cut.backend_tokenizer):
-        msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
+        msg.info(OFFSETS_FIXED)
     after = (len(cut), model.num_parameters(), model.get_input_embeddings().weight.numel())
     sources = [f"those of {', '.join(language)}"] if language else []
     sources += [f"those of {text.name}"] if text is not None else []

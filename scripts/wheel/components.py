@@ -3,8 +3,8 @@
 - A transformer with windows bounded by the encoder's pieces, so that no text is truncated, and with
   character offsets even for tokenizers that do not provide them.
 - Components that run ready-made Hugging Face heads and save their weights.
-  spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights and silently
-  skips spans, or whole texts, that it cannot align.
+  spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights and
+  silently skips spans, or whole texts, that it cannot align.
 
 This file must not import anything else from the project: a wheel depends only on spaCy,
 spacy-transformers, transformers and torch.
@@ -139,8 +139,8 @@ class HFHead(Pipe, ABC):
 class HFEntities(HFHead):
     """Set doc.ents from a token classification head.
 
-    An entity that starts or ends inside a token is widened to the whole token. Of entities that then
-    overlap, the longest is kept and the others are skipped. Both cases are counted.
+    An entity that starts or ends inside a token is widened to the whole token. Of entities that
+    then overlap, the longest is kept and the others are skipped. Both cases are counted.
     """
 
     auto_class = transformers.AutoModelForTokenClassification
@@ -188,9 +188,9 @@ class HFEntities(HFHead):
 class HFCategories(HFHead):
     """Set doc.cats, the probability of each label, from a sequence classification head.
 
-    If several of the model's labels have the same name, their probabilities are summed if the labels
-    are mutually exclusive; otherwise the highest is used. A text that is too long for the model is
-    truncated, and counted.
+    If several of the model's labels have the same name, their probabilities are summed if the
+    labels are mutually exclusive; otherwise the highest is used. A text that is too long for the
+    model is truncated, and counted.
     """
 
     auto_class = transformers.AutoModelForSequenceClassification
@@ -248,10 +248,10 @@ if not Language.has_factory("hf_head_ner"):
 
 # Character offsets for slow tokenizers -----------------------------------------------------------
 #
-# Tokenizers without tokenizer.json return no offsets, so spacy-transformers aligns their pieces with
-# tokens by their characters, and goes wrong: the w of FlauBERT's `</w>`, which ends a word, is
-# aligned with the w of the next word, and quotes and dashes, which FlauBERT normalises, get no piece
-# and so a vector of zeros.
+# Tokenizers without tokenizer.json return no offsets, so spacy-transformers aligns their pieces
+# with tokens by their characters, and goes wrong: the w of FlauBERT's `</w>`, which ends a word, is
+# aligned with the w of the next word, and quotes and dashes, which FlauBERT normalises, get no
+# piece and so a vector of zeros.
 
 # Markers before or after a piece that is part of a word.
 SUBWORD_MARKERS = ("##", "@@", "▁")

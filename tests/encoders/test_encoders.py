@@ -21,7 +21,7 @@ def test_dequantise_reads_low_nibbles_first():
 
 
 def e5_file(tensors):
-    """Return an E5S1 file that follows the description of the format: width 4, one layer, two heads."""
+    """Return an E5S1 file as the format is described: width 4, one layer, two heads."""
     head = b"E5S1" + struct.pack("<I7if", 1, 4, 1, 2, 8, 3, 5, 2, 1e-12)
     pieces = struct.pack("<i5iQ", 32, 3, 0, 2, 1, 0, 6)
     pieces += struct.pack("<4I3f", 0, 2, 4, 6, 0.0, -1.0, -2.0) + b"aabbcc"
