@@ -9,6 +9,7 @@ from wasabi import msg
 
 from .common.errors import UserError, warn
 from .common.files import check_file, check_whole, written_beside
+from .common.sources import origin_of
 from .common.weights import weights_hash
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
@@ -146,7 +147,7 @@ def evaluate(
             "weights": header.weights,
             "corpus": corpus.resolve().name,
             "split": split,
-            "about": about,
+            "about": about or origin_of(corpus.resolve().name, split),
             "split_sha256": header.split_sha256,
             "corpus_files": converted,
             "trained_on": header.trained_on,

@@ -24,7 +24,7 @@ from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.sources import source
 from .serving.metrics import headline, read_metrics, scored_on
-from .serving.pipeline import TASKS, encoder_revision, hf_head, load
+from .serving.pipeline import TASKS, encoder_revision, hf_head, load, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
 from .wheel import components, trial
 
@@ -53,7 +53,9 @@ def check_language(name: str, pipeline: str) -> None:
     Read from meta.json, as loading takes seconds; if there is none, `load` reports it.
     """
     try:
-        folder = get_package_path(pipeline) if is_package(pipeline) else Path(pipeline)
+        folder = (
+            get_package_path(pipeline) if is_package(pipeline) else Path(pipeline_path(pipeline))
+        )
         lang = srsly.read_json(folder / "meta.json")["lang"]
     except (OSError, ValueError, KeyError, TypeError):
         return
@@ -201,7 +203,11 @@ def package(
     pipeline: str, metrics: Path, output: Path, name: str, version: str, gpu_id: int
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
-    which borrows those of the installed packages that the wheel requires."""
+    which borrows those of the installed packages that the wheel requires.
+
+    The wheel has the name of the metrics' file unless another `name` is given.
+    """
+    name = name or metrics.stem
     check_name(name, version)
     check_folder(output)
     check_language(name, pipeline)

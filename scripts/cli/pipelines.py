@@ -33,7 +33,9 @@ def evaluate(
         Path, typer.Argument(help="JSON file to write, e.g. metrics/fr_flue_trf.json")
     ],
     split: Annotated[str, typer.Option(help="The split to evaluate on")] = "test",
-    about: Annotated[str, typer.Option(help="Where the split comes from, for the record")] = "",
+    about: Annotated[
+        str, typer.Option(help="Where the split comes from (default: as in configs/sources.yml)")
+    ] = "",
     task: Annotated[
         str,
         typer.Option(
@@ -82,7 +84,9 @@ def package(
     pipeline: Pipeline,
     metrics: Metrics,
     output: Annotated[Path, typer.Argument(help="Folder for the wheel")],
-    name: Annotated[str, typer.Option(help="Name of the package, e.g. fr_flue_trf")],
+    name: Annotated[
+        str, typer.Option(help="Name of the package (default: that of the metrics, fr_flue_trf)")
+    ] = "",
     version: Annotated[str, typer.Option(help="Version of the package")] = "0.1.0",
     gpu_id: GpuId = -1,
 ) -> None:

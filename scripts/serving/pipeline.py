@@ -8,6 +8,7 @@ from typing import Any
 import spacy
 from safetensors import SafetensorError
 from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_BEST
 from srsly.msgpack.exceptions import UnpackException
 from transformers import PreTrainedModel
 
@@ -28,11 +29,20 @@ DAMAGED = (
 )  # fmt: skip
 
 
-def load(pipeline: str, gpu_id: int = -1) -> Language:
-    """Return the pipeline in a folder or an installed package: any spaCy pipeline with one of TASKS.
+def pipeline_path(pipeline: str) -> str:
+    """Return the path of the pipeline in a training's folder, and anything else as it is."""
+    best = Path(pipeline) / DIR_MODEL_BEST
+    return str(best) if best.is_dir() else pipeline
 
+
+def load(pipeline: str, gpu_id: int = -1) -> Language:
+    """Return a trained pipeline: any spaCy pipeline with one of TASKS.
+
+    pipeline: the folder of a training or of a pipeline, or the name of an installed package.
     Raises UserError if it is missing, damaged, incomplete or of another kind, or the GPU is missing.
     """
+    check_whole(Path(pipeline))
+    pipeline = pipeline_path(pipeline)
     check_whole(Path(pipeline))
     use_device(gpu_id)
     try:
