@@ -14,7 +14,7 @@ from .serving.predictions import check_replaceable, write_predictions
 def predict(pipeline: str, corpus: Path, output: Path, split: str, gpu_id: int) -> None:
     """Write a pipeline's predictions on a split, one document per example, in order.
 
-    They are on raw text, with the pipeline's own tokens and labels; the split needs no annotation.
+    On raw text, with the pipeline's own tokens and labels. The split needs no annotation.
     """
     check_replaceable(output)
     check_folder(output.parent)

@@ -1,4 +1,4 @@
-"""Draw a pipeline's predictions on a split beside the gold ones, as one HTML page."""
+"""Draw a pipeline's predictions on a split beside the gold annotation, as one HTML page."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from .serving.predictions import beside, difference, read_predictions
 
 
 def about(scores: dict[str, Any]) -> str:
-    """Return what was scored on what, in one line."""
+    """Return a line with the main score and what it was measured on."""
     parts = [headline(scores["raw_text"]), scored_on(scores)]
     unseen = scores.get("unseen_text", {})
     if unseen.get("shared_with_train"):
         parts.append(
-            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are in train too"
+            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are also in train"
         )
     if scores["encoder"] is not None:
         parts.append(f"encoder {scores['encoder']}")
@@ -33,10 +33,9 @@ def about(scores: dict[str, Any]) -> str:
 def report(
     pipeline: str, corpus: Path, metrics: Path, output: Path, limit: int, gpu_id: int
 ) -> None:
-    """Write an HTML page: the scores, then examples of the split that was scored, drawn by displaCy,
-    errors first.
+    """Write an HTML page: the scores, then examples of the split drawn by displaCy, errors first.
 
-    From the metrics and the predictions beside them; nothing is predicted here.
+    All of it comes from the metrics and the predictions beside them; nothing is predicted here.
     """
     check_file(output)
     nlp = load(pipeline, gpu_id)
@@ -46,8 +45,8 @@ def report(
     gold = read_gold(path, nlp.vocab, task_labels(nlp), task, scores["map"])
     if split_sha256(path) != scores["split_sha256"]:
         raise UserError(
-            f"{path}: not the split that {metrics} is of ({split} of {scores['corpus']}); name that "
-            "corpus, or run `evaluate` on this one."
+            f"{path}: not the split that {metrics} was computed on ({split} of {scores['corpus']}); "
+            "name that corpus, or run `evaluate` on this one."
         )
     predictions = read_predictions(saved, nlp.vocab)
     wanted = {name: scores[name] for name in ("weights", "split_sha256")}

@@ -1,4 +1,4 @@
-"""Minuscule checkpoints of each tokenizer type, made on the spot, and a command-line runner."""
+"""Minuscule checkpoints of each tokenizer type, created on the fly, and a command-line runner."""
 
 import io
 import shutil
@@ -26,7 +26,7 @@ from scripts import convert
 from scripts.cli import run
 
 ROOT = Path(__file__).parent.parent
-# Begun first: the other files then fill the second process.
+# Started first, so that the two processes end at about the same time.
 LONGEST = ("test_workflow.py", "test_wrap.py", "test_package.py")
 SAMPLE = ROOT / "assets" / "sample"
 
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def sample_words() -> list:
-    """Return the sample sentences as raw text lines, for the tokenizers to be trained on."""
+    """Return the sample sentences as lines of raw text, to train tokenizers on."""
     tagged = (SAMPLE / "ner-fr" / "train.wikiner").read_text(encoding="utf8")
     return [" ".join(t.rsplit("|", 2)[0] for t in line.split()) for line in tagged.splitlines()]
 
@@ -110,7 +110,7 @@ class Result(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The one line of an error."""
+        """The error's one line."""
         (line,) = [line for line in self.err.splitlines() if "✘" in line]
         return line
 
@@ -132,7 +132,7 @@ def command(capfd, monkeypatch) -> Callable[..., Result]:
 
 @pytest.fixture
 def browser(tmp_path) -> Callable[[Path], str]:
-    """Open a page in Chromium or Chrome, and return what it makes of it, as HTML."""
+    """Open a page in Chromium or Chrome and return the resulting HTML."""
     found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
     if found is None:
         pytest.skip("no Chromium or Chrome on this machine")

@@ -1,4 +1,4 @@
-"""Minuscule encoders of other families than the two of conftest, with random weights."""
+"""Minuscule encoders of families other than conftest's two, with random weights."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ BERT = {
 }
 RELATIVE = {**BERT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
 IDS = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
-# The settings of two layers of width 32 -> by their model type.
+# Model type -> settings of two layers of width 32.
 SHAPES = {
     "albert": {**BERT, "embedding_size": 16},
     "bert": BERT,
@@ -48,16 +48,16 @@ SHAPES = {
 
 
 def new_encoder(kind: str, **settings):
-    """Return an encoder of a family, for a vocabulary of 800 pieces."""
+    """Return a family's encoder, with a vocabulary of 800 pieces."""
     set_seed(0)
     config = AutoConfig.for_model(kind, vocab_size=800, **{**SHAPES[kind], **settings})
     return AutoModel.from_config(config)
 
 
 def write_encoder(kind: str, pieces: Path, output: Path, **settings) -> Path:
-    """Write an encoder of a family with the tokenizer of another checkpoint; return its folder."""
+    """Write a family's encoder with another checkpoint's tokenizer; return its folder."""
     tokenizer = AutoTokenizer.from_pretrained(pieces)
-    # As PreTrainedTokenizerFast, which goes with any family.
+    # No token types, which not every family accepts.
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     tokenizer.save_pretrained(output)
     new_encoder(kind, **settings).save_pretrained(output)
@@ -65,7 +65,7 @@ def write_encoder(kind: str, pieces: Path, output: Path, **settings) -> Path:
 
 
 def write_flaubert(output: Path) -> Path:
-    """Write a FlauBERT with its head for masked words, and a BPE vocabulary on Moses' words."""
+    """Write a FlauBERT with its masked-language-model head and a BPE vocabulary over Moses tokens."""
     output.mkdir()
     moses = MosesTokenizer(lang="fr")
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<unk>"))

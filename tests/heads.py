@@ -1,4 +1,4 @@
-"""Minuscule checkpoints with heads for tokens and texts, trained on the sample corpora in seconds."""
+"""Minuscule checkpoints with token and text classification heads, made in seconds."""
 
 from pathlib import Path
 
@@ -17,27 +17,27 @@ TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-
 
 
 def tag_checkpoint(encoder: Path, corpus: Path, output: Path, steps: int = 100) -> None:
-    """Train a token classifier as the hub's are: a tag a piece."""
+    """Train a token classifier like those on the hub: one tag per piece."""
     set_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     model = AutoModelForTokenClassification.from_pretrained(
         encoder, id2label=dict(enumerate(TAGS)), label2id={tag: i for i, tag in enumerate(TAGS)}
     )
     docs = list(read_docs(corpus / "train.spacy", Vocab()))
-    # Without dropout, and O counting for little: it learns entities in few steps.
+    # Without dropout and with a low weight for O it learns entities in few steps.
     model.eval()
     weight = torch.tensor([0.2] + [1.0] * (len(TAGS) - 1))
     optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
     for step in range(steps):
-        some = docs[step * 16 % len(docs) :][:16]
+        examples = docs[step * 16 % len(docs) :][:16]
         batch = tokenizer(
-            [doc.text for doc in some],
+            [doc.text for doc in examples],
             padding=True,
             return_tensors="pt",
             return_offsets_mapping=True,
         )
         labels = torch.full(batch["input_ids"].shape, -100)
-        for row, (doc, offsets) in enumerate(zip(some, batch.pop("offset_mapping").tolist())):
+        for row, (doc, offsets) in enumerate(zip(examples, batch.pop("offset_mapping").tolist())):
             for column, (start, end) in enumerate(offsets):
                 if start < end:
                     token = next(
@@ -56,12 +56,12 @@ def tag_checkpoint(encoder: Path, corpus: Path, output: Path, steps: int = 100) 
 
 
 def text_checkpoint(encoder: Path, labels: list[str], output: Path) -> None:
-    """Write a text classifier of random weights."""
+    """Write a text classifier with random weights."""
     set_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(
         encoder, id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}
     )
-    # Far apart, for the order of the labels to be seen.
+    # Far apart, so that the order of the labels shows.
     model.classifier.bias.data = torch.arange(len(labels)).float()
     model.save_pretrained(output)
     AutoTokenizer.from_pretrained(encoder).save_pretrained(output)

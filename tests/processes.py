@@ -1,10 +1,11 @@
-"""Commands in processes of their own, forked from one that has imported them all: they start at once."""
+"""Commands in processes of their own, forked from one that has imported what they need: no start-up."""
 
 import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import chdir
 from multiprocessing.process import BaseProcess
@@ -18,7 +19,7 @@ CONTEXT.set_forkserver_preload(["tests.warm"])
 
 
 def redirect(log: Path) -> None:
-    """Let all that this process prints go to a file, and take Ctrl-C as a terminal gives it."""
+    """Send this process's output to a file, and let Ctrl-C interrupt it as in a terminal."""
     with log.open("wb") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
@@ -36,7 +37,7 @@ def run_command(
 
 
 def start(target: Callable, *arguments) -> BaseProcess:
-    """Begin a function of a module in a process of its own."""
+    """Start a module's function in a process of its own."""
     with chdir(ROOT):
         multiprocessing.forkserver.ensure_running()
     process = CONTEXT.Process(target=target, args=arguments)
@@ -47,5 +48,16 @@ def start(target: Callable, *arguments) -> BaseProcess:
 def start_command(
     module: str, *arguments, log: Path, before: Callable[[], None] | None = None
 ) -> BaseProcess:
-    """Begin a module of scripts/ as its command line does, after a call of `before`."""
+    """Start a command as the command line does, after a call of `before`."""
     return start(run_command, module, [str(argument) for argument in arguments], log, before)
+
+
+def finish_command(
+    module: str, *arguments, log: Path, before: Callable[[], None] | None = None
+) -> float:
+    """Run a command to its end; return how many seconds it took."""
+    begun = time.perf_counter()
+    process = start_command(module, *arguments, log=log, before=before)
+    process.join(120)
+    assert process.exitcode == 0, log.read_text("utf8")
+    return time.perf_counter() - begun

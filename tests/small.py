@@ -1,4 +1,4 @@
-"""Pipelines of spaCy's without a transformer, trained on the sample corpora in seconds."""
+"""spaCy pipelines without a transformer, trained on the sample corpora in seconds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""FlauBERT, for which FLUE was made: a tokenizer in Python that tells no places in a text."""
+"""FlauBERT, the encoder that FLUE was made for: its tokenizer, in Python, returns no offsets."""
 
 import json
 import subprocess
@@ -19,6 +19,7 @@ from scripts.wheel.components import piece_offsets, with_offsets
 
 from .conftest import ROOT
 from .families import write_flaubert
+from .processes import finish_command
 
 TEXT = "«\xa0L’été\xa0», dit-elle au week-end… www"
 
@@ -30,20 +31,16 @@ def flaubert(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(flaubert, sample_corpora, tmp_path_factory):
-    """Pipelines of both kinds after some updates, the classifier better than at the first."""
+    """Pipelines for both tasks after some updates; the classifier improves on its first evaluation."""
     folder = tmp_path_factory.mktemp("trained")
     for task, steps, limit in (("ner", 10, 20), ("textcat", 60, 0)):
-        command = [
-            sys.executable, "-m", "scripts.train", f"configs/{task}.cfg", folder / task,
-            "--corpus", sample_corpora / task, "--lang", "fr", "--settings.encoder", flaubert,
-            "--settings.max_steps", steps, "--settings.eval_frequency", 20,
-            "--settings.batch_words", 600, "--settings.dev_limit", limit,
-            "--settings.learn_rate", 5e-3, "--settings.frozen_layers", 1,
-        ]  # fmt: skip
-        result = subprocess.run(
-            list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
+        finish_command(
+            "train", f"configs/{task}.cfg", folder / task, "--corpus", sample_corpora / task,
+            "--lang", "fr", "--settings.encoder", flaubert, "--settings.max_steps", steps,
+            "--settings.eval_frequency", 20, "--settings.batch_words", 600,
+            "--settings.dev_limit", limit, "--settings.learn_rate", 5e-3,
+            "--settings.frozen_layers", 1, log=folder / "log",
+        )  # fmt: skip
     return folder
 
 
@@ -58,7 +55,7 @@ def joined(pieces: list[str]) -> str:
 
 
 def test_each_token_has_its_own_pieces(trained):
-    """Quotes and dots that Moses replaces and moves; a w after `</w>`."""
+    """Also quotes and dots, which Moses replaces and moves, and a w after `</w>`."""
     nlp = spacy.load(trained / "ner" / "model-best")
     found = [(token, joined(pieces)) for token, pieces in pieces_by_token(nlp(TEXT)) if pieces]
     assert found == [
@@ -68,20 +65,20 @@ def test_each_token_has_its_own_pieces(trained):
     ]  # fmt: skip
 
 
-def test_places_of_what_is_in_the_text_and_of_what_is_not():
+def test_offsets_of_pieces_in_the_text_and_of_others():
     assert piece_offsets("l’été", ["L", "'", "été"]) == [(0, 1), (1, 2), (2, 5)]
-    # Those that were added to the text take nothing of it.
+    # Pieces that are not in the text get no characters of it.
     assert piece_offsets("« a", [None, '"', "a", None]) == [(0, 0), (0, 1), (2, 3), (0, 0)]
     assert piece_offsets("\u200b a", [None, "a", None])[0] == (0, 0)
-    # Unknown pieces, one for each letter, or fewer.
+    # Unknown pieces, one per character or fewer.
     assert piece_offsets("a 日本 b", ["a", "", "", "b"])[1:3] == [(2, 3), (3, 4)]
     assert piece_offsets("a 日本語 b", ["a", "", "b"])[1] == (2, 5)
-    # Moved before the full stop.
+    # A quotation mark that is moved before the full stop.
     assert piece_offsets("Non. »", ["Non", '"', "."]) == [(0, 3), (5, 6), (3, 4)]
     assert piece_offsets("", []) == [] and piece_offsets("", [None, ""]) == [(0, 0), (0, 0)]
 
 
-def test_no_token_of_the_samples_is_without_a_piece(flaubert, sample_corpora):
+def test_every_token_of_the_samples_has_a_piece(flaubert, sample_corpora):
     nlp = spacy.blank("fr")
     plain = AutoTokenizer.from_pretrained(flaubert)
     tokenizer = with_offsets(AutoTokenizer.from_pretrained(flaubert))
@@ -98,12 +95,12 @@ def test_no_token_of_the_samples_is_without_a_piece(flaubert, sample_corpora):
             pieces = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
             lengths = get_alignment([doc[:]], [pieces], tokenizer.all_special_tokens).lengths
             without += sum(not lengths[token.i] for token in words)
-    # What spacy-transformers does by itself.
+    # `without`: what spacy-transformers does by itself.
     assert lost == 0 < without
 
 
-def test_the_tokenizer_asks_for_no_token_types(trained):
-    """FlauBERT was pretrained without; type 0 would add the embedding of <s> to each piece."""
+def test_the_tokenizer_returns_no_token_types(trained):
+    """FlauBERT was pretrained without them; type 0 would add the embedding of <s> to each piece."""
     nlp = spacy.load(trained / "ner" / "model-best")
     assert nlp.get_pipe("transformer").model.tokenizer.model_input_names == [
         "input_ids", "attention_mask"
@@ -111,7 +108,7 @@ def test_the_tokenizer_asks_for_no_token_types(trained):
     assert nlp(TEXT)._.trf_data.wordpieces.token_type_ids is None
 
 
-def test_frozen_embeddings_kept_their_weights_and_the_layers_learnt(trained, flaubert):
+def test_frozen_embeddings_keep_their_weights_and_layers_learn(trained, flaubert):
     before = AutoModel.from_pretrained(flaubert).state_dict()
     nlp = spacy.load(trained / "textcat" / "model-best")
     after = nlp.get_pipe("transformer").model.transformer.state_dict()
@@ -135,7 +132,7 @@ def test_evaluated_saved_and_loaded_again(command, trained, sample_corpora, tmp_
     assert pieces_by_token(docs[0]) == pieces_by_token(docs[1])
 
 
-def test_the_wheel_is_loaded_without_this_project(command, trained, sample_corpora, tmp_path):
+def test_the_wheel_loads_without_this_project(command, trained, sample_corpora, tmp_path):
     model, metrics = trained / "ner" / "model-best", tmp_path / "fr_flaubert_trf.json"
     assert command(evaluate, model, sample_corpora / "ner", metrics).code == 0
     result = command(package, model, metrics, tmp_path, "--name", "fr_flaubert_trf")
@@ -143,7 +140,7 @@ def test_the_wheel_is_loaded_without_this_project(command, trained, sample_corpo
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    # `package` found out that it is needed.
+    # `package` detected that it is required.
     meta = srsly.read_json(tmp_path / "site" / "fr_flaubert_trf" / "meta.json")
     assert any(needed.startswith("sacremoses>=") for needed in meta["requirements"])
     program = (
@@ -156,7 +153,7 @@ def test_the_wheel_is_loaded_without_this_project(command, trained, sample_corpo
     assert printed.split("\n")[0] == f"{json.dumps([int(n) for n in here])} False"
 
 
-def test_looked_into_filled_and_pretrained_further(command, flaubert, tmp_path):
+def test_inspected_filled_and_pretrained_further(command, flaubert, tmp_path):
     result = command(inspect, flaubert, "L’été.", "--json")
     assert result.code == 0, result.err
     found = json.loads(result.out)

@@ -1,4 +1,4 @@
-"""One tokenizer a language, in conversion, training and pipeline; text from right to left."""
+"""One tokenizer per language in conversion, training and pipeline; right-to-left text."""
 
 import re
 
@@ -22,7 +22,7 @@ ZH = "王 B-PER\n小明 I-PER\n住 O\n在 O\n北京 B-LOC\n。 O\n\n他 O\n用 O
 
 @pytest.fixture(scope="module")
 def chinese(tmp_path_factory):
-    """A DistilBERT of width 16 whose vocabulary is that of the sentences above."""
+    """A DistilBERT of width 16 with the vocabulary of the sentences above."""
     folder = tmp_path_factory.mktemp("chinese")
     words = [line.split()[0] for line in ZH.splitlines() if line]
     tokenizer = BertWordPieceTokenizer(lowercase=False)
@@ -37,7 +37,7 @@ def chinese(tmp_path_factory):
     return folder
 
 
-def test_chinese_is_cut_into_the_same_tokens_all_the_way(command, chinese, tmp_path):
+def test_chinese_is_tokenized_the_same_all_the_way(command, chinese, tmp_path):
     for split in ("train", "dev"):
         (tmp_path / "raw").mkdir(exist_ok=True)
         (tmp_path / "raw" / f"{split}.conll").write_text(ZH * 10, "utf8")
@@ -57,7 +57,7 @@ def test_chinese_is_cut_into_the_same_tokens_all_the_way(command, chinese, tmp_p
 
 
 def test_an_entity_inside_a_chinese_token_is_counted(command, tmp_path, monkeypatch):
-    """Of a tokenizer that is not spaCy's own the whole text is asked."""
+    """A tokenizer other than spaCy's own is run on the whole text."""
     words = ["北京", "大", "学", "生"]
 
     def two_by_two(tokenizer, text):
@@ -83,7 +83,7 @@ def test_an_entity_inside_a_chinese_token_is_counted(command, tmp_path, monkeypa
         ("ko", "나는 서울에 산다 .", "나는 서울에 산다."),
     ],
 )
-def test_spaces_are_those_of_the_language(language, words, text):
+def test_spaces_follow_the_language(language, words, text):
     words = words.split()
     pairs = zip(words, infer_spaces(words, language))
     assert "".join(word + " " * followed for word, followed in pairs) == text
@@ -96,7 +96,7 @@ def test_spaces_are_those_of_the_language(language, words, text):
         ("zz", "spaCy has no language 'zz'; use a code"),
     ],
 )
-def test_all_commands_say_the_same_of_a_language(
+def test_all_commands_report_a_language_in_the_same_way(
     command, sample_corpora, distilbert, tmp_path, language, message
 ):
     (tmp_path / "a.conll").write_text("Lens B-LOC\n")

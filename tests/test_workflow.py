@@ -1,4 +1,4 @@
-"""The real workflow `demo` on the samples and the embedded encoder, with few steps."""
+"""The real workflows with few training steps: the demo, an encoder, and the four pipelines."""
 
 import os
 import shutil
@@ -8,12 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import spacy
 import srsly
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from scripts import train
 from scripts.common.files import sha256
+from scripts.serving.predict import load
 
 from .conftest import ROOT
 from .hub import add_archive, add_corpora, serve
@@ -23,7 +24,7 @@ PIPELINES = {"fr_demo_reviews_trf": 212, "fr_demo_ner_trf": 187}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clean copy of the project; the two wheels are taken from here where they were fetched."""
+    """A clean copy of the project, with the demo encoder's two wheels if they are downloaded here."""
     folder = tmp_path_factory.mktemp("project") / "p"
     listed = subprocess.check_output(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
@@ -40,7 +41,7 @@ def project(tmp_path_factory):
 def run(project, workflow, *options, **variables):
     command = [sys.executable, "-m", "spacy", "project", "run", workflow, str(project)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", **variables}
-    # With it, nothing would be compiled into the folders of code that the engine watches.
+    # If set, Python would not compile modules into the folders that the engine watches.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
         [*command, *map(str, options)], cwd=project, env=environment, capture_output=True, text=True
@@ -58,7 +59,7 @@ def first(project):
     return demo(project)
 
 
-def test_the_demo_makes_metrics_wheels_and_pages(project, first):
+def test_the_demo_writes_metrics_wheels_and_pages(project, first):
     for name, examples in PIPELINES.items():
         metrics = srsly.read_json(project / "metrics" / f"{name}.json")
         assert metrics["examples"] == examples
@@ -78,7 +79,7 @@ def test_running_again_skips_everything(project, first):
     assert [path.stat().st_mtime_ns for path in models] == before
 
 
-def test_the_encoder_is_an_ordinary_folder_with_right_offsets(project, first):
+def test_the_encoder_is_an_ordinary_folder_with_correct_offsets(project, first):
     folder = project / "assets" / "encoders" / "e5-small-fr-en"
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModel.from_pretrained(folder)
@@ -94,11 +95,11 @@ def test_the_encoder_is_an_ordinary_folder_with_right_offsets(project, first):
     assert tokenizer.decode(encoding["input_ids"][0], skip_special_tokens=True).startswith(
         "L'Express"
     )
-    # Nothing is unknown in French and English text.
+    # French and English text has no unknown pieces.
     assert tokenizer.unk_token_id not in encoding["input_ids"][0]
 
 
-def test_the_encoder_knows_what_sentences_mean(project, first):
+def test_the_encoder_captures_the_meaning_of_sentences(project, first):
     folder = project / "assets" / "encoders" / "e5-small-fr-en"
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
     texts = ["query: un chat dort sur le canapé", "query: a cat is asleep on the sofa",
@@ -113,7 +114,7 @@ def test_the_encoder_knows_what_sentences_mean(project, first):
 
 
 def test_spacy_aligns_each_piece_with_its_own_token(project, first):
-    nlp = spacy.load(project / "training" / "fr_demo_ner_trf" / "model-best")
+    nlp = load(str(project / "training" / "fr_demo_ner_trf" / "model-best"))
     doc = nlp("Marie Curie travaille à Paris.")
     data = doc._.trf_data
     pieces = data.wordpieces.strings[0]
@@ -123,31 +124,31 @@ def test_spacy_aligns_each_piece_with_its_own_token(project, first):
         assert joined == token.text
 
 
-def test_an_encoder_from_raw_text_is_an_encoder_like_any_other(project):
+def test_an_encoder_from_raw_text_works_like_any_other(command, project, sample_corpora):
     small = ("--vars.raw_steps", 4, "--vars.raw_layers", 1, "--vars.raw_width", 32)
     printed = run(project, "encoder", *small)
     assert "unigram entropy of the pieces" in printed and "gap 1" in printed
     encoder = project / "training" / "encoders" / "raw"
     model, tokenizer = AutoModel.from_pretrained(encoder), AutoTokenizer.from_pretrained(encoder)
     assert model.config.vocab_size == len(tokenizer) == 2000
-    # Up to date: nothing is trained again, the gap alone is filled.
+    # Up to date: nothing is trained again, only the gap is filled.
     again = run(project, "encoder", *small)
     assert again.count("Skipping") == 2 and "gap 1" in again
-    corpus, out = project / "corpus" / "raw-ner", project / "training" / "on-raw"
-    for command in (
-        ("scripts.convert", "wikiner", "assets/sample/ner-fr", corpus, "--lang", "fr"),
-        ("scripts.train", "configs/ner.cfg", out, "--corpus", corpus, "--lang", "fr",
-         "--settings.encoder", encoder, "--settings.max_steps", 2, "--settings.dev_limit", 5),
-    ):  # fmt: skip
-        subprocess.run([sys.executable, "-m", *map(str, command)], cwd=project, check=True)
-    doc = spacy.load(out / "model-best")("il y a un marché à Orléans le samedi")
+    out = project / "training" / "on-raw"
+    result = command(
+        train, ROOT / "configs" / "ner.cfg", out, "--corpus", sample_corpora / "ner",
+        "--lang", "fr", "--settings.encoder", encoder, "--settings.max_steps", 2,
+        "--settings.dev_limit", 5,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    doc = load(str(out / "model-best"))("il y a un marché à Orléans le samedi")
     assert doc._.trf_data.model_output.last_hidden_state.shape[-1] == 32
 
 
 @pytest.fixture
 def hub(tmp_path, project, camembert, distilbert):
     """A hub with corpora and minuscule encoders under their real names, and FLUE's archive beside
-    it, whose address, size and hash the project's copy is told."""
+    it, whose address, size and hash go into the project's copy."""
     root = tmp_path / "hub"
     add_corpora(root)
     shutil.copytree(camembert, root / "models" / "camembert-base")
@@ -176,17 +177,17 @@ def test_the_four_pipelines_from_the_hub_to_wheels(project, hub):
         metrics = srsly.read_json(project / "metrics" / f"{name}.json")
         assert metrics["pipeline"] == name and metrics["examples"] == examples
     assert metrics["encoder"] == "distilbert-base-multilingual-cased"
-    # Of the encoder as the hub had it, in the metrics and in the wheel.
+    # The encoder's commit on the hub, in the metrics and in the wheel.
     wheel = project / "packages" / "en_conll_trf-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         sources = srsly.json_loads(archive.read("en_conll_trf/meta.json"))["sources"]
     assert len(metrics["encoder_revision"]) == 40
     assert sources[1]["revision"] == metrics["encoder_revision"]
-    # Going back to another pipeline retrains none.
+    # Another pipeline is still up to date.
     assert run(project, "sst2", *options).count("Skipping") == 6
 
 
-def test_run_lists_each_step_with_a_line():
+def test_run_lists_each_workflow_on_a_line():
     result = subprocess.run(
         [sys.executable, "-m", "spacy", "project", "run"],
         cwd=ROOT, capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""Ready-made Hugging Face heads as spaCy pipelines: filled, scored, drawn, packaged with weights."""
+"""Ready-made Hugging Face heads as spaCy pipelines: scored, drawn, packaged with their weights."""
 
 import os
 import pickle
@@ -17,13 +17,13 @@ import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, pipeline
 
-from scripts import evaluate, wrap
+from scripts import evaluate, package, report, wrap
 from scripts.corpora.docbins import read_docs
 from scripts.wheel.components import HFEntities, to_iob
 
 from .conftest import ROOT
 from .heads import tag_checkpoint, text_checkpoint
-from .hub import serve
+from .hub import pointed_at
 
 ENCODERS = ["distilbert", "camembert"]
 
@@ -37,15 +37,15 @@ def heads(distilbert, camembert, sample_corpora, tmp_path_factory):
     return folder
 
 
-def borrowed(command, checkpoint, output, *options):
+def wrapped(command, checkpoint, output, *options):
     result = command(wrap, checkpoint, output, "--lang", "fr", *options)
     assert result.code == 0, result.err
     return spacy.load(output / "model-best")
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_path, name):
-    nlp = borrowed(command, heads / name, tmp_path / "out")
+def test_entities_match_those_of_transformers(command, heads, sample_corpora, tmp_path, name):
+    nlp = wrapped(command, heads / name, tmp_path / "out")
     head = nlp.get_pipe("ner")
     strategy = "average" if name == "distilbert" else "simple"
     reference = pipeline("token-classification", str(heads / name), aggregation_strategy=strategy)
@@ -64,7 +64,7 @@ def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_p
         n_found += len(found)
         n_kept += len(doc.ents)
         for entity in doc.ents:
-            # Its own place, or one within it where it was widened to whole tokens.
+            # The same span, or one inside it if it was widened to whole tokens.
             assert any(
                 label == entity.label_ and entity.start_char <= start and text in entity.text
                 for text, label, start in found
@@ -79,11 +79,11 @@ def test_entities_are_those_of_the_library(command, heads, sample_corpora, tmp_p
     "found, entities, counts",
     [
         ([(0, 5, "PER")], ["Marie"], {"entities": 1, "widened": 0}),
-        # Within a token, with the space before it, two in one token, none at all.
+        # Inside a token, with the space before it, two in one token.
         ([(1, 3, "PER")], ["Marie"], {"entities": 1, "widened": 1}),
         ([(7, 13, "LOC")], ["Paris"], {"entities": 1, "widened": 0}),
         ([(8, 10, "LOC"), (10, 13, "PER")], ["Paris"], {"entities": 2, "skipped": 1, "widened": 1}),
-        # The longest of two that share a token; white space alone.
+        # The longer of two that share a token; white space only.
         (
             [(0, 2, "PER"), (2, 13, "LOC")],
             ["Marie à Paris"],
@@ -103,15 +103,15 @@ def test_entities_that_do_not_align_are_counted(found, entities, counts):
 
 
 def test_long_texts_are_read_to_their_end(command, heads, tmp_path):
-    nlp = borrowed(command, heads / "distilbert", tmp_path / "out")
+    nlp = wrapped(command, heads / "distilbert", tmp_path / "out")
     sentence = "Marie Curie vit à Paris. "
     short, doc = nlp(sentence), nlp(sentence * 200)
     assert short.ents
     assert doc.ents[-1].start_char > len(doc.text) - len(sentence)
 
 
-def test_categories_renamed_and_added_up(command, heads, tmp_path):
-    plain = borrowed(command, heads / "texts", tmp_path / "plain")
+def test_categories_are_renamed_and_summed(command, heads, tmp_path):
+    plain = wrapped(command, heads / "texts", tmp_path / "plain")
     texts = ["Un bon film.", "", "mot " * 900, "😀"]
     reference = pipeline("text-classification", str(heads / "texts"), top_k=None, truncation=True)
     for doc, wanted in zip(plain.pipe(texts), reference(texts)):
@@ -120,24 +120,24 @@ def test_categories_renamed_and_added_up(command, heads, tmp_path):
         )
     assert plain.get_pipe("textcat").counts == {"texts": 4, "truncated": 1}
     names = "NEG=negative,NEUTRAL=negative,POS=positive"
-    nlp = borrowed(command, heads / "texts", tmp_path / "out", "--labels", names)
+    nlp = wrapped(command, heads / "texts", tmp_path / "out", "--labels", names)
     cats, own = nlp(texts[0]).cats, plain(texts[0]).cats
     assert cats == pytest.approx({"negative": own["NEG"] + own["NEUTRAL"], "positive": own["POS"]})
 
 
-def test_labels_that_do_not_exclude_each_other_are_not_added_up(command, heads, tmp_path):
+def test_labels_of_a_multilabel_head_are_not_summed(command, heads, tmp_path):
     shutil.copytree(heads / "texts", tmp_path / "several")
     config = srsly.read_json(tmp_path / "several" / "config.json")
     config["problem_type"] = "multi_label_classification"
     srsly.write_json(tmp_path / "several" / "config.json", config)
     names = ("--labels", "NEG=x,NEUTRAL=x,POS=x")
-    own = borrowed(command, tmp_path / "several", tmp_path / "a")("Un bon film.").cats
-    nlp = borrowed(command, tmp_path / "several", tmp_path / "b", *names)
+    own = wrapped(command, tmp_path / "several", tmp_path / "a")("Un bon film.").cats
+    nlp = wrapped(command, tmp_path / "several", tmp_path / "b", *names)
     assert nlp("Un bon film.").cats == pytest.approx({"x": max(own.values())})
 
 
-def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tmp_path):
-    borrowed(command, heads / "distilbert", tmp_path / "out")
+def test_a_damaged_pipeline_is_reported_in_one_line(command, heads, sample_corpora, tmp_path):
+    wrapped(command, heads / "distilbert", tmp_path / "out")
     file = tmp_path / "out" / "model-best" / "ner" / "tokenizer.json"
     file.write_bytes(file.read_bytes()[:500])
     pipeline = tmp_path / "out" / "model-best"
@@ -156,12 +156,12 @@ def test_a_damaged_pipeline_is_told_in_a_line(command, heads, sample_corpora, tm
         ("X-Y", "I-X-Y"),
     ],
 )
-def test_other_schemes_become_iob(tag, wanted):
+def test_other_schemes_are_converted_to_iob(tag, wanted):
     assert to_iob(tag) == wanted
 
 
-def test_bytes_hold_the_weights(command, heads, tmp_path):
-    nlp = borrowed(command, heads / "distilbert", tmp_path / "out")
+def test_to_bytes_includes_the_weights(command, heads, tmp_path):
+    nlp = wrapped(command, heads / "distilbert", tmp_path / "out")
     copy = spacy.blank("fr")
     copy.add_pipe("hf_head_ner", name="ner")
     copy.from_bytes(nlp.to_bytes())
@@ -169,36 +169,28 @@ def test_bytes_hold_the_weights(command, heads, tmp_path):
     assert [str(e) for e in copy(text).ents] == [str(e) for e in nlp(text).ents]
 
 
-def run(*arguments, **environment):
-    result = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, **environment},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+def test_from_the_hub_to_a_wheel(command, heads, sample_corpora, tmp_path, monkeypatch):
+    """Scored, drawn, packaged and tried by the same commands as a pipeline trained here."""
 
+    def run(module, *arguments):
+        result = command(module, *arguments)
+        assert result.code == 0, result.out + result.err
+        return result.out
 
-def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
-    """Scored, drawn, packaged and tried by the same commands as what was trained here."""
     shutil.copytree(heads / "camembert", tmp_path / "hub/models/Jean-Baptiste/camembert-ner")
-    with serve(tmp_path / "hub") as endpoint:
-        run(
-            "scripts.wrap", "Jean-Baptiste/camembert-ner", tmp_path / "out", "--lang", "fr",
-            HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path / "cache"),
-        )  # fmt: skip
+    with pointed_at(tmp_path / "hub", tmp_path / "cache"):
+        run(wrap, "Jean-Baptiste/camembert-ner", tmp_path / "out", "--lang", "fr")
     shutil.rmtree(tmp_path / "cache")
     model, metrics = tmp_path / "out" / "model-best", tmp_path / "metrics" / "fr_camembert_ner.json"
-    printed = run("scripts.evaluate", model, sample_corpora / "ner", metrics)
+    printed = run(evaluate, model, sample_corpora / "ner", metrics)
     assert "187 texts" in printed and "widened" in printed
     scores = srsly.read_json(metrics)
     assert scores["encoder"] == "Jean-Baptiste/camembert-ner"
     assert scores["head"]["entities"] > 100 and scores["raw_text"]["ents_f"] > 0.1
     page = tmp_path / "page.html"
-    run("scripts.report", model, sample_corpora / "ner", metrics, page)
+    run(report, model, sample_corpora / "ner", metrics, page)
     assert 'class="entities"' in page.read_text("utf8")
-    printed = run(
-        "scripts.package", model, metrics, tmp_path / "packages", "--name", "fr_camembert_ner"
-    )
+    printed = run(package, model, metrics, tmp_path / "packages", "--name", "fr_camembert_ner")
     assert "installed and loaded offline" in printed
     assert re.search(r"→ \[\[['\"].+?['\"], '(PER|LOC|ORG|MISC)'\]", printed)
     wheel = tmp_path / "packages" / "fr_camembert_ner-0.1.0-py3-none-any.whl"
@@ -212,15 +204,15 @@ def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
     assert "as it was published" in meta["description"]
     assert any(needed.startswith("transformers") for needed in meta["requirements"])
 
-    # A text classifier beside it: both in one process, each with its own copy of the component.
+    # A text classifier too: both in one process, each with its own copy of the component.
     names = "NEG=negative,NEUTRAL=negative,POS=positive"
-    run("scripts.wrap", heads / "texts", tmp_path / "t", "--lang", "fr", "--labels", names)
+    run(wrap, heads / "texts", tmp_path / "t", "--lang", "fr", "--labels", names)
     model, metrics = tmp_path / "t" / "model-best", tmp_path / "metrics" / "fr_texts.json"
-    run("scripts.evaluate", model, sample_corpora / "textcat", metrics)
+    run(evaluate, model, sample_corpora / "textcat", metrics)
     assert srsly.read_json(metrics)["raw_text"]["accuracy"] == 0.5
-    run("scripts.report", model, sample_corpora / "textcat", metrics, page)
+    run(report, model, sample_corpora / "textcat", metrics, page)
     assert "positive" in page.read_text("utf8")
-    run("scripts.package", model, metrics, tmp_path / "packages", "--name", "fr_texts")
+    run(package, model, metrics, tmp_path / "packages", "--name", "fr_texts")
     site = tmp_path / "site"
     for wheel in (tmp_path / "packages").iterdir():
         with zipfile.ZipFile(wheel) as archive:
@@ -234,9 +226,9 @@ def test_from_the_hub_to_a_wheel(heads, sample_corpora, tmp_path):
         env={**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
     assert done.stdout.split() == ["2", "True"], done.stderr
-    # An installed package where the project's own class is there already.
-    environment = {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
-    run("scripts.evaluate", "fr_texts", sample_corpora / "textcat", metrics, **environment)
+    # An installed package, in a process where the project's own class is registered.
+    monkeypatch.syspath_prepend(site)
+    run(evaluate, "fr_texts", sample_corpora / "textcat", metrics)
 
 
 class Evil:
@@ -244,7 +236,7 @@ class Evil:
         return (os.system, ("touch pwned",))
 
 
-def spoiled(heads: Path, folder: Path, what: str) -> None:
+def write_damaged(heads: Path, folder: Path, what: str) -> None:
     shutil.copytree(heads / "distilbert", folder)
     config = srsly.read_json(folder / "config.json")
     if what == "masked":
@@ -265,29 +257,31 @@ def spoiled(heads: Path, folder: Path, what: str) -> None:
     "what, options, message",
     [
         ("masked", (), "cannot wrap DistilBertForMaskedLM; choose a checkpoint whose architecture"),
-        ("code", (), "encoder checkpoint: no whole checkpoint"),
-        ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
-        ("no weights", (), "encoder checkpoint: no whole checkpoint"),
+        ("code", (), "encoder checkpoint: not a complete checkpoint"),
+        ("evil.bin", (), "encoder checkpoint: not a complete checkpoint"),
+        ("no weights", (), "encoder checkpoint: not a complete checkpoint"),
         ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
-        ("", ("--labels", "X=y"), "--labels: no label X; it has"),
+        ("", ("--labels", "X=y"), "--labels: no label X; the labels are"),
         ("", ("--lang", "zz"), "--lang 'zz': "),
     ],
 )
-def test_mistakes(command, heads, tmp_path, monkeypatch, what, options, message):
+def test_mistakes_are_reported_in_one_line(
+    command, heads, tmp_path, monkeypatch, what, options, message
+):
     monkeypatch.chdir(tmp_path)
-    spoiled(heads, tmp_path / "checkpoint", what)
+    write_damaged(heads, tmp_path / "checkpoint", what)
     result = command(wrap, "checkpoint", "out", "--lang", "fr", *options)
     assert result.code == 1 and message in result.line
     assert "Traceback" not in result.out + result.err
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-def test_weights_in_the_old_format_are_read_as_tensors_only(command, heads, tmp_path):
+def test_weights_in_the_old_format_are_loaded_as_tensors_only(command, heads, tmp_path):
     shutil.copytree(heads / "distilbert", tmp_path / "old")
     model = AutoModelForTokenClassification.from_pretrained(heads / "distilbert")
     (tmp_path / "old" / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "old" / "pytorch_model.bin")
     text = "Marie Curie vit à Paris."
-    old = borrowed(command, tmp_path / "old", tmp_path / "out")
-    new = borrowed(command, heads / "distilbert", tmp_path / "new")
+    old = wrapped(command, tmp_path / "old", tmp_path / "out")
+    new = wrapped(command, heads / "distilbert", tmp_path / "new")
     assert [str(e) for e in old(text).ents] == [str(e) for e in new(text).ents] != []

@@ -1,4 +1,4 @@
-"""Labels of ready-made heads: named before decoding, or refused where they are of another kind."""
+"""Labels of ready-made heads: renamed before decoding, or refused if the head has another task."""
 
 import pytest
 import spacy
@@ -15,7 +15,7 @@ TEXT = "Marie Curie vit à Paris."
 
 @pytest.fixture(scope="module")
 def heads(distilbert, sample_corpora, tmp_path_factory):
-    """A trained head for entities, `tags`, and one for texts, `texts`."""
+    """A trained token classification head, `tags`, and an untrained one for texts, `texts`."""
     folder = tmp_path_factory.mktemp("heads")
     tag_checkpoint(distilbert, sample_corpora / "ner", folder / "tags")
     text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
@@ -34,7 +34,7 @@ def labelled(heads, name, folder, labels, **settings):
     return folder
 
 
-def borrowed(command, checkpoint, output, *options):
+def wrapped(command, checkpoint, output, *options):
     result = command(wrap, checkpoint, output, "--lang", "fr", *options)
     assert result.code == 0, result.err
     return spacy.load(output / "model-best")
@@ -46,12 +46,12 @@ def found(nlp, corpus):
     return [[(str(e), e.label_) for e in doc.ents] for doc in nlp.pipe(texts)]
 
 
-def test_tags_are_named_before_they_are_decoded(command, heads, sample_corpora, tmp_path):
+def test_tags_are_renamed_before_decoding(command, heads, sample_corpora, tmp_path):
     numbers = [f"LABEL_{index}" for index in range(len(TAGS))]
     checkpoint = labelled(heads, "tags", tmp_path / "numbers", numbers)
     names = ",".join(f"{number}={tag}" for number, tag in zip(numbers, TAGS))
-    own = borrowed(command, heads / "tags", tmp_path / "own")
-    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", names)
+    own = wrapped(command, heads / "tags", tmp_path / "own")
+    nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", names)
     assert nlp.get_pipe("ner").labels == own.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
     wanted = found(own, sample_corpora)
     assert found(nlp, sample_corpora) == wanted
@@ -59,10 +59,10 @@ def test_tags_are_named_before_they_are_decoded(command, heads, sample_corpora, 
     assert found(spacy.load(tmp_path / "again"), sample_corpora) == wanted
 
 
-def test_names_that_change_places_do_so_once(command, heads, sample_corpora, tmp_path):
-    """What is saved has the new names, and is not renamed when it is loaded."""
-    own = borrowed(command, heads / "tags", tmp_path / "own")
-    swapped = borrowed(command, heads / "tags", tmp_path / "out", "--labels", "PER=LOC,LOC=PER")
+def test_swapped_names_are_swapped_once(command, heads, sample_corpora, tmp_path):
+    """A saved pipeline has the new names, which loading does not swap again."""
+    own = wrapped(command, heads / "tags", tmp_path / "own")
+    swapped = wrapped(command, heads / "tags", tmp_path / "out", "--labels", "PER=LOC,LOC=PER")
     swapped.to_disk(tmp_path / "again")
     places = {"PER": "LOC", "LOC": "PER"}
     wanted = [
@@ -70,7 +70,7 @@ def test_names_that_change_places_do_so_once(command, heads, sample_corpora, tmp
         for doc in found(own, sample_corpora)
     ]
     assert found(spacy.load(tmp_path / "again"), sample_corpora) == wanted
-    # The head that is exported has them too.
+    # So has the exported head.
     metrics = tmp_path / "m.json"
     pipeline = tmp_path / "out" / "model-best"
     assert command(evaluate, pipeline, sample_corpora / "ner", metrics).code == 0
@@ -79,14 +79,14 @@ def test_names_that_change_places_do_so_once(command, heads, sample_corpora, tmp
     assert [names[str(index)] for index in range(3)] == ["O", "B-LOC", "I-LOC"]
 
 
-def test_an_outside_label_of_another_name(command, heads, sample_corpora, tmp_path):
+def test_an_outside_label_with_another_name(command, heads, sample_corpora, tmp_path):
     checkpoint = labelled(heads, "tags", tmp_path / "lower", ["o", *TAGS[1:]])
     result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and "--labels o=O" in result.line
     assert not (tmp_path / "out").exists()
-    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", "o=O")
+    nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", "o=O")
     assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
-    own = borrowed(command, heads / "tags", tmp_path / "own")
+    own = wrapped(command, heads / "tags", tmp_path / "own")
     assert found(nlp, sample_corpora) == found(own, sample_corpora)
 
 
@@ -94,17 +94,17 @@ def labels_in(nlp, corpus):
     return {label for doc in found(nlp, corpus) for _, label in doc}
 
 
-def test_types_without_prefixes(command, heads, sample_corpora, tmp_path):
+def test_entity_types_without_prefixes(command, heads, sample_corpora, tmp_path):
     plain = ["O", "PER", "PER", "work-of-art", "LOC", "ORG", "ORG", "MISC", "MISC"]
-    nlp = borrowed(command, labelled(heads, "tags", tmp_path / "plain", plain), tmp_path / "out")
+    nlp = wrapped(command, labelled(heads, "tags", tmp_path / "plain", plain), tmp_path / "out")
     assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER", "work-of-art")
     assert {"PER", "work-of-art"} < labels_in(nlp, sample_corpora) < {*plain}
 
 
-def test_other_schemes_under_other_names(command, heads, sample_corpora, tmp_path):
+def test_other_schemes_with_other_names(command, heads, sample_corpora, tmp_path):
     tags = ["O", "S-PER", "E-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
     checkpoint = labelled(heads, "tags", tmp_path / "bioes", tags)
-    nlp = borrowed(command, checkpoint, tmp_path / "out", "--labels", "PER=PERSON,LOC=GPE")
+    nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", "PER=PERSON,LOC=GPE")
     assert nlp.get_pipe("ner").labels == ("GPE", "MISC", "ORG", "PERSON")
     assert {"GPE", "PERSON"} <= labels_in(nlp, sample_corpora) <= {"GPE", "MISC", "ORG", "PERSON"}
 
@@ -116,14 +116,14 @@ def test_other_schemes_under_other_names(command, heads, sample_corpora, tmp_pat
         (["O"] * 9, "at least one an entity type"),
     ],
 )
-def test_heads_that_recognise_no_entities(command, heads, tmp_path, labels, message):
+def test_heads_without_entity_tags_are_refused(command, heads, tmp_path, labels, message):
     checkpoint = labelled(heads, "tags", tmp_path / "tags", labels)
     result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and message in result.line
     assert not (tmp_path / "out").exists()
 
 
-def test_a_number_is_no_probability(command, distilbert, heads, tmp_path):
+def test_regression_heads_are_refused(command, distilbert, heads, tmp_path):
     text_checkpoint(distilbert, ["score"], tmp_path / "one")
     several = labelled(heads, "texts", tmp_path / "three", "abc", problem_type="regression")
     for checkpoint in (tmp_path / "one", several):
@@ -132,13 +132,13 @@ def test_a_number_is_no_probability(command, distilbert, heads, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
-def test_a_head_of_several_labels_a_text(command, heads, sample_corpora, tmp_path):
-    """Each has a sigmoid of its own: scored with a threshold, not by the most probable."""
+def test_a_multilabel_head(command, heads, sample_corpora, tmp_path):
+    """Each label has its own sigmoid and is scored with a threshold."""
     checkpoint = labelled(
         heads, "texts", tmp_path / "several", ["negative", "neutral", "positive"],
         problem_type="multi_label_classification",
     )  # fmt: skip
-    nlp = borrowed(command, checkpoint, tmp_path / "out")
+    nlp = wrapped(command, checkpoint, tmp_path / "out")
     assert nlp.pipe_names == ["textcat_multilabel"]
     reference = pipeline("text-classification", str(checkpoint), top_k=None)
     assert nlp(TEXT).cats == pytest.approx(

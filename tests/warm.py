@@ -1,7 +1,7 @@
-"""What takes its time once in a process, for those that are forked from it (see processes.py)."""
+"""Slow imports, done once in the process that others are forked from (see processes.py)."""
 
 import spacy
-from transformers import (  # noqa: F401 (they are imported when they are first asked for)
+from transformers import (  # noqa: F401 (lazy modules: imported on first access)
     AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     DistilBertForMaskedLM,

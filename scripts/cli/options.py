@@ -10,7 +10,9 @@ EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show the traceback of an error, 
 # For commands with a config: unknown options override settings of the config.
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-PIPELINE = typer.Argument(help="Folder of a trained pipeline, or name of an installed package")
+PIPELINE = typer.Argument(
+    help="Folder of a training or a pipeline, or name of an installed package"
+)
 CORPUS = typer.Argument(help="Folder of a converted corpus")
 METRICS = typer.Argument(help="Metrics written by `evaluate`: metrics/<pipeline>.json")
 ENCODER = typer.Argument(help="Hugging Face checkpoint: a local folder or a hub id")

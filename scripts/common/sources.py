@@ -20,3 +20,8 @@ def source(kind: str, name: str) -> dict[str, str]:
     if found is None:
         return {"name": name, "url": "", "license": "unknown", "author": ""}
     return {"name": found["title"], "url": found["url"], "license": found["license"], "author": ""}
+
+
+def origin_of(corpus: str, split: str) -> str:
+    """Return where a split of a corpus comes from, if that is on record."""
+    return known("corpora").get(corpus, {}).get("splits", {}).get(split, "")

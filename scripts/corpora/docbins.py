@@ -1,4 +1,4 @@
-"""DocBin files read and written: .spacy files, and folders of shards."""
+"""Read and write DocBins: .spacy files, and folders of shards."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from .writer import PACKER, SHARD_TOKENS
 def read_docs(path: Path, vocab: Vocab, remedy: str = "convert the corpus again") -> Iterator[Doc]:
     """Yield the annotated documents of a .spacy file, or of a folder of shards.
 
-    remedy: what a user does about a file that is damaged or empty.
+    remedy: what the user should do if a file is damaged or empty.
     Raises UserError if it is missing, damaged, empty, or part of an incomplete set.
     """
     check_whole(path)
@@ -55,7 +55,7 @@ def write_docs(docs: Iterable[tuple[Doc, dict]], path: Path) -> None:
         shards[-1].add(doc)
         shards[-1].user_data.append(PACKER.pack(data))
     for number, shard in enumerate(shards):
-        # Not before: `add` would pack the document's own, slowly, and fail on arrays and objects.
+        # Set only now, so that `add` does not pack each Doc's own user data as well.
         shard.store_user_data = True
         if len(shards) > 1:
             path.mkdir(exist_ok=True)

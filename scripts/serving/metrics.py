@@ -1,4 +1,4 @@
-"""Scores and speed of a pipeline on annotated documents."""
+"""Scores of predictions against gold annotation, and the metrics file that they go into."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from .gold import Gold, best_label
 from .label_map import new_names
 from .predictions import Header, Predictions, entities, on_gold_tokens
 
-# The one figure of a score table: its key, in words, and its kind as the hub calls it.
+# The main score of a table: its key, its name, and the hub's name for the metric.
 HEADLINES = (
     ("ents_f", "entity F", "f1"),
     ("accuracy", "accuracy", "accuracy"),
     ("cats_micro_f", "micro F", "f1"),
 )
-# Score tables of the metrics, and what they are of.
+# Score tables in the metrics, and what they were measured on.
 TABLES = {
     "raw_text": "raw text",
     "gold_tokens": "gold tokens",
@@ -37,10 +37,10 @@ TABLES = {
 def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
     """Return ents_p, ents_r, ents_f and ents_per_type, in [0, 1], by character offsets.
 
-    An entity is right where its first and last character and its label are. spaCy's own scorer
-    aligns predictions to the gold tokens first: L'Express is right there where L'Express was meant
-    to be Express alone, if that is one gold token. As with spaCy, predictions where the gold
-    annotation is missing are neither right nor wrong. Of nothing at all the scores are None.
+    An entity is correct if its first and last character and its label are. spaCy's own scorer first
+    aligns predictions to the gold tokens: it accepts Express for L'Express if that is one gold
+    token. As in spaCy, predictions where the gold annotation is missing do not count. Without any
+    entities the scores are None.
     """
     per_type: defaultdict[str, PRFScore] = defaultdict(PRFScore)
     for found, doc in zip(predicted, gold):
@@ -67,8 +67,8 @@ def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
 def score_categories(
     predicted: list[Doc], gold: list[Doc], labels: list[str], threshold: float | None
 ) -> dict[str, Any]:
-    """Return spaCy's cats_* with cats_f_per_type; where labels exclude each other (no threshold),
-    also `accuracy`, the share of documents whose most probable label is the right one."""
+    """Return spaCy's cats_* with cats_f_per_type; for exclusive labels (no threshold) also
+    `accuracy`, the share of documents whose most probable label is correct."""
     examples = [Example(*pair) for pair in zip(predicted, gold)]
     several = threshold is not None
     scores = Scorer.score_cats(
@@ -81,25 +81,25 @@ def score_categories(
 
 
 def labels_given(doc: Doc, threshold: float | None) -> set[str]:
-    """Return the categories that a pipeline gives a document."""
+    """Return the categories that a pipeline assigns to a document; threshold None: the best one."""
     if threshold is None:
         return {best_label(doc)}
     return {label for label, value in doc.cats.items() if value >= threshold}
 
 
 def main_score(scores: dict[str, Any]) -> tuple[str, str, float | None]:
-    """Return the one figure of a score table: its name, its kind as the hub has it, its value."""
+    """Return the main score of a table: its name, the hub's name for the metric, its value."""
     return next((name, kind, scores[key]) for key, name, kind in HEADLINES if key in scores)
 
 
 def headline(scores: dict[str, Any]) -> str:
-    """Return the one figure of a score table, in words: entity F 0.842, accuracy 0.913."""
+    """Return the main score of a table in words: entity F 0.842, accuracy 0.913."""
     name, _, value = main_score(scores)
     return f"{name} –" if value is None else f"{name} {value:.3f}"
 
 
 def tables(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the score tables of the metrics with what they are of."""
+    """Yield the score tables in the metrics, each with what it was measured on."""
     for key, title in TABLES.items():
         scores = metrics.get(key, {})
         if any(key in scores for key, *_ in HEADLINES):
@@ -107,7 +107,7 @@ def tables(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def scored_on(metrics: dict[str, Any]) -> str:
-    """Return what the scores are of, in words: corpus, split, where it comes from, other labels."""
+    """Return in words what was scored: corpus, split, where it comes from, renamed labels."""
     split = ": ".join(filter(None, (metrics["split"], metrics["about"])))
     renamed = ", ".join(f"{old} → {new or '–'}" for old, new in metrics["map"].items())
     return f"{metrics['corpus']}, {split}" + (f" (labels {renamed})" if renamed else "")
@@ -116,7 +116,7 @@ def scored_on(metrics: dict[str, Any]) -> str:
 def score(
     header: Header, task: str, names: dict[str, str], predicted: list[Doc], gold: list[Doc]
 ) -> dict[str, Any]:
-    """Return the score table of a pipeline's task; `names` are new ones for its labels."""
+    """Return the score table of a task; `names` are new names for the pipeline's labels."""
     if task == "ner":
         return score_entities(predicted, gold)
     labels = new_names(header.labels[task], names)
@@ -126,9 +126,9 @@ def score(
 def measure(
     predictions: Predictions, gold: Gold, names: dict[str, str], shared: set[str] | None
 ) -> tuple[dict[str, Any], list[Doc]]:
-    """Return the metrics of predictions, and those of them that are scored, under their new names.
+    """Return the metrics of predictions, and the documents that were scored, labels renamed.
 
-    names: new names for the pipeline's labels. shared: the texts that are in train as well; None if
+    names: new names for the pipeline's labels. shared: the texts that are also in train; None if
     there is no train split to compare with.
     """
     header, docs = predictions.header, gold.docs
@@ -166,13 +166,13 @@ def labels_found(header: Header, task: str, docs: list[Doc]) -> Counter:
 
 
 def shared_texts(gold: Gold, train: Path) -> set[str]:
-    """Return the texts that a train split has too, letter by letter."""
+    """Return the texts that are also in the train split, character for character."""
     texts = {doc.text for doc in gold.docs}
-    # A vocabulary of its own: the pipeline's would keep every word of train.
+    # In a vocabulary of its own: the pipeline's would keep every word of train.
     return {doc.text for doc in read_docs(train, Vocab()) if doc.text in texts}
 
 
-# What `evaluate` writes, and others read.
+# Fields that other commands read.
 FIELDS = (
     "pipeline", "weights", "corpus", "split", "about", "split_sha256", "trained_on", "task", "map",
     "encoder", "seed", "examples", "raw_text", "speed", "versions",
@@ -180,20 +180,22 @@ FIELDS = (
 
 
 def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
-    """Return what `evaluate` wrote on a pipeline. Raises UserError where it is missing or something
-    else, or of other weights."""
+    """Return the metrics that `evaluate` wrote for a pipeline.
+
+    Raises UserError if the file is missing or something else, or the pipeline has other weights.
+    """
     check_whole(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
     try:
         metrics = srsly.read_json(path)
     except ValueError as error:
-        raise UserError(f"{path}: no JSON ({error}); run `evaluate` again.") from error
+        raise UserError(f"{path}: not valid JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
-        raise UserError(f"{path}: not what `evaluate` writes today; run `evaluate` again.")
+        raise UserError(f"{path}: not metrics in the current format; run `evaluate` again.")
     if metrics["weights"] != weights_hash(nlp):
         raise UserError(
-            f"{path}: of another pipeline, or of one with other weights ({metrics['pipeline']}); run "
-            "`evaluate` with this one."
+            f"{path}: metrics of a pipeline with other weights ({metrics['pipeline']}); run `evaluate` "
+            "on this one."
         )
     return metrics

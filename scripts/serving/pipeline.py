@@ -1,4 +1,4 @@
-"""Load a trained pipeline, and say what it is made of."""
+"""Load a trained pipeline, and look up what it is made of."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 import spacy
 from safetensors import SafetensorError
 from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_BEST
 from srsly.msgpack.exceptions import UnpackException
 from transformers import PreTrainedModel
 
@@ -16,24 +17,32 @@ from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, si
 from ..common.files import check_whole
 from ..wheel.components import HFHead
 
-# Components that a pipeline is scored by, in words.
+# Components that can be scored, in words.
 TASKS = {
     "ner": "named entities",
     "textcat": "text classification",
     "textcat_multilabel": "text classification with several labels",
 }
-# What spacy.load raises for files that are damaged: of text and JSON, of msgpack, of weights.
+# What spacy.load raises for damaged files: text and JSON, msgpack, weights.
 DAMAGED = (
     ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError
 )  # fmt: skip
 
 
-def load(pipeline: str, gpu_id: int = -1) -> Language:
-    """Return the pipeline of a folder or an installed package: any of spaCy's with a task of TASKS.
+def pipeline_path(pipeline: str) -> str:
+    """Return the path of the pipeline in a training's folder, and anything else as it is."""
+    best = Path(pipeline) / DIR_MODEL_BEST
+    return str(best) if best.is_dir() else pipeline
 
-    Raises UserError where there is none, where it is damaged, incomplete or of another kind, and where there
-    is no such GPU.
+
+def load(pipeline: str, gpu_id: int = -1) -> Language:
+    """Return a trained pipeline: any spaCy pipeline with one of TASKS.
+
+    pipeline: the folder of a training or of a pipeline, or the name of an installed package.
+    Raises UserError if it is missing, damaged, incomplete or of another kind, or the GPU is missing.
     """
+    check_whole(Path(pipeline))
+    pipeline = pipeline_path(pipeline)
     check_whole(Path(pipeline))
     use_device(gpu_id)
     try:
@@ -41,15 +50,15 @@ def load(pipeline: str, gpu_id: int = -1) -> Language:
             nlp = spacy.load(pipeline)
     except OSError as error:
         raise UserError(
-            f"{pipeline}: no trained pipeline there; train or install it first."
+            f"{pipeline}: no trained pipeline found; train or install it first."
         ) from error
     except (*DAMAGED, *AMBIGUOUS) as error:
         sift(pipeline, error)
-        # A component, or a function of a config, that no installed package registers.
+        # A component or a registered function that no installed package provides.
         if any(code in str(error) for code in ("[E002]", "[E893]")):
             raise UserError(
-                f"{pipeline}: it needs a package that is not installed; its meta.json names its "
-                f"requirements ({first_line(error)[:120]})."
+                f"{pipeline}: it needs a package that is not installed; see the requirements in its "
+                f"meta.json ({first_line(error)[:120]})."
             ) from error
         raise UserError(
             f"{pipeline}: the pipeline is damaged ({type(error).__name__}: {first_line(error)[:120]}); train or "
@@ -57,15 +66,15 @@ def load(pipeline: str, gpu_id: int = -1) -> Language:
         ) from error
     if not set(TASKS) & set(nlp.pipe_names):
         raise UserError(
-            f"{pipeline}: a pipeline of {', '.join(nlp.pipe_names) or 'nothing'}; it takes one of "
-            f"{', '.join(f'`{task}`' for task in TASKS)}."
+            f"{pipeline}: its components are {', '.join(nlp.pipe_names) or 'none'}; name a pipeline with "
+            f"one of {', '.join(f'`{task}`' for task in TASKS)}."
         )
     check_listeners(pipeline, nlp)
     return nlp
 
 
 def upstreams(config: dict[str, Any]) -> Iterator[str]:
-    """Yield the components whose vectors a component reads, as its config names them."""
+    """Yield the names of the components whose vectors a component reads, from its config."""
     for key, value in config.items():
         if key == "upstream":
             yield value
@@ -74,13 +83,13 @@ def upstreams(config: dict[str, Any]) -> Iterator[str]:
 
 
 def check_listeners(pipeline: str, nlp: Language) -> None:
-    """Raise UserError for components that read the vectors of one that is not there: spaCy lets
-    them find nothing, without a word."""
+    """Raise UserError for a component that reads the vectors of a missing one: in spaCy it silently
+    finds nothing."""
     vectors = {"doc.tensor", "doc._.trf_data"}
-    given = {name for name in nlp.pipe_names if vectors & set(nlp.get_pipe_meta(name).assigns)}
+    providers = {name for name in nlp.pipe_names if vectors & set(nlp.get_pipe_meta(name).assigns)}
     for name in nlp.pipe_names:
         for upstream in upstreams(nlp.get_pipe_config(name)):
-            if not (given if upstream == "*" else upstream in nlp.pipe_names):
+            if not (providers if upstream == "*" else upstream in nlp.pipe_names):
                 raise UserError(
                     f"{pipeline}: `{name}` reads the vectors of a transformer or tok2vec "
                     f"({upstream}) that the pipeline does not have."
@@ -88,9 +97,9 @@ def check_listeners(pipeline: str, nlp: Language) -> None:
 
 
 def hf_head(nlp: Language) -> HFHead | None:
-    """Return the component of a pipeline that is a ready-made Hugging Face head, if it has one.
+    """Return the pipeline's component that is a ready-made Hugging Face head, if it has one.
 
-    Not by its class: a package brings its own copy of that.
+    Not found by its class: a package brings its own copy of that.
     """
     return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "wrap")), None)
 
@@ -98,7 +107,7 @@ def hf_head(nlp: Language) -> HFHead | None:
 def encoder_of(nlp: Language) -> PreTrainedModel | None:
     """Return the Hugging Face model in a pipeline, if there is one.
 
-    Pipelines on tok2vec have none, and those of curated transformers have another kind.
+    A pipeline on tok2vec has none; curated transformers have another kind.
     """
     if "transformer" in nlp.pipe_names:
         return getattr(nlp.get_pipe("transformer").model, "transformer", None)
@@ -107,7 +116,7 @@ def encoder_of(nlp: Language) -> PreTrainedModel | None:
 
 
 def encoder_name(nlp: Language) -> str | None:
-    """Return what a pipeline's encoder was made from: a name on the hub, or a folder."""
+    """Return the hub id or the folder that a pipeline's encoder came from, if it has one."""
     head = hf_head(nlp)
     if head is not None:
         return head.source
@@ -117,7 +126,7 @@ def encoder_name(nlp: Language) -> str | None:
 
 
 def encoder_revision(nlp: Language) -> str | None:
-    """Return the commit of the hub that a pipeline's encoder is of, None for that of a folder."""
+    """Return the commit of a pipeline's encoder on the hub; None for a folder."""
     return nlp.config.get("settings", {}).get("revision")
 
 
@@ -127,6 +136,6 @@ def task_labels(nlp: Language) -> dict[str, list[str]]:
 
 
 def trained_on(nlp: Language) -> str | None:
-    """Return the name of the corpus that a pipeline was trained on, unless it is not on record."""
+    """Return the name of the corpus that a pipeline was trained on, if it is on record."""
     train = nlp.config.interpolate().get("paths", {}).get("train")
     return Path(train or "").parent.name or None

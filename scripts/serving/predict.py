@@ -1,4 +1,4 @@
-"""Predict a split with a pipeline, once: texts, and gold tokens where they are others."""
+"""Predict a split with a pipeline, once."""
 
 import hashlib
 import os
@@ -46,8 +46,8 @@ def folder_sha256(folder: Path) -> str:
 
 
 def count_cut(nlp: Language, docs: Sequence[Doc]) -> int:
-    """Return how many windows of the documents have more pieces than the encoder takes, and are read
-    up to its limit: none but single tokens where the project made the pipeline."""
+    """Return how many windows of text have more pieces than the encoder accepts, and are read up to
+    its limit: only single tokens in a pipeline that this project trained."""
     if "transformer" not in nlp.pipe_names or encoder_of(nlp) is None:
         return 0
     model = nlp.get_pipe("transformer").model
@@ -65,9 +65,9 @@ def precision_of(nlp: Language, device: str) -> str:
 
 
 def pipe(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
-    """Yield the predicted documents in their order, without the transformer's vectors.
+    """Yield the predicted documents in order, without the transformer's vectors.
 
-    A Doc keeps its own tokens. The vectors take 27 kB a document (`doc._.trf_data`).
+    A Doc keeps its own tokens. The vectors (`doc._.trf_data`) take 27 kB per document.
     """
     for doc in nlp.pipe(texts, batch_size=BATCH_DOCS):
         if Doc.has_extension("trf_data"):
@@ -76,33 +76,31 @@ def pipe(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
 
 
 def same_tokens(one: Doc, other: Doc) -> bool:
-    """Return whether two documents are the same to a pipeline: tokens, their norms (a tokenizer's
-    exceptions have their own) and spaces."""
+    """Return whether two documents look the same to a pipeline: tokens, norms (which a tokenizer's
+    exceptions set) and spaces."""
     attributes = [ORTH, NORM, SPACY]
     return numpy.array_equal(one.to_array(attributes), other.to_array(attributes))
 
 
 def predict_on_gold_tokens(nlp: Language, docs: Sequence[Doc]) -> dict[int, list[Entity]]:
-    """Return the entities that a pipeline finds on gold tokens, by the index of the document.
+    """Return the entities that a pipeline predicts on gold tokens, by the document's index.
 
-    Of documents with annotated entities that its tokenizer cuts otherwise; of the others they are
-    those of the raw text.
+    Only for documents with annotated entities whose gold tokens are not those of its tokenizer. For
+    the others the prediction is that on the raw text, but for the last bits of a transformer's
+    floats: these depend on which documents share a batch.
     """
-    others = {
-        index: bare(doc)
-        for index, doc in enumerate(docs)
-        if is_annotated(doc, "ner") and not same_tokens(nlp.make_doc(doc.text), bare(doc))
-    }
-    return dict(zip(others, map(entities, pipe(nlp, others.values()))))
+    tokenized = {i: bare(doc) for i, doc in enumerate(docs) if is_annotated(doc, "ner")}
+    other = {i: doc for i, doc in tokenized.items() if not same_tokens(nlp.make_doc(doc.text), doc)}
+    return dict(zip(other, map(entities, pipe(nlp, other.values()))))
 
 
 def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions:
-    """Return a pipeline's predictions on a split: `docs`, as they were read from `path`.
+    """Return a pipeline's predictions on a split; `docs` are its examples, read from `path`.
 
-    Words per second: gold tokens by the wall time of one pass of nlp.pipe over the raw texts.
+    Words per second: gold tokens divided by the wall time of one nlp.pipe pass over the raw texts.
     """
     texts = [doc.text for doc in docs]
-    # One document beforehand: the first call of a process pays for what later ones share.
+    # One text beforehand: the first call in a process does work that later ones do not repeat.
     list(pipe(nlp, texts[:1]))
     head = hf_head(nlp)
     if head is not None:

@@ -1,4 +1,4 @@
-"""A pipeline's predictions on a split: a DocBin that scores, pages and comparisons are made from."""
+"""The file with a pipeline's predictions on a split, which scores and pages are made from."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,28 +10,28 @@ from ..common.errors import UserError
 from ..corpora.docbins import read_docs, write_docs
 from .label_map import rename
 
-# Of the file. Another one means that `evaluate` predicts again.
+# The version of the file format; `evaluate` predicts again if it is another.
 FORMAT = 1
 SUFFIX = ".spacy"
-# Keys of user_data: in the first Doc, the Header; in a Doc that the pipeline cuts into other tokens
-# than the gold ones, the entities that it finds on the gold tokens: [start, end, label], in characters.
+# Keys of user_data. In the first Doc: the Header. In a Doc whose gold tokens are not those of the
+# pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label].
 HEADER = "predictions"
 ON_GOLD_TOKENS = "entities_on_gold_tokens"
-# Keys of the gold Docs that say where an example came from.
+# Keys of a gold Doc's user_data, which say where the example came from.
 ORIGIN = ("file", "line", "document", "category")
-# First character, character after the last, label.
+# First character, character after the last one, label.
 Entity = tuple[int, int, str]
 REMEDY = "delete it and run `evaluate` again"
 
 
 class Header(NamedTuple):
-    """What the predictions were made with, and all that scoring them needs to know of the pipeline.
+    """How the predictions were made, and what scoring them needs to know of the pipeline.
 
-    weights, pipeline_sha256: hashes of the weights, which a wheel shares, and of the folder's files.
-    labels: for each task, under the pipeline's own names. threshold: the probability from which
-    `textcat_multilabel` gives a label. trained_on: the corpus's name. examples: documents in the
-    split. head: what happened to the texts in a ready-made head. cut_windows: windows with more
-    pieces than the encoder takes. speed: measured while predicting.
+    weights: hash of the weights and labels, which a wheel shares. pipeline_sha256: hash of all files
+    of the pipeline. labels: the pipeline's own, by task. threshold: the probability from which
+    `textcat_multilabel` assigns a label. trained_on: name of the corpus. examples: number of
+    documents in the split. head: what a ready-made head counted. cut_windows: number of windows with
+    more pieces than the encoder accepts. speed: measured while predicting.
     """
 
     format: int
@@ -56,21 +56,21 @@ class Header(NamedTuple):
     versions: dict[str, str]
 
     def threshold_of(self, task: str) -> float | None:
-        """Return the probability from which a label is given; None if exactly one label always is."""
+        """Return the probability from which a label is assigned; None if exactly one always is."""
         return self.threshold if task == "textcat_multilabel" else None
 
 
 class Predictions(NamedTuple):
-    """The predicted documents, one for each example of the split, in its order.
+    """The predicted documents, one per example of the split, in order.
 
-    They have the pipeline's own tokens, and in `user_data` where the example came from.
+    They have the pipeline's own tokens; their `user_data` says where the example came from.
     """
 
     header: Header
     docs: list[Doc]
 
     def renamed(self, docs: list[Doc], names: dict[str, str]) -> list[Doc]:
-        """Return documents, copied, with new names for the pipeline's labels."""
+        """Return copies of documents with new names for the pipeline's labels."""
         if not names:
             return docs
         copies = [doc.copy() for doc in docs]
@@ -79,7 +79,7 @@ class Predictions(NamedTuple):
         return copies
 
 
-# What a reader compares, and what a difference means.
+# Fields that readers compare, and what a difference means.
 DIFFERENCES = {
     "weights": "of a pipeline with other weights",
     "pipeline_sha256": "of a pipeline with other files",
@@ -88,9 +88,9 @@ DIFFERENCES = {
 
 
 def beside(metrics: Path) -> Path:
-    """Return the path of the predictions that metrics were computed from.
+    """Return the path of the predictions that belong to a metrics file.
 
-    Raises UserError if the metrics would have that path themselves.
+    Raises UserError if the metrics file has the suffix of predictions.
     """
     if metrics.suffix == SUFFIX:
         raise UserError(f"{metrics}: {SUFFIX} is for predictions; name a .json file.")
@@ -112,8 +112,8 @@ def entities(doc: Doc) -> list[Entity]:
 
 
 def on_gold_tokens(found: Doc, gold: Doc) -> Doc:
-    """Return what was found on the gold tokens, on a copy of these; where the pipeline's own tokens
-    are the same, that is what was found on the text."""
+    """Return the entities predicted on the gold tokens, in a Doc with these. If they are the
+    pipeline's own tokens, that is the prediction on the raw text, `found`."""
     if ON_GOLD_TOKENS not in found.user_data:
         return found
     doc = bare(gold)
@@ -133,18 +133,19 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
 
 
 def header_of(doc: Doc, path: Path) -> dict[str, Any]:
-    """Take the header out of the first document of a file. Raises UserError if it has none."""
+    """Remove the header from the first document of a file, and return it. Raises UserError if there
+    is none: the file holds something else."""
     header = doc.user_data.pop(HEADER, None)
     if not isinstance(header, dict) or "format" not in header:
         raise UserError(
-            f"{path}: a corpus or other documents, not predictions; move it, or name another file."
+            f"{path}: not predictions but a corpus or other documents; name another file."
         )
     return header
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise UserError if a path cannot be that of predictions, or has something else: a corpus has
-    the same suffix."""
+    """Raise UserError unless predictions may be written to a path: an existing file there may be the
+    split of a corpus, which has the same suffix."""
     if path.suffix != SUFFIX:
         raise UserError(f"{path}: predictions are a {SUFFIX} file; name one.")
     if path.exists():
@@ -152,8 +153,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def read_predictions(path: Path, vocab: Vocab) -> Predictions | None:
-    """Return the predictions in a .spacy file or a folder of shards; None if they are in the format
-    of another version of the project.
+    """Return the predictions in a .spacy file or a folder of shards; None if another version of the
+    project wrote them in another format.
 
     Raises UserError if the file is missing, damaged or incomplete, or holds something else.
     """
@@ -171,11 +172,11 @@ def read_predictions(path: Path, vocab: Vocab) -> Predictions | None:
 
 
 def difference(predictions: Predictions | None, wanted: dict[str, str | None]) -> str:
-    """Return in words what tells predictions from the wanted ones; nothing if they are those.
+    """Return in words how predictions differ from the wanted ones; "" if they do not.
 
     wanted: values of fields of the header.
     """
     if predictions is None:
-        return "in the format of another version of this project"
+        return "in another version's format"
     header = predictions.header._asdict()
     return next((DIFFERENCES[name] for name in wanted if header[name] != wanted[name]), "")

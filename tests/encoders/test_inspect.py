@@ -169,5 +169,5 @@ def test_code_in_a_checkpoint_is_never_run(command, distilbert, tmp_path):
     proof = tmp_path / "proof"
     (folder / "evil.py").write_text(f"open({str(proof)!r}, 'w')\n")
     result = command(inspect, folder, "mot")
-    assert result.code == 1 and "no whole checkpoint" in result.line
+    assert result.code == 1 and "not a complete checkpoint" in result.line
     assert not proof.exists()

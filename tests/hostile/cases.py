@@ -1,4 +1,4 @@
-"""Cases of hostile input, and what they are built of."""
+"""Cases of hostile input, and what they are built from."""
 
 import errno
 import io
@@ -21,7 +21,7 @@ Patch = Callable[[pytest.MonkeyPatch], object]
 
 
 class Case(NamedTuple):
-    """A command line, the files that it finds, and what its one line must hold, between " | "."""
+    """A command line, its input files, and what its one line must contain, separated by " | "."""
 
     name: str
     arguments: str
@@ -66,7 +66,7 @@ def half(content: bytes) -> bytes:
 
 
 def copied(name: str, changes: dict = {}) -> Content:
-    """A copy of what the fixture made: files changed, or removed where the change is None."""
+    """A copy of what the fixture made, with files changed, or removed if the change is None."""
 
     def build(path: Path, made: Made) -> None:
         shutil.copytree(made[name], path)
@@ -81,7 +81,7 @@ def copied(name: str, changes: dict = {}) -> Content:
 
 
 def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither Path.open nor Arrow gets at the file: root may read what chmod forbids."""
+    """Let Path.open and Arrow fail: chmod does not stop root."""
     original = Path.open
 
     def refuse(path, *arguments, **settings):
@@ -118,7 +118,7 @@ TAKEN = "taken: already exists as a file; give the path of a folder"
 
 
 def tree(root: Path) -> dict[str, object]:
-    """All below a folder: what is in the files, but the size alone of the large ones."""
+    """Return all that is below a folder: the content of files, of large ones only the size."""
     found: dict[str, object] = {}
     for parent, folders, files in os.walk(root):
         for path in (Path(parent, name) for name in (*folders, *files)):

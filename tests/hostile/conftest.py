@@ -1,4 +1,4 @@
-"""Runs a case: one line that says what, where and what to do, and nothing changed on the disk."""
+"""Run a case: one line says what, where and what to do, and nothing changes on the disk."""
 
 import signal
 import tempfile
@@ -11,8 +11,8 @@ from .cases import Case, Made, tree
 
 @pytest.fixture
 def check(command, tmp_path, monkeypatch) -> Iterator[Callable[..., None]]:
-    """Run a case in a folder of its own, with the output of an earlier run in it."""
-    # Deep enough for what climbs out of it to be seen.
+    """Run a case in its own folder, which holds the output of an earlier run."""
+    # Deep enough to show what climbs out of it.
     temporary = tmp_path / "temporary" / "deep" / "deeper"
     temporary.mkdir(parents=True)
     signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))

@@ -1,4 +1,4 @@
-"""Hostile pipelines, encoders, metrics and options: one line, and nothing changed on the disk."""
+"""Hostile pipelines, encoders, metrics and options: one line, and nothing changes on the disk."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ from .cases import BYTES, TAKEN, Case, Content, Made, copied, folder, full, half
 
 @pytest.fixture(scope="module")
 def made(distilbert, tmp_path_factory) -> Made:
-    """Untrained pipelines of both kinds, with corpora and metrics, and their encoder."""
+    """Untrained pipelines for both tasks, with corpora and metrics, and their encoder."""
     root = tmp_path_factory.mktemp("made")
     made = {"encoder": distilbert, "configs": ROOT / "configs"}
     nlp = spacy.blank("fr")
@@ -47,7 +47,7 @@ def made(distilbert, tmp_path_factory) -> Made:
     return made
 
 
-# Arguments of a case: OLD>NEW replaces a word of these, all others follow them.
+# Arguments of a case: OLD>NEW replaces a word of these; others are appended.
 COMMANDS = {
     "train": (train, "{configs}/ner.cfg out --corpus corpus --lang fr --settings.encoder {encoder} "
               "--settings.max_steps 1 --settings.eval_frequency 1"),
@@ -62,12 +62,12 @@ COMMANDS = {
 
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build no wheel: that takes minutes."""
+    """Build no wheel, which takes minutes."""
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it goes on to build"))
 
 
 def built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wheel that was built and tried."""
+    """Skip building and trying the wheel."""
     elsewhere(monkeypatch)
     monkeypatch.setattr(package, "build_and_try", lambda *_: (Path(sys.executable), []))
     monkeypatch.setattr(shutil, "move", shutil.copy)
@@ -79,7 +79,7 @@ def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wheels unpacked: a model that the disk is too full for."""
+    """Skip unpacking the wheels; the disk is too full for the model."""
 
     def save(folder):
         raise safetensors.SafetensorError("Error while serializing: I/O error: disk full")
@@ -105,7 +105,7 @@ def pretraining(name: str, files: dict, fragments: str, arguments: str = "") -> 
 
 
 def damaged() -> Iterator[Case]:
-    """What evaluate, report and package read, broken."""
+    """Yield broken input of evaluate, report and package."""
     for name, files, fragments in [
         ("no-split", splits(test=None), "corpus/test.spacy is missing: convert"),
         ("random", splits(test=BYTES), "corpus/test.spacy | convert"),
@@ -188,8 +188,8 @@ COMMAND_CASES = [
     Case("evaluate-dot", "out/m.json>.", {}, "file"),
     Case("evaluate-taken", "out/m.json>taken/m.json", {"taken": "x"}, TAKEN),
     Case("evaluate-labels", "{ner}>{textcat}", OTHER, "corpus/test.spacy | 'x'"),
-    Case("report-metrics", "{ner}>{textcat}", {}, "metrics.json: of another pipeline"),
-    Case("package-metrics", "{ner}>{textcat}", {}, "of another pipeline", elsewhere),
+    Case("report-metrics", "{ner}>{textcat}", {}, "metrics.json: metrics of a pipeline with other weights"),
+    Case("package-metrics", "{ner}>{textcat}", {}, "of a pipeline with other weights", elsewhere),
     Case("package-name", "--name en_x", {}, "--name en_x: must begin with | fr_"),
     Case("package-name-path", "--name fr_/../x", {}, "--name fr_/../x: ", elsewhere),
     Case("package-version", "--version new", {}, "--version new: ", elsewhere),
@@ -209,7 +209,7 @@ COMMAND_CASES = [
     Case("trim-empty", "--text empty", {"empty": ""}, "empty: 0 lines of text, but at least 20 are needed"),
     Case("trim-measure", "--measure one", {"one": ""}, "one: no line of text in it"),
     Case("trim-taken", "out>taken", {"taken": "x"}, TAKEN),
-    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: no whole checkpoint"),
+    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: not a complete checkpoint"),
     pretraining("no-text", {"text": None}, "text: no such file or folder"),
     pretraining("empty", {"text": ""}, "text: 0 lines of text, but at least 20 are needed"),
     pretraining("one-line", {"text": "une ligne " * 99}, "text: 1 lines of text"),

@@ -1,4 +1,4 @@
-"""SIGKILL while outputs are moved into place, before each move: what is there is of one run."""
+"""SIGKILL before each move of outputs into place: the folder holds the output of one run."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ from .cases import tree
 
 
 def write_corpus(out: Path, generation: str, encoder: Path) -> None:
-    """First train, dev and test, train as a folder of shards; then train alone, a file."""
+    """Old: train as a folder of shards, dev and test. New: train alone, as a file."""
     ratio = 0.2 if generation == "old" else 0.0
     writer.SHARD_TOKENS = 500 if generation == "old" else 1_000_000
     plan = convert.Plan(dev_ratio=ratio, test_ratio=ratio)
@@ -41,7 +41,7 @@ def write_encoder(out: Path, generation: str, encoder: Path) -> None:
 
 
 def write_training(out: Path, generation: str, encoder: Path) -> None:
-    """What spaCy does in a training, with a pipeline that has nothing to learn."""
+    """Do what spaCy does in a training, with a pipeline that has nothing to learn."""
     nlp = spacy.blank("fr", meta={"description": generation})
     nlp.config["training"]["logger"] = {"logger": {}}
     with unfinished(out) as work:
@@ -54,7 +54,7 @@ def write_training(out: Path, generation: str, encoder: Path) -> None:
 
 
 def killed(write: Callable, out: Path, generation: str, encoder: Path, number: int, log: Path):
-    """Write, and die before the move of that number."""
+    """Write, and die before the given move, counted from 1."""
     redirect(log)
     replace, done = os.replace, []
 
@@ -68,8 +68,8 @@ def killed(write: Callable, out: Path, generation: str, encoder: Path, number: i
     write(out, generation, encoder)
 
 
-def whole(folder: Path) -> dict[str, object]:
-    """All in a folder, once a reader has looked whether it may read it; locks aside."""
+def content(folder: Path) -> dict[str, object]:
+    """Return a folder's content as a reader finds it, without locks."""
     check_whole(folder)
     return {name: content for name, content in tree(folder).items() if files.LOCK not in name}
 
@@ -79,20 +79,20 @@ def whole(folder: Path) -> dict[str, object]:
 )
 def test_killed_before_any_move(write, most, distilbert, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_TOKENS", writer.SHARD_TOKENS)
-    # What lies about is swept at once.
+    # Leftovers are removed at once, however recent.
     monkeypatch.setattr(files, "NEW", 0)
     out, log = tmp_path / "out", tmp_path / "log"
     write(out, "old", distilbert)
-    old = whole(out)
-    # As there, over an earlier one.
+    old = content(out)
+    # Written over an earlier one, as above.
     write(tmp_path / "reference", "old", distilbert)
     write(tmp_path / "reference", "new", distilbert)
-    new = whole(tmp_path / "reference")
+    new = content(tmp_path / "reference")
     found: list[dict] = []
     for number in range(1, most + 20):
         process = start(killed, write, out, "new", distilbert, number, log)
         process.join(60)
-        found.append(whole(out))
+        found.append(content(out))
         assert found[-1] in (old, new), number
         best = tmp_path / "out.unfinished" / "model-best"
         if best.exists():
@@ -100,16 +100,16 @@ def test_killed_before_any_move(write, most, distilbert, tmp_path, monkeypatch):
             assert spacy.load(best).meta["description"] == "new"
         if process.exitcode != -signal.SIGKILL:
             break
-        # The next run heals.
+        # The next run repairs the folder.
         write(out, "old", distilbert)
-        assert whole(out) == old
+        assert content(out) == old
         assert not list(tmp_path.glob(".*")) and not list(tmp_path.glob("out.*"))
     assert process.exitcode == 0, log.read_text("utf8")
     assert number >= most and found[0] == old and found[-2] == found[-1] == new
 
 
 def incomplete(folder: Path) -> Path:
-    """A folder that cannot be made whole: what its entries come from is gone."""
+    """A folder that cannot be completed: the source of its missing entries is gone."""
     folder.mkdir(exist_ok=True)
     (folder / INCOMPLETE).write_text(f".{folder.name}-gone.partial")
     return folder
@@ -128,14 +128,14 @@ def incomplete(folder: Path) -> Path:
         push.check,
     ],
 )
-def test_what_cannot_be_made_whole_is_refused(tmp_path, read):
+def test_a_folder_that_cannot_be_completed_is_refused(tmp_path, read):
     folder = incomplete(tmp_path / "set")
     with pytest.raises(UserError, match=f"{folder} is incomplete: .* run it again"):
         read(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_what_is_incomplete_is_fetched_again(tmp_path, monkeypatch):
+def test_an_incomplete_folder_is_fetched_again(tmp_path, monkeypatch):
     monkeypatch.setattr(
         fetch, "fetch_hub", lambda hub, revision, output: output.joinpath("x").touch()
     )
@@ -143,8 +143,8 @@ def test_what_is_incomplete_is_fetched_again(tmp_path, monkeypatch):
     assert (tmp_path / "set" / "x").exists()
 
 
-def test_a_marker_of_others_moves_nothing(tmp_path):
-    """As in an archive that was unpacked."""
+def test_a_foreign_marker_moves_nothing(tmp_path):
+    """Such as one in an unpacked archive."""
     other = tmp_path / "other"
     other.mkdir()
     (other / MOVES).write_text('{"new": ["mine"], "stale": []}')
@@ -157,8 +157,8 @@ def test_a_marker_of_others_moves_nothing(tmp_path):
     assert (other / "mine").exists()
 
 
-def test_a_move_that_fails_is_made_good(tmp_path, monkeypatch):
-    """As on Windows, where somebody has a file open."""
+def test_a_failed_move_is_completed_later(tmp_path, monkeypatch):
+    """As on Windows, while another program has a file open."""
     out = tmp_path / "out"
 
     def refuse(source, target):

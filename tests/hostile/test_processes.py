@@ -26,7 +26,7 @@ CONVERT = [sys.executable, "-m", "scripts.convert", "wikiner"]
 OPTIONS = ["--lang", "fr", "--dev-ratio", "0", "--test-ratio", "0"]
 
 
-def test_what_a_killed_conversion_leaves_goes_with_the_next(command, tmp_path):
+def test_the_next_conversion_removes_what_a_killed_one_left(command, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "train.spacy").write_bytes(b"before")
@@ -45,7 +45,7 @@ def test_what_a_killed_conversion_leaves_goes_with_the_next(command, tmp_path):
 
 
 def test_a_name_that_is_not_utf_8(tmp_path):
-    """In a process of its own: JSON writers have crashed over such strings."""
+    """In a process of its own, as JSON writers have crashed on such strings."""
     path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"\xff.iob"))
     path.write_bytes(IOB)
     command = [sys.executable, "-m", "scripts.convert", "iob", path, tmp_path / "out"]
@@ -56,8 +56,8 @@ def test_a_name_that_is_not_utf_8(tmp_path):
     assert not list(tmp_path.glob(".out-*"))
 
 
-def test_a_file_that_outgrows_what_the_system_allows(tmp_path):
-    """A real error of the system in the middle of writing, as on a full disk."""
+def test_a_file_larger_than_the_system_allows(tmp_path):
+    """A real system error in the middle of writing, as on a full disk."""
     numbers = random.Random(0)
     path = tmp_path / "in.wikiner"
     path.write_text("".join(f"{numbers.random()}|N|B-LOC\n" for _ in range(5000)))
@@ -74,7 +74,7 @@ def test_a_file_that_outgrows_what_the_system_allows(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_other_things_in_the_output_stay_and_a_stale_split_goes(command, tmp_path, monkeypatch):
+def test_other_files_in_the_output_stay_and_stale_splits_go(command, tmp_path, monkeypatch):
     out = tmp_path / "out"
     (out / "sub").mkdir(parents=True)
     (out / "sub" / "a.txt").write_text("mine")

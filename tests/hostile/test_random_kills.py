@@ -1,4 +1,4 @@
-"""SIGKILL at random moments of every command that writes: nothing is lost, mixed or left torn."""
+"""SIGKILL at random moments of every command that writes: nothing is lost, mixed or half-written."""
 
 import os
 import random
@@ -16,14 +16,14 @@ from scripts.serving.pipeline import load
 from ..conftest import SAMPLE, sample_words
 from ..heads import text_checkpoint
 from ..hub import add_archive, serve
-from ..processes import start_command
+from ..processes import finish_command, start_command
 from .cases import tree
 
 KILLS = 3
 
 
 def quick_wheel() -> None:
-    """Neither build nor install, which is others' work and takes a minute: only write."""
+    """Only write a wheel: building and installing it is pip's work, and takes a minute."""
 
     def build_and_try(nlp, folder: Path, name: str) -> tuple[Path, list]:
         wheel = folder / f"{name}-0.1.0-py3-none-any.whl"
@@ -33,33 +33,24 @@ def quick_wheel() -> None:
     package.build_and_try = build_and_try
 
 
-def finished(log: Path, module: str, *arguments, before=None) -> float:
-    """Run a command to its end; return how many seconds it took."""
-    begun = time.perf_counter()
-    process = start_command(module, *arguments, log=log, before=before)
-    process.join(120)
-    assert process.exitcode == 0, log.read_text("utf8")
-    return time.perf_counter() - begun
-
-
 @pytest.fixture(scope="module")
 def made(distilbert, sample_corpora, tmp_path_factory):
-    """What the commands read: a corpus, a text, an archive, a head, a pipeline and its metrics."""
+    """Input of the commands: a corpus, a text, an archive, a head, a pipeline and its metrics."""
     folder = tmp_path_factory.mktemp("made")
     text_checkpoint(distilbert, ["no", "yes"], folder / "head")
     (folder / "text.txt").write_text("\n".join(sample_words()[:300]), "utf8")
     add_archive(folder / "www" / "datasets" / "files" / "cls.tar.gz", SAMPLE / "cls-fr" / "fr")
     corpus = folder / "corpus"
     convert = ("cls", SAMPLE / "cls-fr" / "fr" / "books", corpus, "--lang", "fr")
-    finished(folder / "log", "convert", *convert)
+    finish_command("convert", *convert, log=folder / "log")
     train = (
         "configs/textcat.cfg", folder / "trained", "--corpus", corpus, "--lang", "fr",
         "--settings.encoder", distilbert, "--settings.dev_limit", 5, "--settings.batch_words", 100,
         "--settings.max_steps", 6, "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9,
     )  # fmt: skip
-    finished(folder / "log", "train", *train)
+    finish_command("train", *train, log=folder / "log")
     pipeline, metrics = folder / "trained" / "model-best", folder / "metrics.json"
-    finished(folder / "log", "evaluate", pipeline, corpus, metrics)
+    finish_command("evaluate", pipeline, corpus, metrics, log=folder / "log")
     with serve(folder / "www") as endpoint:
         url = f"{endpoint}/datasets/files/resolve/main/cls.tar.gz"
         digest = sha256(next(folder.rglob("*.tar.gz")))
@@ -69,8 +60,8 @@ def made(distilbert, sample_corpora, tmp_path_factory):
             "--data.eval_blocks", 5, "--training.max_steps", 6, "--training.save_steps", 2,
             "--training.eval_steps", 6,
         )  # fmt: skip
-        # Of each command: what it is given, where OUT is written; and an option that differs between
-        # the earlier run and the one that is killed.
+        # For each command its arguments, OUT being the output, and an option whose value differs
+        # between the earlier run and the one that is killed.
         yield {
             "convert": ((*convert[:2], "OUT", *convert[3:]), "--seed", (1, 2)),
             "fetch": (
@@ -97,8 +88,8 @@ def made(distilbert, sample_corpora, tmp_path_factory):
 
 
 def outputs(folder: Path) -> dict[str, object]:
-    """All in a folder, once a reader has looked whether it may read it; TensorBoard's files, whose
-    names are of the moment, aside."""
+    """Return a folder's content as a reader finds it, but TensorBoard's files, whose names hold the
+    time."""
     check_whole(folder)
     return {name: content for name, content in tree(folder).items() if "events.out" not in name}
 
@@ -115,11 +106,11 @@ def test_killed_at_random_moments(made, tmp_path, module):
     arguments, option, (earlier, later) = made[module]
     arguments = [str(argument).replace("OUT", str(out)) for argument in arguments]
     before = quick_wheel if module == "package" else None
-    run = partial(finished, log, module, *arguments, option, before=before)
+    run = partial(finish_command, module, *arguments, option, log=log, before=before)
     seconds = run(earlier)
     old = outputs(out)
     if module == "fetch":
-        # What is there is not fetched again.
+        # Existing files are not fetched again.
         out.rename(tmp_path / "first")
         old = {}
     numbers, found = random.Random(module), []
