@@ -165,7 +165,7 @@ COMMAND_CASES = [
     Case("train-no-labels", "{configs}/ner.cfg>{configs}/textcat.cfg", {}, f"{TRAIN} | label"),
     Case("train-no-config", BAD, {}, "bad.cfg: no such config file | configs/"),
     Case("train-config", BAD, {"bad.cfg": "[nlp\nlang = "}, "bad.cfg: "),
-    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: | settings"),
+    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: no component to train"),
     Case("train-setting", "--settings.nonsense 3", {}, "settings.nonsense"),
     Case("train-steps", "--settings.max_steps many", {}, "max_steps | many"),
     Case("train-gpu", "--gpu-id 7", {}, "--gpu-id 7"),
