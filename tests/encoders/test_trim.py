@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from scripts.common.errors import UserError
-from scripts.encoders import trim as command_line
+from scripts.encoders import trim
 from scripts.encoders.trim import choose_pieces, count_words, trim_vocabulary
 
 from ..conftest import sample_words
@@ -69,7 +69,7 @@ def test_texts_whose_pieces_are_kept_have_the_same_hidden_states(
 ):
     """And the same pieces and predictions, with WordPiece, unigram and a masked-LM head."""
     out = tmp_path / "out"
-    result = command(command_line, masked[name], out, "--text", text, "--pieces", 700)
+    result = command(trim, masked[name], out, "--text", text, "--pieces", 700)
     assert result.code == 0, result.err
     assert "of the pieces of held-out text are lost" in result.out
     tokenizer, model = opened(masked[name])
@@ -108,7 +108,7 @@ def test_texts_whose_pieces_are_kept_have_the_same_hidden_states(
 
 def test_a_language_with_weights_in_float16(command, distilbert, tmp_path):
     result = command(
-        command_line, distilbert, tmp_path / "out", "--language", "fr", "--pieces", 500, "--half"
+        trim, distilbert, tmp_path / "out", "--language", "fr", "--pieces", 500, "--half"
     )
     assert result.code == 0, result.err
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
@@ -124,7 +124,7 @@ def test_other_heads_are_kept_and_other_vocabularies_refused(command, distilbert
     text_checkpoint(distilbert, ["a", "b"], tmp_path / "head")
     (tmp_path / "one.txt").write_text("Marie vit à Lens.")
     options = ("--language", "fr", "--pieces", 500, "--measure", tmp_path / "one.txt")
-    result = command(command_line, tmp_path / "head", tmp_path / "out", *options)
+    result = command(trim, tmp_path / "head", tmp_path / "out", *options)
     assert result.code == 0, result.err
     assert "of the pieces of held-out text are lost" in result.out
     old, new = (
@@ -139,8 +139,6 @@ def test_other_heads_are_kept_and_other_vocabularies_refused(command, distilbert
         distilbert, tmp_path / "bpe", ignore=shutil.ignore_patterns("*token*", "vocab*")
     )
     bpe.save_pretrained(tmp_path / "bpe")
-    result = command(
-        command_line, tmp_path / "bpe", tmp_path / "no", "--language", "fr", "--pieces", 1
-    )
+    result = command(trim, tmp_path / "bpe", tmp_path / "no", "--language", "fr", "--pieces", 1)
     assert result.code == 1 and not (tmp_path / "no").exists()
     assert "only WordPiece and unigram vocabularies" in result.line or "few" in result.line
