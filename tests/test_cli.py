@@ -14,7 +14,7 @@ from .conftest import ROOT
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
     "Data": ["fetch", "convert"],
-    "Train": ["train"],
+    "Train": ["config", "train"],
     "Evaluate and share": ["evaluate", "report", "package", "wrap", "export", "push"],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "unpack-e5", "fingerprint", "pretrain",
@@ -79,7 +79,7 @@ def test_modules_of_commands_still_run_for_one_version():
     )
     result = python("-c", program, *MODULES)
     assert result.returncode == 0, result.stderr
-    for module, name in zip(MODULES, NAMES, strict=True):
+    for module, name in zip(MODULES, [name for name in NAMES if name != "config"], strict=True):
         assert f"Usage: python -m scripts {name}" in result.stdout
         renamed = f"`python -m {module}` will be removed; write `python -m scripts {name}`"
         assert renamed in result.stderr

@@ -14,6 +14,7 @@ from spacy.tokens import DocBin, Span
 from spacy.training.initialize import init_nlp
 
 from scripts import evaluate, package, report, train
+from scripts.config import training_config
 from scripts.encoders import pretrain, trim, unpack_e5
 
 from ..conftest import ROOT
@@ -39,7 +40,7 @@ def made(distilbert, tmp_path_factory) -> Made:
             continue
         paths = {f"paths.{split}": str(corpus / f"{split}.spacy") for split in ("train", "dev")}
         overrides = {**paths, "settings.encoder": str(distilbert)}
-        config = spacy.util.load_config(ROOT / "configs" / f"{kind}.cfg", overrides=overrides)
+        _, config = training_config(kind, overrides)
         made[kind] = root / kind
         init_nlp(config).to_disk(made[kind])
     made["metrics"] = root / "metrics.json"
@@ -164,7 +165,7 @@ COMMAND_CASES = [
     Case("train-no-labels", "{configs}/ner.cfg>{configs}/textcat.cfg", {}, f"{TRAIN} | label"),
     Case("train-no-config", BAD, {}, "bad.cfg: no such config file | configs/"),
     Case("train-config", BAD, {"bad.cfg": "[nlp\nlang = "}, "bad.cfg: "),
-    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: | settings"),
+    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: | pipeline"),
     Case("train-setting", "--settings.nonsense 3", {}, "settings.nonsense"),
     Case("train-steps", "--settings.max_steps many", {}, "max_steps | many"),
     Case("train-gpu", "--gpu-id 7", {}, "--gpu-id 7"),
@@ -223,12 +224,12 @@ COMMAND_CASES = [
     pretraining("no-heads", {}, "num_attention_heads 0: 1 or", "--model.num_attention_heads 0"),
     pretraining("no-batch", {}, "batch_size 0: 1", "--training.per_device_train_batch_size 0"),
     pretraining("positions", {}, "there are absolute", "--model.position_embedding_type foo"),
-    pretraining("true", {}, "max_steps True: a number", "--training.max_steps true"),
-    pretraining("no-bool", {}, "bf16 1: true or false", "--training.bf16 1"),
+    pretraining("true", {}, "max_steps True: expected a number", "--training.max_steps true"),
+    pretraining("no-bool", {}, "bf16 1: expected true or false", "--training.bf16 1"),
     pretraining("deeper", {}, "--training.max_steps.x: no such", "--training.max_steps.x 3"),
     pretraining("letters", {}, "--model.type.b: no such", "--model.type.b 3"),
     pretraining("option", {}, "--foo: no such option", "--foo 3"),
-    pretraining("twice", {"c.cfg": CONFIG + "seed = 1\nseed = 2\n"}, "c.cfg: no config", "--config c.cfg"),
+    pretraining("twice", {"c.cfg": CONFIG + "seed = 1\nseed = 2\n"}, "c.cfg: not a valid config", "--config c.cfg"),
     pretraining("missing", {"c.cfg": CONFIG.replace("dropout = 0.0\n", "")}, "c.cfg: no dropout in [model]", "--config c.cfg"),
     pretraining("setting", {}, "--training.nonsense: no such", "--training.nonsense 2"),
     pretraining("field", {"c.cfg": FIELD}, "[training]: | unexpected", "--config c.cfg"),
