@@ -260,7 +260,7 @@ def write_damaged(heads: Path, folder: Path, what: str) -> None:
         ("code", (), "encoder checkpoint: not a complete checkpoint"),
         ("evil.bin", (), "encoder checkpoint: not a complete checkpoint"),
         ("no weights", (), "encoder checkpoint: not a complete checkpoint"),
-        ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
+        ("", ("--labels", "PER"), "--labels PER: 'PER' is not a pair; write OLD=new"),
         ("", ("--labels", "X=y"), "--labels: no label X; the labels are"),
         ("", ("--lang", "zz"), "--lang 'zz': "),
     ],
