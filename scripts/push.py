@@ -18,13 +18,15 @@ def check(folder: Path) -> None:
     """Raise UserError for a folder that is not a complete checkpoint with a model card."""
     check_whole(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; name one that `export` or `pretrain` wrote.")
+        raise UserError(
+            f"{folder}: no such folder; name one that `export`, `pretrain` or `trim` wrote."
+        )
     missing = [name for name in NEEDED if not (folder / name).is_file()]
     if not any(folder.glob("*.safetensors")):
         missing.append("model.safetensors")
     if missing:
         raise UserError(
-            f"{folder}: no {', '.join(missing)} in it; write the folder with `export` or `pretrain`."
+            f"{folder}: no {', '.join(missing)} in it; `export`, `pretrain` and `trim` write them."
         )
 
 
