@@ -1,7 +1,7 @@
-"""What a conversion costs: `python -m bench.convert speed`, `python -m bench.convert memory`.
+"""Measure conversions: `python -m bench.convert speed`, `python -m bench.convert memory`.
 
-The corpora are generated: words by Zipf's law, a new word in every few sentences, entities in one
-sentence of two.
+The corpora are generated: word frequencies follow Zipf's law, every fourth sentence has a new word,
+and every second one an entity.
 """
 
 import random
@@ -18,26 +18,26 @@ from wasabi import msg
 
 from scripts.corpora.conversion import convert
 
-# As CoNLL-2003's train: 14,041 sentences of 14.5 words, 946 documents.
-CONLL_SENTENCES, DOCUMENT = 14_041, 15
+# The size of CoNLL-2003's train split: 14,041 sentences of 14.5 words on average, 946 documents.
+CONLL_SENTENCES, SENTENCES_PER_DOCUMENT = 14_041, 15
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
 def write_corpus(path: Path, sentences: int, documents: bool) -> None:
-    """Write sentences of 3 to 26 words in CoNLL-2003's four columns."""
+    """Write sentences of 3 to 26 words in CoNLL-2003's four columns, optionally in documents."""
     draw = random.Random(0)
     syllables = [a + b for a in "bcdfglmnprst" for b in "aeiou"]
     words = ["".join(draw.choices(syllables, k=draw.randint(1, 4))) for _ in range(30_000)]
-    # Zipf: the share of the word of rank r falls as 1 / r.
-    common = draw.choices(words, [1 / rank for rank in range(1, 30_001)], k=200_000)
+    # Zipf's law: the frequency of the word of rank r is proportional to 1 / r.
+    text = draw.choices(words, [1 / rank for rank in range(1, 30_001)], k=200_000)
     labels = ["PER", "LOC", "ORG", "MISC"]
     with path.open("w", encoding="utf8") as file:
         for number in range(sentences):
-            if documents and number % DOCUMENT == 0:
+            if documents and number % SENTENCES_PER_DOCUMENT == 0:
                 file.write("-DOCSTART- -X- O O\n\n")
-            first = draw.randrange(len(common) - 30)
+            first = draw.randrange(len(text) - 30)
             tags = ["O"] * draw.randint(3, 26)
-            tokens = common[first : first + len(tags)]
+            tokens = text[first : first + len(tags)]
             if number % 4 == 0:
                 tokens[0] = f"{tokens[0]}{number}"
             if number % 2 == 0:
@@ -50,8 +50,10 @@ def write_corpus(path: Path, sentences: int, documents: bool) -> None:
 
 @app.command()
 def speed(rounds: int = 5) -> None:
-    """Convert a corpus of CoNLL-2003's size with `spacy convert` and with this project, in turn, in
-    one process after one round for warming up; print the times and their ratio."""
+    """Compare this project with `spacy convert` on corpora of CoNLL-2003's size.
+
+    Both run in turn in one process, after a warm-up round. Prints the median times and their ratio.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for output in ("ours", "theirs"):
@@ -66,7 +68,7 @@ def speed(rounds: int = 5) -> None:
                 convert("iob", path, folder / "ours", "en")
                 times["ours"].append(time.perf_counter() - start)
                 start = time.perf_counter()
-                # A sentence a document, as ours; with -DOCSTART- lines spaCy makes whole documents.
+                # One sentence per Doc, as here; with -DOCSTART- lines spaCy makes one per document.
                 spacy_convert(
                     path, folder / "theirs", converter="ner", file_type="spacy", n_sents=1,
                     lang="en", silent=True,
@@ -74,14 +76,16 @@ def speed(rounds: int = 5) -> None:
                 times["theirs"].append(time.perf_counter() - start)
             ours, theirs = median(times["ours"][1:]), median(times["theirs"][1:])
             ratios = sorted(b / a for a, b in list(zip(times["ours"], times["theirs"]))[1:])
-            what = "documents of 15 sentences" if documents else "a sentence a document"
+            setting = "documents of 15 sentences" if documents else "one Doc per sentence"
             spread = f"{ratios[0]:.1f}–{ratios[-1]:.1f}"
-            rows.append((what, f"{ours:.2f} s", f"{theirs:.2f} s", f"{theirs / ours:.1f}", spread))
-    header = ("spacy convert makes", "this project", "spacy convert", "ratio", "of the rounds")
+            rows.append(
+                (setting, f"{ours:.2f} s", f"{theirs:.2f} s", f"{theirs / ours:.1f}", spread)
+            )
+    header = ("spacy convert makes", "this project", "spacy convert", "ratio", "range of ratios")
     msg.table(rows, header=header, divider=True)
 
 
-# Runs in a process of its own, whose peak is its own.
+# Runs in a separate process, so that its peak memory can be measured.
 MEASURED = """
 import resource, sys, time
 from pathlib import Path
@@ -94,8 +98,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter() - 
 
 @app.command()
 def memory(sizes: list[int] = typer.Argument([100_000, 5_000_000])) -> None:
-    """Convert generated corpora of these numbers of sentences, each in a process of its own; print
-    the peak of memory and the time. Needs some 60 bytes of disk for each word. Not for Windows."""
+    """Measure peak memory and time for corpora of these numbers of sentences.
+
+    Each conversion runs in a separate process. Needs about 60 bytes of disk space per word. Does
+    not run on Windows.
+    """
     rows = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as temporary:
@@ -108,7 +115,7 @@ def memory(sizes: list[int] = typer.Argument([100_000, 5_000_000])) -> None:
         rate = f"{size / float(seconds):,.0f} / s"
         peak = f"{int(peak) / 1024:.0f} MB"
         rows.append((f"{size:,}", peak, f"{float(seconds):.0f} s", rate, shards))
-    msg.table(rows, header=("sentences", "peak", "time", "rate", "files"), divider=True)
+    msg.table(rows, header=("sentences", "peak memory", "time", "rate", "files"), divider=True)
 
 
 if __name__ == "__main__":

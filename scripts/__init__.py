@@ -13,5 +13,5 @@ sys.dont_write_bytecode = True
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The tokenizer's threads and torch's would compete; batches are short.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# The hub client's other way of loading takes no limit of time and cannot go on where it broke off.
+# The hub client's Xet downloads have no timeout and do not resume.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")

@@ -1,4 +1,4 @@
-"""Any raw corpus to DocBin: `python -m scripts.convert FORMAT INPUT OUTPUT_DIR --lang fr`."""
+"""`python -m scripts convert FORMAT INPUT OUTPUT_DIR --lang fr`: a raw corpus to DocBin."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,47 +11,46 @@ from .corpora.writer import LONG_TOKEN, UNALIGNED
 
 
 def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
-    """Yield what a reader of the report should know: what, how often, of which kind, where."""
+    """Yield what is worth noting in a report as (subject, count, description, first location)."""
     for read in report["read"].values():
         for verb in ("skipped", "repaired"):
             for kind, note in read[verb].items():
                 yield verb, note["count"], kind, note["first"][0]
     carved = report["carved"]
-    for name, asked in carved["asked"].items():
-        # A file of its own may have replaced it since.
+    for name, requested in carved["asked"].items():
+        # A file may have replaced the carved split since.
         if report["splits"].get(name, {}).get("from") == "train":
             count = carved["came out"][name]
-            kind = f"example carved from train by {carved['by']}, of {asked:,} asked for"
-            if 2 * count < asked:
-                kind += ": others are too large for it"
+            kind = f"example carved from train by {carved['by']}, out of {requested:,} requested"
+            if 2 * count < requested:
+                kind += "; the other groups are too large"
             yield name, count, kind, ""
-    if torn := carved["texts in several splits"]:
-        yield "carved", torn, "text that occurs too often to be kept in one split", ""
+    if leaked := carved["texts in several splits"]:
+        yield "carved", leaked, "text that is too frequent to be kept in one split", ""
     for name in report["removed"]:
-        yield name, 1, "split of an earlier conversion, which this one has not: removed", ""
+        yield name, 1, "existing split that is not part of this corpus, removed", ""
     for kind, note in report["ignored"].items():
-        yield "not used", note["count"], kind, note["first"][0]
+        yield "ignored", note["count"], kind, note["first"][0]
     for name, split in report["splits"].items():
         for note, kind in (("unaligned", UNALIGNED), ("long tokens", LONG_TOKEN)):
             if split[note]["count"]:
                 yield name, split[note]["count"], kind, split[note]["first"][0]
         if split["duplicates"]:
-            yield name, split["duplicates"], "text that occurred before", ""
+            yield name, split["duplicates"], "duplicate text", ""
     for pair, count in report["shared"].items():
         if count:
             yield pair, count, f"text in both {pair.replace('/', ' and ')} (see --drop-leaks)", ""
-    several = report["texts annotated in several ways"]
-    if several:
-        yield "all", several, "text annotated in several ways", ""
+    if different := report["texts annotated in several ways"]:
+        yield "all", different, "text with different annotations", ""
 
 
 def print_report(report: dict[str, dict]) -> None:
-    """Show the report in the terminal: a row a split, a row a file, a row for each thing of note."""
+    """Print the report as tables: one row per split, per file, and per thing worth noting."""
     rows = []
     for name, split in report["splits"].items():
         counts = split.get("labels") or split.get("entities") or {}
         kinds = "  ".join(f"{label} {count:,}" for label, count in list(counts.items())[:8])
-        kinds += f"  … {len(counts)} in all" if len(counts) > 8 else ""
+        kinds += f"  … {len(counts)} in total" if len(counts) > 8 else ""
         rows.append((name, f"{split['examples']:,}", f"{split['tokens']:,}", kinds))
     header = ("split", "examples", "tokens", "labels or entities")
     msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "l"), max_col=100)
@@ -65,18 +64,18 @@ def print_report(report: dict[str, dict]) -> None:
             if value
         )
         rows.append((name, f"{read['examples']:,}", f"{written:,}", f"{skipped:,}", layout))
-    header = ("file", "read", "written", "skipped", "found out")
+    header = ("file", "read", "written", "skipped", "detected")
     msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "l"), max_col=100)
     rows = [(what, f"{count:,}", kind, place) for what, count, kind, place in remarks(report)]
     if rows:
-        header = ("", "times", "what", "first at")
+        header = ("", "count", "what", "first at")
         msg.table(rows, header=header, divider=True, aligns=("l", "r", "l", "l"), max_col=100)
 
 
 def convert_and_print(
     name: str, source: Path, output: Path, language: str, plan: Plan, options: Options
 ) -> None:
-    """Convert a corpus and print what became of every example. Raises UserError."""
+    """Convert a corpus and print its report. Raises UserError."""
     report = convert(name, source, output, language, plan, options)
     print_report(report)
     written = ", ".join(f"{name}.spacy" for name in report["splits"])
@@ -84,6 +83,6 @@ def convert_and_print(
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,4 +1,4 @@
-"""Evaluate a pipeline on a split of a converted corpus: metrics/<pipeline>.json and a table."""
+"""Score a pipeline on a split of a converted corpus: predictions, metrics and a table."""
 
 from pathlib import Path
 from typing import Any
@@ -9,29 +9,25 @@ from wasabi import msg
 
 from .common.errors import UserError, warn
 from .common.files import check_file, check_whole, written_beside
+from .common.sources import origin_of
 from .common.weights import weights_hash
+from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
-from .serving.metrics import (
-    headline,
-    labels_found,
-    measure,
-    shared_texts,
-    split_sha256,
-    tables,
-)
-from .serving.predict import (
-    TASKS,
-    Gold,
-    encoder_name,
-    encoder_revision,
-    gold_labels,
-    load,
-    read_gold,
+from .serving.metrics import headline, labels_found, measure, shared_texts, tables
+from .serving.pipeline import load, task_labels
+from .serving.predict import folder_sha256, predict_split
+from .serving.predictions import (
+    Predictions,
+    beside,
+    check_replaceable,
+    difference,
+    read_predictions,
+    write_predictions,
 )
 
 
 def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the rows of the console table: P, R and F, overall and per label."""
+    """Return the rows of the score table: P, R and F, overall and per label."""
     table = []
     for scored_on, scores in tables(metrics):
         kind, title = ("ents", "all") if "ents_f" in scores else ("cats_macro", "macro average")
@@ -46,7 +42,7 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def corpus_files(report: Path) -> dict[str, str]:
-    """Return the sha256 of the raw files of a corpus, as its report has them."""
+    """Return the sha256 of each raw file of a corpus, from its report. Raises UserError."""
     check_whole(report)
     if not report.exists():
         return {}
@@ -58,38 +54,57 @@ def corpus_files(report: Path) -> dict[str, str]:
     if not isinstance(files, dict) or not all(
         isinstance(read, dict) and "sha256" in read for read in files.values()
     ):
-        raise UserError(f"{report}: not what `convert` writes; convert the corpus again.")
+        raise UserError(f"{report}: not a report of `convert`; convert the corpus again.")
     return {path: read["sha256"] for path, read in files.items()}
 
 
-def trained_on(nlp: Language) -> str | None:
-    """Return the name of the corpus that a pipeline was trained on, unless it is not on record."""
-    train = nlp.config.interpolate().get("paths", {}).get("train")
-    return Path(train or "").parent.name or None
+def print_caveats(gold: Gold, metrics: dict[str, Any], predicted: dict[str, int]) -> None:
+    """Print what qualifies the scores: labels that the split lacks, cut windows, texts of train.
 
-
-def tell(nlp: Language, gold: Gold, metrics: dict[str, Any], found: dict[str, int]) -> None:
-    """Print what puts the scores into perspective: foreign labels, texts of train."""
+    predicted: how often each label is.
+    """
     known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
-    foreign = [f"{label} {count:,}" for label, count in sorted(found.items()) if label not in known]
-    if foreign:
+    unknown = [
+        f"{name} {count:,}" for name, count in sorted(predicted.items()) if name not in known
+    ]
+    if unknown:
         warn(
-            f"predicted, and no label of the split: {', '.join(foreign)}; they count as errors "
-            "(--map OLD=new gives them its names, OLD= leaves them out)"
+            f"predicted labels that the split does not have: {', '.join(unknown)}; they count as "
+            "errors (--map OLD=new renames labels, OLD= drops them)"
         )
     if "head" in metrics:
         msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
     if metrics["cut_windows"]:
         warn(
-            f"{metrics['cut_windows']:,} stretches of text have more pieces than the encoder takes; the "
+            f"{metrics['cut_windows']:,} windows of text have more pieces than the encoder accepts; the "
             "rest of each was not read"
         )
     unseen = metrics.get("unseen_text", {})
     if unseen.get("shared_with_train"):
         without = f"; without them {headline(unseen)}" if unseen["examples"] else ""
         warn(
-            f"{unseen['shared_with_train']:,} of {metrics['examples']:,} texts are in train too{without}"
+            f"{unseen['shared_with_train']:,} of {metrics['examples']:,} texts are also in train{without}"
         )
+
+
+def saved_predictions(path: Path, nlp: Language, split: Path) -> Predictions | None:
+    """Return the predictions in a file if this pipeline made them on this split.
+
+    Raises UserError if the file is damaged or holds something else.
+    """
+    if not path.exists():
+        return None
+    predictions = read_predictions(path, nlp.vocab)
+    wanted = {
+        "weights": weights_hash(nlp),
+        "pipeline_sha256": folder_sha256(nlp.path),
+        "split_sha256": split_sha256(split),
+    }
+    if different := difference(predictions, wanted):
+        print(f"{path}: predictions {different}; predicting again")
+        return None
+    print(f"{path}: using these predictions, and their speed; --fresh predicts again")
+    return predictions
 
 
 def evaluate(
@@ -101,39 +116,48 @@ def evaluate(
     task: str,
     names: str,
     gpu_id: int,
+    fresh: bool = False,
 ) -> None:
     """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens too.
 
-    Any pipeline of spaCy's with `ner`, `textcat` or `textcat_multilabel`. An entity is right where
-    its first and last character and its label are.
+    Any spaCy pipeline with `ner`, `textcat` or `textcat_multilabel`. An entity is correct if its
+    first and last character and its label are. The predictions are written beside the metrics; a
+    later call with the same pipeline and split reads them, unless `fresh`.
     """
     check_file(output)
+    saved = beside(output)
     converted = corpus_files(corpus / "report.json")
     nlp = load(pipeline, gpu_id)
-    tasks = set(TASKS) & set(nlp.pipe_names)
-    labels = {label for name in tasks for label in nlp.get_pipe(name).labels}
-    renamed = read_names("--map", names, labels, may_drop=True)
+    labels = task_labels(nlp)
+    renamed = read_names("--map", names, set().union(*labels.values()), may_drop=True)
     path, train = (corpus / f"{name}.spacy" for name in (split, "train"))
-    gold = read_gold(path, nlp, task, renamed)
+    gold = read_gold(path, nlp.vocab, labels, task, renamed)
     shared = shared_texts(gold, train) if split != "train" and train.exists() else None
-    metrics, predicted = measure(nlp, gold, renamed, shared)
-    metrics = {
-        "pipeline": output.stem,
-        "weights": weights_hash(nlp),
-        "corpus": corpus.resolve().name,
-        "split": split,
-        "about": about,
-        "split_sha256": split_sha256(path),
-        "corpus_files": converted,
-        "trained_on": trained_on(nlp),
-        "task": gold.task,
-        "map": renamed,
-        "encoder": encoder_name(nlp),
-        "encoder_revision": encoder_revision(nlp),
-        "seed": nlp.config.interpolate().get("training", {}).get("seed"),
-        **metrics,
-    }
+    if fresh:
+        check_replaceable(saved)
+    predictions = None if fresh else saved_predictions(saved, nlp, path)
     with written_beside(output.parent) as folder:
+        if predictions is None:
+            predictions = predict_split(nlp, path, gold.split)
+            write_predictions(predictions, folder / saved.name)
+        header = predictions.header
+        measured, predicted = measure(predictions, gold, renamed, shared)
+        metrics = {
+            "pipeline": output.stem,
+            "weights": header.weights,
+            "corpus": corpus.resolve().name,
+            "split": split,
+            "about": about or origin_of(corpus.resolve().name, split),
+            "split_sha256": header.split_sha256,
+            "corpus_files": converted,
+            "trained_on": header.trained_on,
+            "task": gold.task,
+            "map": renamed,
+            "encoder": header.encoder,
+            "encoder_revision": header.encoder_revision,
+            "seed": header.seed,
+            **measured,
+        }
         srsly.write_json(folder / output.name, metrics)
     msg.table(
         score_rows(metrics),
@@ -141,7 +165,7 @@ def evaluate(
         divider=True,
         aligns=("l", "l", "r", "r", "r"),
     )
-    tell(nlp, gold, metrics, labels_found(nlp, gold.task, predicted))
+    print_caveats(gold, metrics, labels_found(header, gold.task, predicted))
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "
@@ -150,6 +174,6 @@ def evaluate(
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,4 +1,4 @@
-"""The encoder of a trained pipeline as a Hugging Face folder, with a model card."""
+"""Write a trained pipeline's encoder as a Hugging Face folder, with a model card."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from .common.errors import UserError
 from .common.files import check_folder
 from .common.sources import source
 from .encoders.checkpoint import save_checkpoint
-from .encoders.tokenizer_fixes import rebuilt
+from .encoders.tokenizer_fixes import with_backend
 from .serving.metrics import headline, main_score, read_metrics, scored_on, tables
-from .serving.predict import TASKS, encoder_of, hf_head, load
+from .serving.pipeline import TASKS, encoder_of, hf_head, load
 from .serving.strip import strip_local_paths
 
 BODY = """---
@@ -40,7 +40,7 @@ Made with spaCy, spacy-transformers and transformers: {versions}.
 
 
 def scores_of(metrics: dict[str, Any]) -> list[str]:
-    """Return a line for each score table that `evaluate` wrote."""
+    """Return the lines of the model card's section on scores."""
     lines = []
     for title, scores in tables(metrics):
         lines.append(f"- {title}: {headline(scores)}")
@@ -52,7 +52,7 @@ def scores_of(metrics: dict[str, Any]) -> list[str]:
 def card(
     nlp: Language, metrics: dict[str, Any], encoder: str, name: str, licence: str, what: str
 ) -> str:
-    """Return a model card: data, settings, scores and licences, for people and for the hub."""
+    """Return a model card: data, scores, settings and licence, and metadata for the hub."""
     origins = [source("encoders", encoder)]
     if metrics["trained_on"]:
         origins.append(source("corpora", metrics["trained_on"]))
@@ -64,7 +64,7 @@ def card(
     )  # fmt: skip
     data = ModelCardData(
         language=nlp.lang, license=licence or "other", library_name="transformers",
-        # A folder that nobody else knows is no base to point to.
+        # Not a local folder, which nobody else has.
         base_model=encoder if "/" in encoder or origins[0]["url"] else None,
         model_name=name, eval_results=[result], tags=["spacy"],
     )  # fmt: skip
@@ -77,16 +77,16 @@ def card(
         sources="\n".join(f"- {item['name']} {item['url']}".rstrip() for item in origins),
         scores="\n".join(scores_of(metrics)),
         settings="\n".join(f"- {key}: {value}" for key, value in settings.items()),
-        licence=f"{licence or 'Not stated'}; what it was made from: {'; '.join(licences)}.",
+        licence=f"{licence or 'Not stated'}. Made from {'; '.join(licences)}.",
         versions=", ".join(f"{key} {value}" for key, value in metrics["versions"].items()),
     )
 
 
 def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int) -> None:
-    """Write the encoder of a pipeline, as it was trained, to a folder that transformers opens.
+    """Write a pipeline's fine-tuned encoder to a folder that transformers opens.
 
-    A ready-made head goes with it. What spaCy put on the encoder does not: it reads means of spaCy's
-    tokens, which no head of transformers does.
+    A ready-made head is included. spaCy's components are not: they read one vector per spaCy token,
+    which no head in transformers does.
     """
     check_folder(output)
     nlp = load(pipeline, gpu_id)
@@ -94,8 +94,8 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
     model = encoder_of(nlp)
     if model is None:
         raise UserError(
-            f"{pipeline}: {', '.join(nlp.pipe_names)}, and no encoder of transformers' in it to export; "
-            "`package` makes a wheel of it."
+            f"{pipeline}: no Hugging Face encoder to export among its components, "
+            f"{', '.join(nlp.pipe_names)}; `package` makes a wheel of it."
         )
     encoder = strip_local_paths(nlp)
     head = hf_head(nlp)
@@ -106,23 +106,23 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
         tuned = f", fine-tuned on {scores['trained_on']}" if scores["trained_on"] else ""
         what = (
             f"The encoder of a spaCy pipeline for {task} ({nlp.lang}): {encoder}{tuned}. The pipeline "
-            f"reaches {headline(scores['raw_text'])} on {scores['corpus']}; what it has on top of this "
-            "encoder is spaCy's and not in here, so that a head is to be trained anew."
+            f"reaches {headline(scores['raw_text'])} on {scores['corpus']}; its spaCy components are not "
+            "included, so train a new head on this encoder."
         )
     text = card(nlp, scores, encoder, output.name, licence, what)
     if tokenizer.is_fast:
-        # The files of its own that it was read from are not there any more.
-        tokenizer = rebuilt(tokenizer, tokenizer.backend_tokenizer)
+        # The files that it was read from may be gone.
+        tokenizer = with_backend(tokenizer, tokenizer.backend_tokenizer)
     save_checkpoint(model, tokenizer, text, output)
     if head is None:
         msg.info(
-            f"the encoder alone: {task} is on means of spaCy's tokens here, and no head of "
-            "transformers reads those; the whole pipeline goes into a wheel with `package`"
+            f"the encoder alone was written: the component for {task} reads one vector per spaCy token, "
+            "which no head in transformers does; `package` makes a wheel of the complete pipeline"
         )
     msg.good(f"{output}: {type(model).__name__}, {model.num_parameters():,} parameters")
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,4 +1,4 @@
-"""A trained pipeline to an installable wheel, tried in an environment of its own."""
+"""Build a wheel of a trained pipeline, and try it in an environment of its own."""
 
 import itertools
 import json
@@ -24,36 +24,38 @@ from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.sources import source
 from .serving.metrics import headline, read_metrics, scored_on
-from .serving.predict import TASKS, encoder_revision, hf_head, load
+from .serving.pipeline import TASKS, encoder_revision, hf_head, load, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
 from .wheel import components, trial
 
-# What the file that goes with a ready-made head imports beside spaCy.
+# What the file that travels with a ready-made head imports besides spaCy.
 HF_HEAD_NEEDS = ["spacy-transformers>=1.4,<1.5", "transformers>=4.49,<5", "torch>=2.6"]
 
 
 def check_name(name: str, version: str) -> None:
-    """Raise UserError for a name or a version that a wheel does not keep as it is."""
+    """Raise UserError for a name or version that a wheel would change."""
     if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", name):
         raise UserError(
-            f"--name {name}: no name that a package keeps; write the language, then words of a-z "
-            "and 0-9, each after one _, as in fr_flue_trf."
+            f"--name {name}: not a valid package name; write the language, then words of a-z and "
+            "0-9 with a single _ before each, as in fr_flue_trf."
         )
     try:
         normal = str(Version(version))
     except InvalidVersion as error:
-        raise UserError(f"--version {version}: no version; write it as 1.2.0.") from error
+        raise UserError(f"--version {version}: not a version; write it as in 1.2.0.") from error
     if normal != version:
-        raise UserError(f"--version {version}: wheels write it {normal} (PEP 440); write that.")
+        raise UserError(f"--version {version}: wheels write it as {normal} (PEP 440); use that.")
 
 
 def check_language(name: str, pipeline: str) -> None:
-    """Raise UserError for a package's name that does not begin with the language of a pipeline.
+    """Raise UserError if a package's name does not begin with the pipeline's language.
 
-    Of its meta.json, as to load it takes long; where there is none, `load` says so.
+    Read from meta.json, as loading takes seconds; if there is none, `load` reports it.
     """
     try:
-        folder = get_package_path(pipeline) if is_package(pipeline) else Path(pipeline)
+        folder = (
+            get_package_path(pipeline) if is_package(pipeline) else Path(pipeline_path(pipeline))
+        )
         lang = srsly.read_json(folder / "meta.json")["lang"]
     except (OSError, ValueError, KeyError, TypeError):
         return
@@ -64,9 +66,9 @@ def check_language(name: str, pipeline: str) -> None:
 def describe(
     nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str | None
 ) -> None:
-    """Fill the pipeline's meta: what it does, on what it was trained, how well, under what terms.
+    """Fill in the pipeline's meta: task, training corpus, scores, licences.
 
-    What a pipeline that was made elsewhere says of its sources and its licence stays.
+    The sources and the licence that a pipeline made elsewhere states are kept.
     """
     scores, corpus = metrics["raw_text"], metrics["trained_on"]
     nlp.meta["name"] = name.split("_", 1)[1]
@@ -97,7 +99,7 @@ def build(nlp: Language, folder: Path) -> Path:
     nlp.to_disk(folder / "pipeline")
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
-    # -B: spaCy imports the file that travels, and would leave it compiled in this project.
+    # -B: spaCy imports components.py, and would leave its bytecode in this project.
     command = [sys.executable, "-B", "-m", "spacy", "package"]
     command += [folder / "pipeline", folder / "build"]
     named = nlp.config.to_str()
@@ -123,10 +125,10 @@ def python_of(environment: Path) -> Path:
 
 
 def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Install the wheel into a new virtual environment. Return what it says of a few texts, and the
-    packages that it does not require, but does not load without. Raises UserError.
+    """Install the wheel in a new virtual environment. Return its predictions for a few texts, and
+    the packages that it needs to load but does not require. Raises UserError.
 
-    The environment has nothing of this project: it borrows the installed packages of the running
+    Nothing of this project is in that environment. It borrows the packages installed in the running
     one, so that torch is not downloaded again, and hides those that the wheel does not require. It
     is offline, and runs in a folder of its own.
     """
@@ -152,7 +154,7 @@ def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
     said = json.loads((result.stdout.splitlines() or ['{"asked": {}}'])[-1])
     if result.returncode == 0:
         return said["answers"], []
-    # What the errors say; the code that they quote is indented.
+    # The lines of the errors themselves; the code that a traceback quotes is indented.
     errors = "\n".join(line for line in result.stderr.splitlines() if line[:1].strip())
     missing = [
         package
@@ -165,16 +167,17 @@ def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Tell whether two pipelines found the same in a text: entities, or probabilities."""
+    """Return whether two pipelines' predictions for a text are the same: entities, or probabilities
+    but for rounding."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return all(abs(one[label] - other[label]) < 0.01 for label in one)
     return one == other
 
 
 def build_and_try(nlp: Language, folder: Path, name: str) -> tuple[Path, list[dict[str, Any]]]:
-    """Return a wheel and what it says of a few texts, which is what the pipeline says.
+    """Return a wheel, and its predictions for a few texts, which are the pipeline's own.
 
-    A package that it does not load without, as some tokenizers have one, is added to its
+    Packages without which it does not load, as some tokenizers need them, are added to its
     requirements. Raises UserError.
     """
     for attempt in itertools.count(1):
@@ -185,13 +188,13 @@ def build_and_try(nlp: Language, folder: Path, name: str) -> tuple[Path, list[di
         msg.info(f"added to its requirements: {', '.join(missing)}")
         needs = [f"{package}>={version_of(package)}" for package in missing]
         nlp.meta["requirements"] = [*nlp.meta.get("requirements", []), *needs]
-    # Floats of another device are not the same.
+    # On a GPU, floats differ from those of the CPU on which the wheel is tried.
     if isinstance(get_current_ops(), NumpyOps):
         for answer, expected in zip(answers, trial.annotate(nlp), strict=True):
             if not alike(answer["found"], expected["found"]):
                 raise UserError(
-                    f"{wheel.name} says {answer['found']} of {answer['text'][:50]!r}, where the "
-                    f"pipeline says {expected['found']}: not the same pipeline."
+                    f"{wheel.name} predicts {answer['found']} for {answer['text'][:50]!r}, and the "
+                    f"pipeline {expected['found']}: not the same pipeline."
                 )
     return wheel, answers
 
@@ -200,7 +203,11 @@ def package(
     pipeline: str, metrics: Path, output: Path, name: str, version: str, gpu_id: int
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
-    which borrows the installed packages, but only those that the wheel requires."""
+    which borrows those of the installed packages that the wheel requires.
+
+    The wheel has the name of the metrics' file unless another `name` is given.
+    """
+    name = name or metrics.stem
     check_name(name, version)
     check_folder(output)
     check_language(name, pipeline)
@@ -216,14 +223,14 @@ def package(
         print(f"  {answer['text'][:50]!r} → {answer['found']}")
     size = (output / wheel.name).stat().st_size / 1e6
     msg.good(f"{output / wheel.name} ({size:.0f} MB)")
-    msg.good("installed and loaded offline, with no other package than those that it requires")
+    msg.good("installed and loaded offline, with only the packages that it requires")
     if looked_up(nlp):
         warn(
-            f"it holds the words of its training corpus, which {', '.join(looked_up(nlp))} may need"
+            f"it contains the words of its training corpus, which {', '.join(looked_up(nlp))} may need"
         )
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,4 +1,4 @@
-"""Draw a pipeline's predictions on a split beside the gold ones, as one HTML page."""
+"""Draw a pipeline's predictions on a split beside the gold annotation, as one HTML page."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,19 @@ from .common.errors import UserError
 from .common.files import check_file, written_beside
 from .evaluate import score_rows
 from .reporting.page import category_items, entity_items, render
-from .serving.metrics import headline, read_metrics, scored_on, split_sha256, threshold_of
-from .serving.predict import annotate, load, read_gold
+from .serving.gold import read_gold, split_sha256
+from .serving.metrics import headline, read_metrics, scored_on
+from .serving.pipeline import load, task_labels
+from .serving.predictions import beside, difference, read_predictions
 
 
 def about(scores: dict[str, Any]) -> str:
-    """Return what was scored on what, in one line."""
+    """Return a line with the main score and what it was measured on."""
     parts = [headline(scores["raw_text"]), scored_on(scores)]
     unseen = scores.get("unseen_text", {})
     if unseen.get("shared_with_train"):
         parts.append(
-            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are in train too"
+            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are also in train"
         )
     if scores["encoder"] is not None:
         parts.append(f"encoder {scores['encoder']}")
@@ -31,24 +33,30 @@ def about(scores: dict[str, Any]) -> str:
 def report(
     pipeline: str, corpus: Path, metrics: Path, output: Path, limit: int, gpu_id: int
 ) -> None:
-    """Write an HTML page: the scores, then examples of the split that was scored, drawn by displaCy,
-    errors first."""
+    """Write an HTML page: the scores, then examples of the split drawn by displaCy, errors first.
+
+    All of it comes from the metrics and the predictions beside them; nothing is predicted here.
+    """
     check_file(output)
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
     split, task = scores["split"], scores["task"]
-    path = corpus / f"{split}.spacy"
-    gold = read_gold(path, nlp, task, scores["map"]).docs
+    path, saved = corpus / f"{split}.spacy", beside(metrics)
+    gold = read_gold(path, nlp.vocab, task_labels(nlp), task, scores["map"])
     if split_sha256(path) != scores["split_sha256"]:
         raise UserError(
-            f"{path}: not the split that {metrics} is of ({split} of {scores['corpus']}); name that "
-            "corpus, or run `evaluate` on this one."
+            f"{path}: not the split that {metrics} was computed on ({split} of {scores['corpus']}); "
+            "name that corpus, or run `evaluate` on this one."
         )
-    predicted = list(annotate(nlp, [doc.text for doc in gold], scores["map"]))
+    predictions = read_predictions(saved, nlp.vocab)
+    wanted = {name: scores[name] for name in ("weights", "split_sha256")}
+    if different := difference(predictions, wanted):
+        raise UserError(f"{saved}: predictions {different}; run `evaluate` first.")
+    predicted = predictions.renamed(gold.of(predictions.docs), scores["map"])
     if task == "ner":
-        items = entity_items(predicted, gold)
+        items = entity_items(predicted, gold.docs)
     else:
-        items = category_items(predicted, gold, threshold_of(nlp, task))
+        items = category_items(predicted, gold.docs, predictions.header.threshold_of(task))
     page = render(
         title=scores["pipeline"],
         about=about(scores),
@@ -65,6 +73,6 @@ def report(
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,16 +1,18 @@
-"""Train a pipeline as `spacy train` does, in a folder where an interrupted training is kept."""
+"""Train a pipeline as `spacy train` does; an interrupted training keeps its best pipeline."""
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import srsly
 import torch
-from spacy.cli._util import setup_gpu, show_validation_error
+from spacy.cli._util import setup_gpu
 from spacy.training import loop
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config, minibatch
+from spacy.util import dict_to_dot
 from spacy.vocab import Vocab
+from thinc.api import Config
 from transformers import PreTrainedTokenizerBase
 from wasabi import msg
 
@@ -18,55 +20,121 @@ from .common.devices import device_settings, use_device
 from .common.errors import UserError, first_line, warn
 from .common.files import check_whole
 from .common.languages import blank
-from .common.settings import check_settings
-from .corpora.docbins import check_task, read_docs
-from .encoders.checkpoint import longest, open_checkpoint
+from .common.settings import config_errors
+from .config import override, training_config
+from .corpora.docbins import read_annotated
+from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .serving.predict import TASKS
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 from .wheel.components import too_long
 
-# Settings that are text, even where they look like a number.
-TEXTS = ("settings.encoder", "settings.revision")
+SPLITS = ("train", "dev")
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
-    """Raise UserError for SentencePiece's tokenizers without their own file, which spaCy stores."""
+    """Raise UserError for a SentencePiece tokenizer without its own file, which spaCy saves."""
     if getattr(tokenizer, "vocab_file", "") is None:
         raise UserError(
             f"encoder {encoder}: {type(tokenizer).__name__} without {tokenizer.vocab_files_names['vocab_file']};"
-            ' put that file beside tokenizer.json, or "tokenizer_class": "PreTrainedTokenizerFast" into '
-            "tokenizer_config.json."
+            ' put that file beside tokenizer.json, or set "tokenizer_class": "PreTrainedTokenizerFast" '
+            "in tokenizer_config.json."
         )
 
 
-def tell_cut(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Say how many tokens of a split have more pieces than the encoder takes: of these, and of
-    nothing else, the rest is not read."""
-    # No letter becomes more than 18 pieces (U+FDFA, spelled out).
-    least = tokenizer.model_max_length // 18
-    words = (token.text for doc in read_docs(path, Vocab()) for token in doc if len(token) > least)
-    cut = sum(len(too_long(some, tokenizer)) for some in minibatch(words, 1000))
+def warn_about_cut_tokens(
+    path: Path, words: Counter[str], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Warn if tokens of a split have more pieces than the encoder's maximum: the only text that is
+    cut. words: how often each token occurs in the split."""
+    # No character becomes more than 18 pieces (U+FDFA, spelled out).
+    shortest = tokenizer.model_max_length // 18
+    long = [word for word in words if len(word) > shortest]
+    cut = sum(words[long[index]] for index in too_long(long, tokenizer))
     if cut:
         warn(
-            f"{path}: {cut:,} tokens have more pieces than the {tokenizer.model_max_length:,} that the "
-            "encoder takes; the rest of each is not read"
+            f"{path}: {cut:,} tokens have more pieces than the encoder's maximum of "
+            f"{tokenizer.model_max_length:,}; the rest of each is not read"
         )
 
 
-def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: Path) -> None:
-    """Train as `spacy train` does. Raises UserError for what spaCy refuses, and where the memory is
-    not enough."""
+def split_paths(corpus: Path) -> dict[str, Path]:
+    """Return the files, or folders of shards, to train with. Raises UserError if one is missing."""
+    check_whole(corpus)
+    paths = {split: corpus / f"{split}.spacy" for split in SPLITS}
+    for split, path in paths.items():
+        if not path.exists():
+            raise UserError(
+                f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
+            )
+    return paths
+
+
+def check_corpora(path: Path, config: Config) -> None:
+    """Raise UserError if a config, references resolved, does not read the paths of its splits."""
+    read = dict_to_dot(config.get("corpora", {})).values()
+    for split in SPLITS:
+        if config["paths"][split] not in read:
+            raise UserError(
+                f"{path}: nothing in [corpora] reads ${{paths.{split}}}, which --corpus sets; "
+                "compare configs/base.cfg."
+            )
+
+
+def count_words(path: Path, tasks: set[str]) -> Counter[str]:
+    """Return how often each token occurs in a split, which is read once. Raises UserError if there
+    is nothing for a task to learn from."""
+    return Counter(token.text for doc in read_annotated(path, tasks, Vocab()) for token in doc)
+
+
+def tasks_of(config: Config) -> set[str]:
+    """Return the factories of the components that a config trains, such as `ner`."""
+    components = config.get("components", {})
+    return {components.get(name, {}).get("factory", "") for name in config["nlp"]["pipeline"]}
+
+
+def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | None:
+    """Let a config's transformer, if it has one, read the local files of its encoder.
+
+    Returns the encoder's name as the config has it, be it a reference, and its tokenizer with the
+    right maximum length. Raises UserError for an encoder that cannot be used.
+    """
+    resolved = config.interpolate()
+    if "transformer" not in resolved["nlp"]["pipeline"]:
+        return None
+    # A transformer that is sourced from another pipeline has no name here.
+    encoder = resolved["components"]["transformer"].get("model", {}).get("name")
+    if encoder is None:
+        return None
+    settings = resolved.get("settings", {})
+    checkpoint, commit = snapshot(encoder, revision_of(settings), weights=False)
+    # Opened here to report in one line what is wrong with it; spaCy would show a traceback.
+    tokenizer, opened = open_checkpoint(encoder, revision=commit)
+    check_vocabulary(tokenizer, encoder)
+    tokenizer.model_max_length = max_length(tokenizer, opened)
+    if settings:
+        config["settings"]["revision"] = commit
+    # spaCy gets a folder: of a hub id it would take the main branch, without checking its files.
+    model = config["components"]["transformer"]["model"]
+    written, model["name"] = model["name"], str(checkpoint)
+    return written, tokenizer
+
+
+def train_pipeline(path: Path, config: Config, encoder: str, gpu_id: int, work: Path) -> None:
+    """Train as `spacy train` does. `encoder` is what the saved config names as the encoder, if any.
+
+    Raises UserError for what spaCy refuses, and if the memory is not enough.
+    """
     setup_gpu(gpu_id)
-    with show_validation_error(config):
-        nlp = init_nlp(load_config(config, overrides=overrides, interpolate=False), use_gpu=gpu_id)
-    wrap_logger(nlp, work)
     try:
-        with show_validation_error(config, hint_fill=False):
-            # Without its own lines: they repeat errors, and name folders that are gone in the end.
-            loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
+        with config_errors(path):
+            nlp = init_nlp(config, use_gpu=gpu_id)
+        if encoder:
+            nlp.get_pipe_config("transformer")["model"]["name"] = encoder
+        wrap_logger(nlp, work)
+        # Without spaCy's own lines: they repeat errors, and name folders that are gone in the end.
+        loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
     except (MemoryError, RuntimeError) as error:
-        # On a CPU torch has no error of its own for it; any other is a fault of the code.
+        # On a CPU, torch has no error of its own for this; any other is a bug.
         kinds = (MemoryError, torch.OutOfMemoryError)
         if not isinstance(error, kinds) and "allocate memory" not in str(error):
             raise
@@ -75,56 +143,57 @@ def train_pipeline(config: Path, overrides: dict[str, Any], gpu_id: int, work: P
             "or a larger --settings.accumulate."
         ) from error
     except ValueError as error:
-        # spaCy numbers its errors; any other is a fault of the code.
+        # spaCy numbers its errors; any other is a bug.
         if not str(error).startswith("[E"):
             raise
         raise UserError(f"the training failed: {first_line(error)}.") from error
 
 
 def train(
-    config: Path, output: Path, corpus: Path, lang: str, gpu_id: int, overrides: dict[str, Any]
+    name: str, output: Path, corpus: Path, lang: str, gpu_id: int, overrides: dict[str, Any]
 ) -> None:
-    """Train a pipeline on a converted corpus, with settings of the config replaced by `overrides`.
-    settings.warmup_steps is a tenth of max_steps unless given. Raises UserError."""
-    overrides = dict(overrides)
-    written = check_settings(config, overrides, ("settings", "nlp"), "configs/ner.cfg")
+    """Train a pipeline on a converted corpus, with settings of a config replaced by `overrides`.
+
+    name: a config file, or a task of configs/. settings.warmup_steps is a tenth of
+    settings.max_steps unless given. Raises UserError.
+    """
+    path, config = training_config(name, overrides)
     blank(lang)
-    overrides["nlp.lang"] = lang
     use_device(gpu_id)
-    overrides = {**device_settings(gpu_id), **overrides}
-    check_whole(corpus)
-    for split in ("train", "dev"):
-        path = corpus / f"{split}.spacy"
-        if not path.exists():
-            raise UserError(
-                f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
-            )
-        for task in set(TASKS) & set(written["nlp"]["pipeline"]):
-            check_task(path, task, Vocab())
-        overrides[f"paths.{split}"] = str(path)
-    settings = load_config(config, overrides=overrides)["settings"]
-    overrides.setdefault("settings.warmup_steps", settings["max_steps"] // 10)
-    encoder = settings["encoder"]
-    checkpoint, commit = snapshot(encoder, revision_of(settings), weights=False)
-    # spaCy opens that folder: it asks for no revision, and not for all files of one.
-    overrides["components.transformer.model.name"] = str(checkpoint)
-    overrides["settings.revision"] = commit
-    # Opened here, as spaCy would tell in a traceback what is wrong with it.
-    tokenizer, model = open_checkpoint(encoder, revision=commit)
-    check_vocabulary(tokenizer, encoder)
-    tokenizer.model_max_length = longest(tokenizer, model)
-    for split in ("train", "dev"):
-        tell_cut(corpus / f"{split}.spacy", tokenizer)
+    splits = split_paths(corpus)
+    written = dict_to_dot(config)
+    if not {f"paths.{split}" for split in SPLITS} <= set(written):
+        raise UserError(
+            f"{path}: no train and dev in [paths], which --corpus sets; `python -m scripts config "
+            f"{name}` prints it with spaCy's defaults filled in."
+        )
+    given = {"nlp.lang": lang, **{f"paths.{split}": str(splits[split]) for split in SPLITS}}
+    device = device_settings(gpu_id)
+    given |= {key: device[key] for key in device if key in written and key not in overrides}
+    if "settings.warmup_steps" in written and isinstance(written.get("settings.max_steps"), int):
+        steps = written["settings.max_steps"] // 10
+        given["settings.warmup_steps"] = overrides.get("settings.warmup_steps", steps)
+    config = override(config, given)
+    with config_errors(path):
+        resolved = config.interpolate()
+    check_corpora(path, resolved)
+    tasks = tasks_of(resolved)
+    words = {split: count_words(splits[split], tasks) for split in SPLITS}
+    encoder = ""
+    if found := localise_encoder(config):
+        encoder, tokenizer = found
+        for split in SPLITS:
+            warn_about_cut_tokens(splits[split], words[split], tokenizer)
     with unfinished(output) as work:
-        if "logs" in written["paths"]:
-            overrides["paths.logs"] = str(work / LOGS)
-        train_pipeline(config, overrides, gpu_id, work)
+        if "paths.logs" in written:
+            config["paths"]["logs"] = str(work / LOGS)
+        train_pipeline(path, config, encoder, gpu_id, work)
     scores = srsly.read_json(output / "model-best" / "meta.json")["performance"]
     best = {name: value for name, value in scores.items() if isinstance(value, float)}
     msg.good(f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in best.items())}")
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,4 +1,4 @@
-"""A ready-made Hugging Face head as a spaCy pipeline: `python -m scripts.wrap CHECKPOINT OUTPUT`."""
+"""Wrap a ready-made Hugging Face head: `python -m scripts wrap CHECKPOINT OUTPUT`."""
 
 from pathlib import Path
 
@@ -8,84 +8,92 @@ from wasabi import msg
 from .common.errors import UserError
 from .common.files import check_folder, written_beside
 from .common.languages import blank
-from .encoders.checkpoint import class_of, longest, open_checkpoint, open_config, strip_local_path
+from .encoders.checkpoint import (
+    auto_class_of,
+    max_length,
+    open_checkpoint,
+    open_config,
+    strip_local_path,
+)
 from .encoders.snapshot import snapshot
 from .serving.label_map import read_names
-from .wheel.components import (
-    HFCategories,
-    HFEntities,
-    HFHead,
-    in_iob,
-    type_of,
-)
+from .wheel.components import HFCategories, HFEntities, HFHead, entity_type, to_iob
 
 FACTORIES = {HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat"}
-# What opens a checkpoint -> what its head becomes.
-HEADS = {head.auto: head for head in FACTORIES}
+# Auto class of a checkpoint -> component for its head.
+HEADS = {head.auto_class: head for head in FACTORIES}
 
 
 def head_of(checkpoint: str, revision: str | None) -> type[HFHead]:
-    """Return what a checkpoint's head becomes. Raises UserError for other heads."""
-    kind = class_of(checkpoint, revision)
-    if kind not in HEADS:
+    """Return the component class for a checkpoint's head. Raises UserError if there is none."""
+    auto_class = auto_class_of(checkpoint, revision)
+    if auto_class not in HEADS:
+        architectures = open_config(checkpoint, revision).architectures or ["no architecture"]
         raise UserError(
-            f"{checkpoint}: {', '.join(open_config(checkpoint, revision).architectures or ['no class'])}, where "
-            "one that ends in ForTokenClassification or ForSequenceClassification is expected."
+            f"{checkpoint}: cannot wrap {', '.join(architectures)}; choose a checkpoint whose "
+            "architecture ends in ForTokenClassification or ForSequenceClassification."
         )
-    return HEADS[kind]
+    return HEADS[auto_class]
 
 
-def name_tags(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
-    """Give the tags of a token head their new names, of a whole tag or of the type in it (PER of
-    B-PER), and return the name of its component. Raises UserError where no tag says outside."""
+def rename_tags(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
+    """Rename the tags of a token classification head and return the name of its component.
+
+    pairs: "OLD=new,OLD=new", each OLD a whole tag or an entity type, such as PER in B-PER. Raises
+    UserError if the tags are not those of an entity recogniser.
+    """
     tags = config.id2label
-    types = {tag: type_of(in_iob(tag)) for tag in tags.values()}
+    types = {tag: entity_type(to_iob(tag)) for tag in tags.values()}
     names = read_names("--labels", pairs, {*types, *types.values()})
     for index, tag in tags.items():
-        kind = types[tag]
-        tags[index] = names.get(tag) or tag.removesuffix(kind) + names.get(kind, kind)
+        old = types[tag]
+        tags[index] = names.get(tag) or tag.removesuffix(old) + names.get(old, old)
     if "O" not in tags.values() or len(set(tags.values())) == 1:
         raise UserError(
-            f"{checkpoint}: its labels are {', '.join(tags.values())[:200]}; one must be O, for what is "
-            "outside entities (--labels o=O names it so), and others entities. A head for parts of "
-            "speech or the like is no entity recogniser."
+            f"{checkpoint}: its labels are {', '.join(tags.values())[:200]}; one must be O, for "
+            "tokens outside entities (--labels o=O renames it), and at least one an entity type. A "
+            "head for another task, such as part-of-speech tagging, cannot be wrapped."
         )
     return "ner"
 
 
-def name_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
-    """Give the labels of a text head their new names, and return the name of its component. Raises
-    UserError where it gives a number instead of probabilities."""
+def rename_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> str:
+    """Rename the labels of a sequence classification head and return the name of its component.
+
+    Raises UserError for a regression head.
+    """
     names = read_names("--labels", pairs, config.id2label.values())
     if config.num_labels == 1 or config.problem_type == "regression":
         raise UserError(
-            f"{checkpoint}: a regression head, whose numbers are no probabilities of labels; give one "
-            "of two labels or more."
+            f"{checkpoint}: a regression head, whose scores are not probabilities; choose a "
+            "classifier with at least two labels."
         )
     config.id2label = {index: names.get(name, name) for index, name in config.id2label.items()}
-    several = config.problem_type == "multi_label_classification"
-    return "textcat_multilabel" if several else "textcat"
+    multilabel = config.problem_type == "multi_label_classification"
+    return "textcat_multilabel" if multilabel else "textcat"
 
 
 def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -> None:
-    """Make a spaCy pipeline of a checkpoint for token or text classification, weights and all.
+    """Wrap a checkpoint for token or sequence classification as a spaCy pipeline, with its weights.
 
-    `evaluate`, `report` and `package` take it as any other.
+    `evaluate`, `report` and `package` accept the result like any trained pipeline. Raises
+    UserError.
     """
     check_folder(output)
     nlp = blank(lang)
     _, commit = snapshot(checkpoint, revision, weights=False)
     head = head_of(checkpoint, commit)
-    tokenizer, model = open_checkpoint(checkpoint, head.auto, revision=commit)
+    tokenizer, model = open_checkpoint(checkpoint, head.auto_class, revision=commit)
     if not tokenizer.is_fast:
         raise UserError(
-            f"{checkpoint}: a tokenizer without tokenizer.json tells no places in a text."
+            f"{checkpoint}: its tokenizer has no tokenizer.json, and so no character offsets; "
+            "choose a checkpoint with a fast tokenizer."
         )
-    # The tokenizer may say more than there are positions, or nothing.
-    tokenizer.model_max_length = longest(tokenizer, model)
-    # Before decoding, which takes B- and I- off: with its configuration they are saved.
-    give_names = name_tags if head is HFEntities else name_categories
-    name = give_names(checkpoint, model.config, labels)
+    # The tokenizer's own value can be missing, or exceed the encoder's positions.
+    tokenizer.model_max_length = max_length(tokenizer, model)
+    # Rename whole tags, B- and I- included: they are saved with the model's config.
+    rename = rename_tags if head is HFEntities else rename_categories
+    name = rename(checkpoint, model.config, labels)
     source = strip_local_path(checkpoint)
     pipe = nlp.add_pipe(FACTORIES[head], name=name, config={"source": source})
     pipe.wrap(tokenizer, model)
@@ -98,6 +106,6 @@ def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -
 
 
 if __name__ == "__main__":
-    from .cli import run_module
+    from .common.old_names import run_module
 
     run_module(__spec__.name)

@@ -133,9 +133,9 @@ def command(capfd, monkeypatch) -> Callable[..., Result]:
 
     def call(command: str | ModuleType, *arguments) -> Result:
         name = command if isinstance(command, str) else command.__name__.rpartition(".")[2]
-        monkeypatch.setattr(sys, "argv", ["scripts", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["scripts", name.replace("_", "-"), *map(str, arguments)])
         with pytest.raises(SystemExit) as exit:
-            run(name.replace("_", "-"))
+            run()
         captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
 

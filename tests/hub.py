@@ -1,8 +1,8 @@
 """A small stand-in for the model hub, on loopback: repositories are folders.
 
-`<root>/models/<id>/…` and `<root>/datasets/<id>/…` are served under the hub's own addresses, so
-that `HF_ENDPOINT` is all the real loading code needs. Beside the folder of the main branch,
-`<id>@<name>` is that of another branch, or of a tag.
+`<root>/models/<id>/…` and `<root>/datasets/<id>/…` are served under the hub's own paths, so that
+`HF_ENDPOINT` is all the real loading code needs. `<id>` is the main branch; `<id>@<name>` beside it is
+another branch, or a tag.
 """
 
 import hashlib
@@ -31,17 +31,18 @@ def etag(file: Path) -> str:
 
 
 def commit_of(folder: Path) -> str:
-    """Return the commit of a folder: it changes with what is in it."""
+    """Return the commit of a folder, which depends on its contents."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [f"{path.relative_to(folder).as_posix()} {etag(path)}" for path in files]
     return hashlib.sha1("\n".join(names).encode()).hexdigest()
 
 
 class Failure(NamedTuple):
-    """What goes wrong with the requests whose path holds `match`.
+    """What goes wrong with requests whose path contains `match`.
 
-    body: is sent instead. cut: only so many bytes of the body are sent, and then the connection is
-    closed, or silent if `stalls`. altered: the body's last byte is another.
+    body: sent instead of the file. cut: the number of body bytes after which the connection is closed,
+    or stays silent if `stalls`. altered: the last byte is changed. unsized: a download's length is not
+    announced.
     """
 
     status: int = 200
@@ -51,14 +52,15 @@ class Failure(NamedTuple):
     cut: int | None = None
     stalls: bool = False
     altered: bool = False
+    unsized: bool = False
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers the requests of huggingface_hub and datasets for listing and downloading files."""
+    """Answers requests of huggingface_hub and datasets to list and download files."""
 
     root: Path
     failure: Failure | None = None
-    # "GET path bytes=…" of each request.
+    # "GET path bytes=…", one per request.
     requests: list[str]
     stopped: threading.Event
 
@@ -70,7 +72,10 @@ class Hub(BaseHTTPRequestHandler):
         if failure and failure.altered and self.command == "GET":
             body = body[:-1] + bytes([body[-1] ^ 1])
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+        length = {"Content-Length": str(len(body))}
+        if failure and failure.unsized and self.command == "GET":
+            length = {}
+        for name, value in {**length, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
@@ -85,7 +90,7 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def answer_file(self, file: Path, headers: dict[str, str]) -> None:
-        """Send a file, from the byte that a Range asks for."""
+        """Send a file, from the byte that a Range header requests."""
         body = file.read_bytes()
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and self.command == "GET":
@@ -102,7 +107,7 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def entries(self, folder: Path, under: str = "", recursive: bool = True) -> list:
-        """List the files, and without recursion the folders as well, below folder/under."""
+        """List the files, and the folders too unless recursive, below folder/under."""
         found = []
         for path in sorted((folder / under).glob("**/*" if recursive else "*")):
             name = path.relative_to(folder).as_posix()
@@ -115,7 +120,7 @@ class Hub(BaseHTTPRequestHandler):
         return found
 
     def folder_of(self, kind: str, name: str, revision: str) -> Path | None:
-        """Return the folder of a branch, tag or commit; where there is none, answer so."""
+        """Return the folder of a branch, tag or commit; answer 404 if there is none."""
         main = self.root / kind / name
         if not main.is_dir():
             self.answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -180,7 +185,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(root: Path, failure: Failure | None = None) -> Iterator[str]:
-    """Serve the repositories under `root`; yield the address for HF_ENDPOINT."""
+    """Serve the repositories under `root`; yield the URL for HF_ENDPOINT."""
     with recorded(root, failure) as (address, _):
         yield address
 
@@ -189,7 +194,7 @@ def serve(root: Path, failure: Failure | None = None) -> Iterator[str]:
 def recorded(
     root: Path, failure: Failure | None = None, kind: type[Hub] = Hub
 ) -> Iterator[tuple[str, list[str]]]:
-    """Serve the repositories under `root`; yield the address and the requests as they come."""
+    """Serve the repositories under `root`; yield the URL and the requests as they arrive."""
     stopped = threading.Event()
     values = {"root": root, "failure": failure, "requests": [], "stopped": stopped}
     handler = type("Handler", (kind,), values)
@@ -206,8 +211,8 @@ def recorded(
 
 @contextmanager
 def pointed_at(root: Path, cache: Path, failure: Failure | None = None) -> Iterator[list[str]]:
-    """Serve the repositories under `root` to the hub's library in this process, with a cache of its
-    own; yield the requests as they come."""
+    """Serve the repositories under `root` to the hub client in this process, with a separate cache;
+    yield the requests as they arrive."""
     with recorded(root, failure) as (address, requests), pytest.MonkeyPatch.context() as patch:
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         patch.setattr(huggingface_hub.constants, "ENDPOINT", address)
@@ -221,7 +226,7 @@ TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-
 
 
 def add_corpora(root: Path) -> None:
-    """Put the hub's corpora in miniature under `root`, with the columns of the real ones."""
+    """Add miniatures of the hub's corpora to `root`, with the columns of the real ones."""
     sst2 = {"sentence": ["fine film ", "flat "] * 30, "label": [1, 0] * 30, "idx": list(range(60))}
     unlabelled = {"sentence": ["hm "], "label": [-1], "idx": [0]}
     labels = datasets.Features({
@@ -255,18 +260,18 @@ def add_corpora(root: Path) -> None:
     rows = {"tokens": words, "ner_tags": [[2, 2, 0, 1, 0], [0, 0]] * 20}
     for split in ("train", "test"):
         datasets.Dataset.from_dict(rows).to_parquet(wikiner / f"{split}-00000-of-00001.parquet")
-    # A split a language; only the French ones are wanted, and English is no Parquet file at all.
+    # One split per language; only French is wanted, and the English file is not even Parquet.
     neural = root / "datasets" / "Babelscape/wikineural" / "data"
     neural.mkdir(parents=True)
     rows = {"tokens": words, "ner_tags": [[1, 2, 0, 5, 0], [0, 0]] * 20}
     for split in ("train_fr", "val_fr", "test_fr"):
         datasets.Dataset.from_dict(rows).to_parquet(neural / f"{split}-00000-of-00001.parquet")
-    (neural / "train_en-00000-of-00001.parquet").write_bytes(b"not asked for")
+    (neural / "train_en-00000-of-00001.parquet").write_bytes(b"not requested")
     card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
     for split in ("train_en", "train_fr", "val_fr", "test_fr"):
         card += f"  - split: {split}\n    path: data/{split}-*\n"
     (neural.parent / "README.md").write_text(card + "---\n")
-    # A tag, of the same commit.
+    # A tag at the same commit.
     (neural.parent.parent / "wikineural@v1.2").symlink_to(neural.parent)
     allocine = root / "datasets" / "tblard/allocine" / "allocine"
     allocine.mkdir(parents=True)
@@ -277,7 +282,7 @@ def add_corpora(root: Path) -> None:
 
 
 def add_archive(path: Path, reviews: Path) -> None:
-    """Write FLUE's archive in miniature, with a member that would climb out of the folder."""
+    """Write a miniature of FLUE's archive, with a member that would escape from the folder."""
     path.parent.mkdir(parents=True)
     with tarfile.open(path, "w:gz") as tar:
         for file in sorted(reviews.rglob("*.review")):

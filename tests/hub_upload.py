@@ -1,4 +1,4 @@
-"""The stand-in for the hub again, with what it takes to upload: repositories, large files, commits."""
+"""The stand-in for the hub, extended for uploads: repositories, large files, commits."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ TOKEN = "hf_of_the_tests"
 
 
 class UploadHub(Hub):
-    """Creates repositories and takes commits from who has the token."""
+    """Creates repositories and accepts commits from clients with the token."""
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -32,8 +32,8 @@ def run_command(
     redirect(log)
     if before:
         before()
-    sys.argv = ["scripts", *arguments]
-    run(module.rpartition(".")[2].replace("_", "-"))
+    sys.argv = ["scripts", module.rpartition(".")[2].replace("_", "-"), *arguments]
+    run()
 
 
 def start(target: Callable, *arguments) -> BaseProcess:

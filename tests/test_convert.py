@@ -1,4 +1,4 @@
-"""From raw files to DocBin through the command line."""
+"""Conversion of raw files to DocBin on the command line."""
 
 import hashlib
 from collections import Counter
@@ -75,7 +75,7 @@ def sentences(tmp_path, n, name="corpus.wikiner"):
     return path
 
 
-def test_one_seed_gives_the_same_bytes_and_another_seed_another_split(command, tmp_path):
+def test_conversion_is_reproducible_and_depends_on_the_seed(command, tmp_path):
     path = sentences(tmp_path, 200)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         ratios = ("--dev-ratio", 0.1, "--test-ratio", 0.2, "--seed", seed)
@@ -105,12 +105,12 @@ def test_train_size_is_exact_and_stratified(command, tmp_path):
     assert read["skipped"]["left out by --train-size"]["count"] == 260
 
 
-def test_apportion_gives_the_exact_total():
+def test_apportion_distributes_the_exact_total():
     assert splits.apportion(10, {"a": 1, "b": 1, "c": 1}) == {"a": 4, "b": 3, "c": 3}
     assert splits.apportion(0, {"a": 5}) == {"a": 0}
 
 
-def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(command, tmp_path, monkeypatch):
+def test_large_split_becomes_a_folder_of_shards_readable_by_spacy(command, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_TOKENS", 100)
     path = sentences(tmp_path, 90)
     options = ("--lang", "fr", "--dev-ratio", 0, "--test-ratio", 0)
@@ -118,7 +118,7 @@ def test_a_large_split_becomes_a_folder_of_shards_that_spacy_reads(command, tmp_
     assert len(list((tmp_path / "out" / "train.spacy").glob("*.spacy"))) == 4
     corpus = spacy.training.Corpus(tmp_path / "out" / "train.spacy")
     assert len(list(corpus(spacy.blank("fr")))) == 90
-    # Converted again in one piece, the folder becomes a file.
+    # Converted again into a single shard, the folder becomes a file.
     monkeypatch.undo()
     assert command(convert, "wikiner", path, tmp_path / "out", *options).code == 0
     assert (tmp_path / "out" / "train.spacy").is_file()
@@ -138,17 +138,17 @@ def test_duplicates_and_shared_texts_are_counted(command, tmp_path):
     assert report["shared"] == {"train/test": 1}
 
 
-def test_entities_that_cannot_be_aligned_are_counted_with_their_place(command, tmp_path):
+def test_unaligned_entities_are_counted_with_their_location(command, tmp_path):
     path = tmp_path / "train.iob"
     path.write_text("chez O\nAT&T B-ORG\n. O\n\nà O\nLens B-LOC\n. O\n", "utf8")
     assert command(convert, "iob", path, tmp_path / "out", "--lang", "fr").code == 0
     train = srsly.read_json(tmp_path / "out" / "report.json")["splits"]["train"]
     assert train["entities"] == {"LOC": 1, "ORG": 1}
-    # French spaCy reads "AT&T." as one token.
+    # spaCy's French tokenizer keeps "AT&T." as one token.
     assert train["unaligned"] == {"count": 1, "first": [f"{path}:1: AT&T"]}
 
 
-def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path):
+def test_original_wikiner_file_is_carved_into_splits(command, tmp_path):
     folder = sentences(tmp_path / "wikiner", 50, "aij-wikiner-fr-wp2").parent
     assert command(convert, "wikiner", folder, tmp_path / "out", "--lang", "fr").code == 0
     splits = srsly.read_json(tmp_path / "out" / "report.json")["splits"]
@@ -159,11 +159,14 @@ def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path)
     "arguments, message",
     [
         (("iob", "nowhere", "out", "--lang", "fr"), "nowhere: no such file or folder"),
-        (("iob", "empty", "out", "--lang", "fr"), "no corpus file found"),
-        (("iob", "empty/notes.txt", "out", "--lang", "fr"), "no example in it (the file is empty)"),
+        (("iob", "empty", "out", "--lang", "fr"), "no corpus files found"),
+        (
+            ("iob", "empty/notes.txt", "out", "--lang", "fr"),
+            "no examples found (the file is empty)",
+        ),
         (
             ("iob", "bad.iob", "out", "--lang", "fr"),
-            "bad.iob:3: 1 columns, 'end', where 2 are expected",
+            "bad.iob:3: expected 2 columns, found 1: 'end'",
         ),
         (("iob", "good.iob", "out", "--lang", "zz"), "spaCy has no language 'zz'"),
         (
@@ -172,7 +175,7 @@ def test_the_original_wikiner_is_one_file_and_gets_its_splits(command, tmp_path)
         ),
     ],
 )
-def test_mistakes_get_one_line_and_leave_what_was_there(
+def test_errors_are_one_line_and_leave_existing_files_unchanged(
     command, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
@@ -193,7 +196,7 @@ def test_mistakes_get_one_line_and_leave_what_was_there(
 
 
 @pytest.mark.parametrize("name", ["iob", "table"])
-def test_a_token_longer_than_an_encoder_takes_is_told(command, tmp_path, name):
+def test_token_longer_than_an_encoder_accepts_is_reported(command, tmp_path, name):
     word = "x" * 501
     if name == "iob":
         (tmp_path / "a.conll").write_text(f"Lens B-LOC\n{word} O\n\n{word[1:]} O\n")
@@ -204,6 +207,6 @@ def test_a_token_longer_than_an_encoder_takes_is_told(command, tmp_path, name):
         (tmp_path / "a.jsonl").write_text("\n".join(map(srsly.json_dumps, lines)))
         source, place = tmp_path / "a.jsonl", "a.jsonl:1"
     result = command(convert, name, source, tmp_path / "out", "--lang", "fr")
-    assert result.code == 0 and "token of over 500 characters" in result.out
+    assert result.code == 0 and "token of more than 500 characters" in result.out
     found = srsly.read_json(tmp_path / "out" / "report.json")["splits"]["train"]["long tokens"]
     assert found["count"] == 1 and found["first"] == [f"{tmp_path / place}: {'x' * 40}"]

@@ -1,4 +1,4 @@
-"""Any pipeline on any split: what is scored, what is said of it, and what is refused."""
+"""Any pipeline on any split: what is scored, what is reported, and what is refused."""
 
 import shutil
 
@@ -43,7 +43,7 @@ def score(command, made, sample_corpora, tmp_path):
     return call
 
 
-def squeezed(text):
+def unwrapped(text):
     return " ".join(text.split())
 
 
@@ -68,7 +68,7 @@ def test_pipelines_without_a_transformer(
 ):
     result, metrics = score(name, corpus)
     assert result.code == 0, result.err
-    assert f"m.json: {headline} 0." in squeezed(result.out)
+    assert f"m.json: {headline} 0." in unwrapped(result.out)
     assert metrics["encoder"] is None and metrics["task"] == TASKS[name][0]
     assert metrics["speed"]["device"] == "cpu" and metrics["speed"]["precision"] == "float32"
     assert metrics["parameters"] > 8000 and metrics["trained_on"] is None
@@ -84,7 +84,7 @@ def test_pipelines_without_a_transformer(
     assert "encoder" not in page
 
 
-def test_a_wheel_of_a_pipeline_without_settings_paths_and_seed(
+def test_packaging_a_pipeline_without_settings_paths_and_seed(
     command, made, sample_corpora, tmp_path, monkeypatch
 ):
     nlp = spacy.load(made / "textcat")
@@ -128,14 +128,14 @@ def test_metrics_of_other_weights_are_refused(
         export: [tmp_path / "m.json", tmp_path / "out"],
     }[module]
     result = command(module, tmp_path / "trained-anew", *arguments)
-    assert result.code == 1 and "m.json: of another pipeline, or of one with other" in result.line
+    assert result.code == 1 and "m.json: metrics of a pipeline with other weights" in result.line
     assert not (tmp_path / "out").exists()
     if module is export:
         result = command(module, made / "textcat", *arguments)
-        assert result.code == 1 and "no encoder of transformers' in it" in result.line
+        assert result.code == 1 and "no Hugging Face encoder to export" in result.line
 
 
-def test_metrics_of_an_older_form_are_refused(command, score, made, sample_corpora, tmp_path):
+def test_metrics_in_an_older_format_are_refused(command, score, made, sample_corpora, tmp_path):
     _, metrics = score("textcat", "textcat")
     del metrics["weights"], metrics["split_sha256"]
     srsly.write_json(tmp_path / "m.json", {**metrics, "split": "test: carved"})
@@ -145,7 +145,7 @@ def test_metrics_of_an_older_form_are_refused(command, score, made, sample_corpo
     assert result.code == 1 and "run `evaluate` again" in result.line
 
 
-def test_the_page_is_of_the_split_that_was_scored(command, score, made, sample_corpora, tmp_path):
+def test_the_page_shows_the_split_that_was_scored(command, score, made, sample_corpora, tmp_path):
     _, metrics = score("textcat", "textcat", "--split", "dev", "--about", "carved from train")
     assert (metrics["split"], metrics["about"]) == ("dev", "carved from train")
     assert metrics["corpus"] == "textcat"
@@ -153,7 +153,7 @@ def test_the_page_is_of_the_split_that_was_scored(command, score, made, sample_c
     page = tmp_path / "p.html"
     arguments = tmp_path / "m.json", page
     result = command(report, made / "textcat", sample_corpora / "textcat", *arguments)
-    assert f"of {n} dev examples, errors first" in squeezed(result.out)
+    assert f"of {n} dev examples, errors first" in unwrapped(result.out)
     assert f"of {n} dev examples have an error" in page.read_text("utf8")
     assert "textcat, dev: carved from train" in page.read_text("utf8")
     page.unlink()
@@ -163,7 +163,7 @@ def test_the_page_is_of_the_split_that_was_scored(command, score, made, sample_c
     assert not page.exists()
 
 
-def test_documents_that_say_nothing_are_not_scored(score, sample_corpora, tmp_path):
+def test_unannotated_documents_are_not_scored(score, sample_corpora, tmp_path):
     def without(docs):
         for doc in docs[:5]:
             doc.cats = {"negative": 0.0, "positive": 0.0} if doc is docs[0] else {}
@@ -187,7 +187,7 @@ def test_documents_that_say_nothing_are_not_scored(score, sample_corpora, tmp_pa
     assert after["unannotated"] == 5 and after["raw_text"] == before["raw_text"]
 
 
-def test_texts_of_several_labels_are_no_corpus_for_one(score, sample_corpora, tmp_path):
+def test_texts_with_several_labels_are_refused_for_textcat(score, sample_corpora, tmp_path):
     def both(docs):
         docs[3].cats = {"negative": 1.0, "positive": 1.0}
         return docs
@@ -198,7 +198,7 @@ def test_texts_of_several_labels_are_no_corpus_for_one(score, sample_corpora, tm
     assert score("several", corpus)[0].code == 0
 
 
-def test_what_train_has_too_is_scored_apart(score, sample_corpora, made, tmp_path):
+def test_texts_unseen_in_training_are_scored_separately(score, sample_corpora, made, tmp_path):
     test = list(read_docs(sample_corpora / "ner" / "test.spacy", spacy.blank("fr").vocab))
     corpus = changed(
         sample_corpora / "ner", tmp_path / "leak", lambda docs: docs + test[:80], "train"
@@ -209,7 +209,9 @@ def test_what_train_has_too_is_scored_apart(score, sample_corpora, made, tmp_pat
     nlp = spacy.load(made / "ner")
     scores = score_entities([nlp(doc.text) for doc in test[80:]], test[80:])
     assert unseen["ents_f"] == pytest.approx(scores["ents_f"]) != metrics["raw_text"]["ents_f"]
-    line = f"80 of {len(test)} texts are in train too; without them entity F {scores['ents_f']:.3f}"
+    line = (
+        f"80 of {len(test)} texts are also in train; without them entity F {scores['ents_f']:.3f}"
+    )
     assert line in result.err and "raw text that is not in train" in result.out
     result, metrics = score("ner", "ner")
     assert metrics["unseen_text"] == {"examples": len(test), "shared_with_train": 0}
@@ -218,7 +220,7 @@ def test_what_train_has_too_is_scored_apart(score, sample_corpora, made, tmp_pat
     assert "unseen_text" not in score("ner", corpus)[1]
 
 
-def test_the_task_is_one_that_pipeline_and_corpus_have(score, sample_corpora, tmp_path):
+def test_the_task_is_one_that_pipeline_and_corpus_share(score, sample_corpora, tmp_path):
     assert score("both", "ner")[1]["task"] == "ner"
     assert score("both", "textcat")[1]["task"] == "textcat"
 
@@ -229,14 +231,18 @@ def test_the_task_is_one_that_pipeline_and_corpus_have(score, sample_corpora, tm
 
     corpus = changed(sample_corpora / "ner", tmp_path / "two", all_labelled)
     result, _ = score("both", corpus)
-    assert result.code == 1 and "several tasks: give --task" in result.line
+    assert (
+        result.code == 1 and "several tasks: choose one of ner, textcat with --task" in result.line
+    )
     assert score("both", corpus, "--task", "textcat")[1]["task"] == "textcat"
     result, _ = score("ner", corpus, "--task", "textcat")
     assert result.code == 1 and "--task textcat: the pipeline has ner" in result.line
 
 
-def test_a_component_without_its_vectors_is_refused(command, distilbert, sample_corpora, tmp_path):
-    """spaCy lets it find nothing."""
+def test_a_component_whose_vectors_are_missing_is_refused(
+    command, distilbert, sample_corpora, tmp_path
+):
+    """In spaCy it silently finds nothing."""
     nlp = spacy.blank("fr")
     nlp.add_pipe("transformer", config={"model": {"name": str(distilbert)}})
     listener = {
@@ -253,7 +259,7 @@ def test_a_component_without_its_vectors_is_refused(command, distilbert, sample_
 
 
 @pytest.mark.parametrize("module", [evaluate, report, package, export])
-def test_a_gpu_is_asked_for_before_the_pipeline_is_read(
+def test_the_gpu_is_required_before_the_pipeline_is_loaded(
     command, made, tmp_path, monkeypatch, module
 ):
     wanted = []
@@ -270,7 +276,7 @@ def test_a_gpu_is_asked_for_before_the_pipeline_is_read(
     assert "read after [3]" in command(module, made / "ner", *arguments, "--gpu-id", 3).out
 
 
-def test_settings_of_a_gpu():
+def test_gpu_settings():
     assert device_settings(-1) == {}
     settings = device_settings(0)
     assert settings["system.gpu_allocator"] == "pytorch"

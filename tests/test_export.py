@@ -1,4 +1,4 @@
-"""Encoders given back: to a Hugging Face folder, and to a hub on loopback."""
+"""Encoders are exported to a Hugging Face folder, and pushed to a hub on loopback."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ from .heads import tag_checkpoint
 from .hub import recorded, serve
 from .hub_upload import TOKEN, UploadHub
 
-# The encoder's own, of what it was pretrained on.
+# The encoder's own, from its pretraining.
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 TEXT = "Marie Curie vit à Paris, aujourd'hui."
 
 
-def told(folder, *paths):
-    """Return what a folder tells of this machine, and of the training corpus beside the pieces of
-    the encoder's vocabulary."""
+def leaks(folder, *paths):
+    """Return what a folder reveals of this machine, and of the training corpus outside the encoder's
+    vocabulary."""
     words = ["Philippe", "Montréal", "Nintendo", "Columbia", "Washington", "Renault"]
     secrets = [*map(str, paths), str(ROOT), str(Path.home()), *words]
     return [
@@ -62,7 +62,7 @@ def test_the_same_hidden_states(
     out = tmp_path / "out"
     result = command(export, pipeline, tmp_path / "m.json", out, "--license", "mit")
     assert result.code == 0, result.err
-    assert "no head of" in result.out
+    assert "no head in transformers" in " ".join(result.out.split())
     tokenizer, model = AutoTokenizer.from_pretrained(out), AutoModel.from_pretrained(out).eval()
     batch = tokenizer(TEXT, return_tensors="pt")
     with torch.no_grad():
@@ -71,7 +71,7 @@ def test_the_same_hidden_states(
     nlp = spacy.load(pipeline)
     wanted = nlp(TEXT)._.trf_data.model_output.last_hidden_state
     assert torch.allclose(given, torch.tensor(wanted), atol=1e-5)
-    # It is the one that was trained, not the one that it was trained from.
+    # It is the fine-tuned encoder, not the original.
     assert not torch.allclose(given, before, atol=1e-4)
     card = (out / "README.md").read_text("utf8")
     for part in (
@@ -83,15 +83,17 @@ def test_the_same_hidden_states(
         "seed",
     ):
         assert part in card
-    assert not told(out, tmp_path, original.parent)
-    # And an encoder folder like any other.
+    assert not leaks(out, tmp_path, original.parent)
+    # It can be trained on like any other encoder.
     assert command(
         train, "configs/ner.cfg", tmp_path / "again", "--corpus", sample_corpora / "ner", "--lang", "fr",
         "--settings.encoder", out, "--settings.max_steps", 1, "--settings.dev_limit", 2,
     ).code == 0  # fmt: skip
 
 
-def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, sample_corpora, tmp_path):
+def test_a_ready_made_head_is_exported_with_its_encoder(
+    command, distilbert, sample_corpora, tmp_path
+):
     tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
     assert command(wrap, tmp_path / "head", tmp_path / "b", "--lang", "fr").code == 0
     pipeline = tmp_path / "b" / "model-best"
@@ -104,19 +106,19 @@ def test_a_ready_made_head_goes_with_its_encoder(command, distilbert, sample_cor
             for name in ("head", "out")
         )
     assert torch.equal(one, other)
-    assert not told(tmp_path / "out", tmp_path, distilbert.parent)
+    assert not leaks(tmp_path / "out", tmp_path, distilbert.parent)
 
 
 def test_metrics_of_another_pipeline_are_refused(command, distilbert, sample_corpora, tmp_path):
     trained(command, distilbert, sample_corpora, "textcat", tmp_path / "other")
     pipeline = trained(command, distilbert, sample_corpora, "ner", tmp_path)
     result = command(export, pipeline, tmp_path / "other" / "m.json", tmp_path / "out")
-    assert result.code == 1 and "m.json: of another pipeline" in result.line
+    assert result.code == 1 and "m.json: metrics of a pipeline with other weights" in result.line
     assert not (tmp_path / "out").exists()
 
 
 def run(endpoint, folder, *arguments, token=TOKEN):
-    """Run a command with a cache, and so a login, of its own."""
+    """Run a command with its own cache, and so its own login."""
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
     environment.pop("HF_HUB_OFFLINE", None)
     environment["HF_TOKEN"] = token
@@ -132,7 +134,7 @@ def with_card(encoder, folder):
     return folder
 
 
-def test_to_the_hub_and_back(distilbert, tmp_path):
+def test_round_trip_to_the_hub(distilbert, tmp_path):
     folder = with_card(distilbert, tmp_path / "mine")
     (tmp_path / "hub").mkdir()
     with recorded(tmp_path / "hub", kind=UploadHub) as (endpoint, requests):
@@ -153,15 +155,15 @@ def test_to_the_hub_and_back(distilbert, tmp_path):
 @pytest.mark.parametrize(
     "repository, token, missing, message",
     [
-        ("me/tiny", "", "", "no login: make a token"),
-        ("me/tiny", "hf_another", "", "status 401: it asks for a login"),
-        ("tiny", TOKEN, "", "tiny: whose? Write USER/tiny"),
-        ("a b/c", TOKEN, "", "no name of a repository"),
+        ("me/tiny", "", "", "not logged in: create a token"),
+        ("me/tiny", "hf_another", "", "status 401: it requires a login"),
+        ("tiny", TOKEN, "", "tiny: no user in it; write USER/tiny"),
+        ("a b/c", TOKEN, "", "not a repository name"),
         ("me/tiny", TOKEN, "README.md", "no README.md in it"),
         ("me/tiny", TOKEN, "model.safetensors", "no model.safetensors in it"),
     ],
 )
-def test_what_cannot_be_pushed(distilbert, tmp_path, repository, token, missing, message):
+def test_refused_uploads(distilbert, tmp_path, repository, token, missing, message):
     folder = with_card(distilbert, tmp_path / "mine")
     if missing:
         (folder / missing).unlink()
@@ -199,13 +201,13 @@ class FullHub(UploadHub):
         self.answer(403)
 
 
-def test_an_upload_that_fails_is_told_in_a_line(distilbert, tmp_path):
+def test_a_failed_upload_is_reported_in_one_line(distilbert, tmp_path):
     folder = with_card(distilbert, tmp_path / "mine")
     (tmp_path / "hub").mkdir()
     with recorded(tmp_path / "hub", kind=FullHub) as (endpoint, _):
         result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
     assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert "me/tiny cannot be written to" in result.stderr
+    assert "me/tiny cannot be uploaded to" in result.stderr
 
 
 def test_no_hub_to_push_to(distilbert, tmp_path):
@@ -213,6 +215,6 @@ def test_no_hub_to_push_to(distilbert, tmp_path):
     result = run("http://127.0.0.1:9", tmp_path, "scripts.push", folder, "me/tiny")
     assert result.returncode == 1 and "no connection to 127.0.0.1:9" in result.stderr
     with serve(tmp_path) as endpoint:
-        # A hub that takes nothing.
+        # A hub that accepts no uploads.
         result = run(endpoint, tmp_path, "scripts.push", folder, "me/tiny")
     assert result.returncode == 1 and "Traceback" not in result.stderr

@@ -24,7 +24,7 @@ def repositories(tmp_path_factory, camembert):
     root = tmp_path_factory.mktemp("hub")
     add_corpora(root)
     shutil.copytree(camembert, root / "models" / "camembert-base")
-    # Larger than the pieces in which downloads are kept.
+    # Larger than one block of a download.
     large = root / "datasets" / "someone/large" / "data"
     large.mkdir(parents=True)
     rows = {"review": [random.Random(0).randbytes(100_000).hex()], "label": ["a"]}
@@ -34,7 +34,7 @@ def repositories(tmp_path_factory, camembert):
 
 
 def add_others(root: Path) -> None:
-    """Put data sets under `root` that have other names for the numbers of their labels."""
+    """Add data sets to `root` that have other names for their label numbers."""
     names = {
         "tokens": datasets.List(datasets.Value("string")),
         "ner_tags": datasets.List(datasets.ClassLabel(names=["B-PER", "I-PER", "O", "B-LOC"])),
@@ -53,12 +53,12 @@ def add_others(root: Path) -> None:
             data.to_parquet(folder / f"{split}-00000-of-00001.parquet")
 
 
-def run(endpoint, folder, *command):
-    """Run a command with its own cache of the hub, in `folder`."""
+def run(endpoint, folder, *command, option="-m"):
+    """Run a module (or, with -c, a program) with its own hub cache in `folder`."""
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
     environment.pop("HF_HUB_OFFLINE", None)
     return subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
+        [sys.executable, option, *map(str, command)],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def call(tmp_path):
         ("allocine", "table", "fr", {"train": 20, "dev": 20, "test": 20}),
     ],
 )
-def test_from_the_hub_to_docbin(repositories, call, tmp_path, corpus, format, language, counts):
+def test_hub_to_docbin(repositories, call, tmp_path, corpus, format, language, counts):
     raw = tmp_path / "assets" / corpus
     with serve(repositories) as endpoint:
         fetched = call(endpoint, "scripts.fetch", corpus, raw)
@@ -91,12 +91,12 @@ def test_from_the_hub_to_docbin(repositories, call, tmp_path, corpus, format, la
         assert report["splits"]["test"]["labels"] == {"negative": 10, "positive": 10}
     elif format != "sst2":
         assert report["splits"]["test"]["entities"] == {"LOC": 20, "PER": 20}
-    # What is there is used as it is: no hub is asked.
+    # Existing files are used as they are: the hub is not asked.
     again = call("http://127.0.0.1:9", "scripts.fetch", corpus, raw)
     assert again.returncode == 0 and "used as it is" in again.stdout
 
 
-def test_an_encoder_by_its_name_on_the_hub(repositories, call, tmp_path):
+def test_training_with_an_encoder_by_its_hub_id(repositories, call, tmp_path):
     corpus = tmp_path / "corpus"
     call("", "scripts.convert", "wikiner", SAMPLE / "ner-fr", corpus, "--lang", "fr")
     with serve(repositories) as endpoint:
@@ -109,21 +109,28 @@ def test_an_encoder_by_its_name_on_the_hub(repositories, call, tmp_path):
     assert (tmp_path / "out" / "model-best" / "meta.json").is_file()
 
 
-# What goes wrong, and what is said of it.
+# What goes wrong, and the reason in the message.
 FAILURES = {
-    "no such thing": (Failure(404, b""), "status 404: there is no such thing"),
-    "login": (Failure(401, b""), "status 401: it asks for a login"),
+    "not found": (Failure(404, b""), "status 404: not found"),
+    "login": (Failure(401, b""), "status 401: it requires a login"),
     "forbidden": (Failure(403, b""), "status 403"),
     "too many requests": (Failure(429, b""), "status 429: too many requests"),
-    "trouble": (Failure(500, b""), "status 500: the server has trouble"),
-    "a page instead of the hub": (Failure(200, b"<html>log in", "text/html"), "a web page"),
-    "a page instead of a file": (
+    "server error": (Failure(500, b""), "status 500: the server has a problem"),
+    "a web page instead of the hub": (Failure(200, b"<html>log in", "text/html"), "a web page"),
+    "a web page instead of a file": (
         Failure(200, b"<html>log in", "text/html", match="train-00000"),
-        "a web page; it may ask for a login",
+        "a web page; it may require a login",
     ),
-    "cut short": (Failure(match="train-00000", cut=500), "broke off in the middle"),
-    "altered": (Failure(match="train-00000", altered=True), "came with other content"),
-    "silent": (Failure(match="train-00000", cut=500, stalls=True), "broke off in the middle"),
+    "cut short": (Failure(match="train-00000", cut=500), "was interrupted; run again to resume"),
+    "ended early": (
+        Failure(match="train-00000", cut=500, unsized=True),
+        "should be of size",
+    ),
+    "altered": (Failure(match="train-00000", altered=True), "differs from what the hub announced"),
+    "silent": (
+        Failure(match="train-00000", cut=500, stalls=True),
+        "was interrupted; run again to resume",
+    ),
     "silent from the start": (Failure(match="api", cut=0, stalls=True), "8 seconds"),
     "refused": (None, "no connection to 127.0.0.1:9"),
 }
@@ -131,7 +138,7 @@ FAILURES = {
 
 @pytest.fixture(scope="module")
 def outcomes(repositories, tmp_path_factory):
-    """Each failure met by a `fetch` of its own; several at a time, as most of it is waiting."""
+    """A `fetch` for each failure; several at a time, as they mostly wait."""
 
     def fetch_with(name):
         folder = tmp_path_factory.mktemp("fetch")
@@ -146,11 +153,11 @@ def outcomes(repositories, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_hub_that_fails_is_told_in_a_line(outcomes, name):
+def test_a_failing_hub_is_reported_in_one_line(outcomes, name):
     result = outcomes[name]
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
-    assert "nyu-mll/glue, revision main, cannot be had from http://127.0.0.1:" in line
+    assert "nyu-mll/glue, revision main, cannot be downloaded from http://127.0.0.1:" in line
     assert FAILURES[name][1] in line
     assert "train.tsv, valid.tsv, test.tsv in the format `sst2`" in line
     (raw,) = re.findall(r"Put the corpus into (\S+) yourself", line)
@@ -158,7 +165,7 @@ def test_a_hub_that_fails_is_told_in_a_line(outcomes, name):
     assert "Traceback" not in result.stderr
 
 
-def test_a_broken_off_download_goes_on_where_it_stopped(repositories, call, tmp_path):
+def test_an_interrupted_download_resumes(repositories, call, tmp_path):
     options = ("allocine", tmp_path / "raw", "--id", "someone/large")
     with serve(repositories, Failure(match="train-00000", cut=100_000)) as endpoint:
         assert call(endpoint, "scripts.fetch", *options).returncode == 1
@@ -168,7 +175,7 @@ def test_a_broken_off_download_goes_on_where_it_stopped(repositories, call, tmp_
     assert any("train-00000" in request and "bytes=65536-" in request for request in requests)
 
 
-def test_one_language_of_several_and_another_revision(repositories, call, tmp_path):
+def test_one_language_of_several_at_another_revision(repositories, call, tmp_path):
     with recorded(repositories) as (endpoint, requests):
         options = ("--revision", "v1.2", "--id", "Babelscape/wikineural")
         result = call(endpoint, "scripts.fetch", "wikineural", tmp_path / "raw", *options)
@@ -198,7 +205,7 @@ def test_one_language_of_several_and_another_revision(repositories, call, tmp_pa
         ),
     ],
 )
-def test_the_labels_of_another_data_set_are_its_own(
+def test_another_data_set_has_its_own_label_names(
     repositories, call, tmp_path, corpus, name, file, lines
 ):
     with serve(repositories) as endpoint:
@@ -218,7 +225,7 @@ def test_the_labels_of_another_data_set_are_its_own(
         ("conll2003", "other/nothing", "it has none of the splits train, validation, test, but"),
     ],
 )
-def test_a_data_set_of_another_kind(repositories, call, tmp_path, corpus, name, message):
+def test_an_unsuitable_data_set_is_refused(repositories, call, tmp_path, corpus, name, message):
     script = repositories / "datasets" / "someone/script" / "script.py"
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text("import datasets\n")
@@ -238,4 +245,51 @@ def test_an_unknown_corpus(command, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     result = command(fetch, "nowhere", tmp_path / "raw")
     assert result.code == 1
-    assert "there are: sst2, flue, wikiner, conll2003, wikineural, allocine, eslo." in result.line
+    assert "choose from sst2, flue, wikiner, conll2003, wikineural, allocine, eslo." in result.line
+
+
+# Errors raised within the loading code -> the error that comes out.
+FAULTS = """
+import errno, sys
+from pathlib import Path
+import datasets
+from scripts import fetch
+
+def failing(error, cause=None):
+    def fail(*_, **__):
+        raise error from cause
+    return fail
+
+full = OSError(errno.ENOSPC, "disk full")
+generation = datasets.exceptions.DatasetGenerationError("An error occurred")
+for module, name, error, cause in (
+    (fetch, "hub_file", ValueError("ours"), None),
+    (fetch, "hub_file", OSError(errno.ENOSPC, "disk full"), None),
+    (datasets, "load_dataset", KeyError("theirs"), None),
+    (datasets, "load_dataset", generation, full),
+    (datasets, "load_dataset", generation, ValueError("broken file")),
+):
+    original = getattr(module, name)
+    setattr(module, name, failing(error, cause))
+    try:
+        fetch.fetch_hub({"id": "lhoestq/conll2003", "format": "iob"}, "main", Path(sys.argv[1]))
+    except Exception as caught:
+        print(type(caught).__name__, caught)
+    setattr(module, name, original)
+"""
+
+
+def test_faults_of_the_code_and_a_full_disk_are_not_blamed_on_the_hub(repositories, tmp_path):
+    raw = tmp_path / "raw"
+    with serve(repositories) as endpoint:
+        result = run(endpoint, tmp_path, FAULTS, raw, option="-c")
+    assert result.returncode == 0, result.stderr
+    *faults, reported = result.stdout.splitlines()
+    assert faults == [
+        "ValueError ours",
+        "OSError [Errno 28] disk full",
+        "KeyError 'theirs'",
+        "OSError [Errno 28] disk full",
+    ]
+    assert reported.startswith("UserError lhoestq/conll2003, revision main, cannot be downloaded")
+    assert "(broken file)" in reported and not raw.exists()

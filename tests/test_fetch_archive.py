@@ -1,4 +1,4 @@
-"""Corpora from archives: by address, size and sha256, gone on with, refused."""
+"""Corpora from archives: by URL, size and sha256, resumed, refused."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def described(path: Path, url: str) -> dict:
     }
 
 
-def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_path):
+def test_the_archive_is_verified_and_only_its_french_part_extracted(archive, tmp_path):
     with serve(tmp_path / "www") as endpoint:
         source = described(archive, f"{endpoint}/datasets/files/resolve/main/cls.tar.gz")
         fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
@@ -48,18 +48,19 @@ def test_the_archive_is_checked_and_only_its_french_part_extracted(archive, tmp_
     "failure, message",
     [
         (None, "no connection to 127.0.0.1:9"),
-        (Failure(401, b"no"), "status 401: it asks for a login"),
-        (Failure(404, b"no"), "status 404: there is no such thing"),
+        (Failure(401, b"no"), "status 401: it requires a login"),
+        (Failure(404, b"no"), "status 404: not found"),
         (Failure(429, b"no"), "status 429: too many requests"),
-        (Failure(500, b"no"), "status 500: the server has trouble"),
-        (Failure(200, b"<html>log in", "text/html"), "a web page; it may ask for a login"),
+        (Failure(500, b"no"), "status 500: the server has a problem"),
+        (Failure(200, b"<html>log in", "text/html"), "a web page; it may require a login"),
         (Failure(200, b"short"), "it has 5 bytes where"),
-        (Failure(cut=100_000), "it broke off after 65,536 of"),
-        (Failure(cut=100_000, stalls=True), "it broke off after 65,536 of"),
-        (Failure(altered=True), "another file"),
+        (Failure(cut=100_000), "interrupted after 65,536 of"),
+        (Failure(cut=100_000, stalls=True), "interrupted after 65,536 of"),
+        (Failure(cut=100_000, unsized=True), "interrupted after 100,000 of"),
+        (Failure(altered=True), "another file arrived"),
     ],
 )
-def test_an_archive_that_cannot_be_had(archive, tmp_path, failure, message):
+def test_an_archive_that_cannot_be_downloaded(archive, tmp_path, failure, message):
     with serve(tmp_path / "www", failure) as endpoint:
         server = endpoint if failure else "http://127.0.0.1:9"
         url = f"{server}/datasets/files/resolve/main/cls.tar.gz"
@@ -72,13 +73,13 @@ def test_an_archive_that_cannot_be_had(archive, tmp_path, failure, message):
     assert not (tmp_path / "flue").exists() and not (tmp_path / "downloads/cls.tar.gz").exists()
 
 
-def test_an_archive_goes_on_where_it_broke_off(archive, tmp_path):
+def test_an_interrupted_archive_resumes(archive, tmp_path):
     path = "datasets/files/resolve/main/cls.tar.gz"
     for failure in (Failure(cut=100_000), None):
         with recorded(tmp_path / "www", failure) as (endpoint, requests):
             source = described(archive, f"{endpoint}/{path}")
             if failure:
-                with pytest.raises(UserError, match="run again to go on"):
+                with pytest.raises(UserError, match="run again to resume"):
                     fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
             else:
                 fetch.fetch_archive(source, tmp_path / "downloads", tmp_path / "flue")
@@ -86,7 +87,7 @@ def test_an_archive_goes_on_where_it_broke_off(archive, tmp_path):
     assert [p.name for p in (tmp_path / "downloads").iterdir()] == ["cls.tar.gz"]
 
 
-def test_an_archive_that_was_put_there_is_checked_as_well(archive, tmp_path):
+def test_an_archive_put_there_by_hand_is_verified_too(archive, tmp_path):
     source = described(archive, "http://127.0.0.1:9/cls.tar.gz")
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "cls.tar.gz").write_bytes(b"another")
@@ -95,18 +96,18 @@ def test_an_archive_that_was_put_there_is_checked_as_well(archive, tmp_path):
     assert not (tmp_path / "flue").exists()
 
 
-def test_a_corpus_without_an_archive_of_its_own(command, archive, tmp_path, monkeypatch):
-    """ESLO: told where it is, and taken from any address with its sha256."""
+def test_a_corpus_without_an_archive(command, archive, tmp_path, monkeypatch):
+    """ESLO: the message says where it is; any URL with its sha256 is accepted."""
     monkeypatch.chdir(ROOT)
     out = tmp_path / "eslo"
     options = ("--downloads", tmp_path / "downloads")
-    told = command(fetch, "eslo", out, *options).line
-    assert "http://eslo.huma-num.fr" in told and f"Put its files into {out}" in told
+    line = command(fetch, "eslo", out, *options).line
+    assert "http://eslo.huma-num.fr" in line and f"Put its files into {out}" in line
     text = archive.with_name("eslo.txt")
     text.write_text("euh oui\n" * 30, "utf8")
     with serve(tmp_path / "www") as endpoint:
         url = f"{endpoint}/datasets/files/resolve/main/eslo.txt"
-        assert "give the --sha256" in command(fetch, "eslo", out, "--url", url, *options).line
+        assert "--sha256 as well" in command(fetch, "eslo", out, "--url", url, *options).line
         wrong = command(fetch, "eslo", out, "--url", url, "--sha256", "0" * 64, *options)
         assert "another file" in wrong.line and not out.exists()
         options = ("--url", url, "--sha256", sha256(text), *options)
@@ -114,16 +115,16 @@ def test_a_corpus_without_an_archive_of_its_own(command, archive, tmp_path, monk
     assert (out / "eslo.txt").read_bytes() == text.read_bytes()
     (tmp_path / "a.zip").write_bytes(b"")
     for options, message in (
-        (("eslo", tmp_path / "x", "--url", "abc"), "--url abc: no address of a file"),
-        (("eslo", tmp_path / "x", "--url", "http://a/"), "no address of a file"),
+        (("eslo", tmp_path / "x", "--url", "abc"), "--url abc: not the address of a file"),
+        (("eslo", tmp_path / "x", "--url", "http://a/"), "not the address of a file"),
         (("eslo", tmp_path / "x", "--id", "a/b"), "eslo is an archive"),
-        (("sst2", tmp_path / "x", "--url", url), "--url: sst2 is a data set of the hub"),
+        (("sst2", tmp_path / "x", "--url", url), "--url: sst2 is a data set on the hub"),
     ):
         assert message in command(fetch, *options).line
 
 
-def test_what_was_whole_but_for_its_name(archive, tmp_path):
-    """Killed between the last byte and the renaming, of a file whose size is not known."""
+def test_a_complete_download_that_was_not_renamed(archive, tmp_path):
+    """Killed between the last byte and the renaming; the file's size is not known."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "cls.tar.gz.part").write_bytes(archive.read_bytes())
     with serve(tmp_path / "www") as endpoint:

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from scripts import evaluate, package, train
 from scripts.encoders import fill_mask, inspect, pretrain
-from scripts.wheel.components import places, with_places
+from scripts.wheel.components import piece_offsets, with_offsets
 
 from .conftest import ROOT
 from .families import write_flaubert
@@ -66,22 +66,22 @@ def test_each_token_has_its_own_pieces(trained):
 
 
 def test_offsets_of_pieces_in_the_text_and_of_others():
-    assert places("l’été", ["L", "'", "été"]) == [(0, 1), (1, 2), (2, 5)]
+    assert piece_offsets("l’été", ["L", "'", "été"]) == [(0, 1), (1, 2), (2, 5)]
     # Pieces that are not in the text get no characters of it.
-    assert places("« a", [None, '"', "a", None]) == [(0, 0), (0, 1), (2, 3), (0, 0)]
-    assert places("\u200b a", [None, "a", None])[0] == (0, 0)
+    assert piece_offsets("« a", [None, '"', "a", None]) == [(0, 0), (0, 1), (2, 3), (0, 0)]
+    assert piece_offsets("\u200b a", [None, "a", None])[0] == (0, 0)
     # Unknown pieces, one per character or fewer.
-    assert places("a 日本 b", ["a", "", "", "b"])[1:3] == [(2, 3), (3, 4)]
-    assert places("a 日本語 b", ["a", "", "b"])[1] == (2, 5)
+    assert piece_offsets("a 日本 b", ["a", "", "", "b"])[1:3] == [(2, 3), (3, 4)]
+    assert piece_offsets("a 日本語 b", ["a", "", "b"])[1] == (2, 5)
     # A quotation mark that is moved before the full stop.
-    assert places("Non. »", ["Non", '"', "."]) == [(0, 3), (5, 6), (3, 4)]
-    assert places("", []) == [] and places("", [None, ""]) == [(0, 0), (0, 0)]
+    assert piece_offsets("Non. »", ["Non", '"', "."]) == [(0, 3), (5, 6), (3, 4)]
+    assert piece_offsets("", []) == [] and piece_offsets("", [None, ""]) == [(0, 0), (0, 0)]
 
 
 def test_every_token_of_the_samples_has_a_piece(flaubert, sample_corpora):
     nlp = spacy.blank("fr")
     plain = AutoTokenizer.from_pretrained(flaubert)
-    tokenizer = with_places(AutoTokenizer.from_pretrained(flaubert))
+    tokenizer = with_offsets(AutoTokenizer.from_pretrained(flaubert))
     lost = without = 0
     for task in ("ner", "textcat"):
         for doc in DocBin().from_disk(sample_corpora / task / "dev.spacy").get_docs(nlp.vocab):

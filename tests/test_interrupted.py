@@ -18,7 +18,7 @@ from thinc.api import Config
 
 from scripts import evaluate, train
 from scripts.common.errors import UserError
-from scripts.serving.predict import load
+from scripts.serving.pipeline import load
 from scripts.training.unfinished import Progress, check_finite
 
 from .conftest import ROOT

@@ -11,7 +11,7 @@ from tokenizers import BertWordPieceTokenizer
 from transformers import DistilBertConfig, DistilBertModel, DistilBertTokenizerFast
 
 from scripts import convert, train
-from scripts.corpora.detokenize import spaces
+from scripts.corpora.detokenize import infer_spaces
 from scripts.encoders import inspect
 from scripts.reporting.page import category_items, entity_items, render
 
@@ -85,7 +85,7 @@ def test_an_entity_inside_a_chinese_token_is_counted(command, tmp_path, monkeypa
 )
 def test_spaces_follow_the_language(language, words, text):
     words = words.split()
-    pairs = zip(words, spaces(words, language))
+    pairs = zip(words, infer_spaces(words, language))
     assert "".join(word + " " * followed for word, followed in pairs) == text
 
 

@@ -1,4 +1,4 @@
-"""Wheels: built, installed in an environment of their own, loaded offline; and the pages."""
+"""Wheels are built, installed in a fresh environment and loaded offline; and the pages."""
 
 import os
 import re
@@ -28,7 +28,7 @@ NAME = "fr_tiny_trf"
 
 @pytest.fixture(scope="module")
 def wheel(distilbert, tmp_path_factory):
-    """A pipeline on the minuscule DistilBERT, from an encoder folder that is gone afterwards."""
+    """A pipeline on the tiny DistilBERT; its encoder folder is deleted before packaging."""
     folder = tmp_path_factory.mktemp("wheel")
     encoder = folder / "my-encoder"
     shutil.copytree(distilbert, encoder)
@@ -53,7 +53,7 @@ def wheel(distilbert, tmp_path_factory):
     return folder / "packages" / f"{NAME}-0.1.0-py3-none-any.whl"
 
 
-def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
+def test_the_wheel_names_its_sources_and_no_local_path(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         meta = srsly.json_loads(archive.read(f"{NAME}/meta.json"))
@@ -63,7 +63,7 @@ def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
     assert [source["name"] for source in meta["sources"]] == ["corpus", "my-encoder"]
     assert set(meta["performance"]) >= {"ents_p", "ents_r", "ents_f", "ents_per_type"}
     assert meta["license"] and meta["description"] and meta["requirements"]
-    # No code of the project but the one file that travels, beside those of spaCy's template.
+    # The project's only code is the file that travels, beside spaCy's template.
     code = [name for name in names if name.endswith(".py")]
     assert code == [f"{NAME}/__init__.py", f"{NAME}/components.py"]
     here = [str(wheel.parent.parent), str(ROOT), str(Path.home())]
@@ -72,7 +72,7 @@ def test_the_wheel_names_its_sources_and_no_path_of_this_machine(wheel):
 
 
 def test_the_wheel_is_the_pipeline_that_was_scored(wheel, tmp_path):
-    """Its weights are those of the folder, under another name and without the encoder's."""
+    """Its weights are those of the folder, under another name and without the encoder's path."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     nlp = spacy.load(tmp_path / NAME / f"{NAME}-0.1.0")
@@ -89,7 +89,7 @@ def test_the_wheel_keeps_no_word_of_its_corpus(wheel, tmp_path):
     # LOC and ORG are among spaCy's symbols, which are in no file.
     own = {*blank.vocab.strings, "transformer", "ner", "MISC", "PER"}
     assert set(srsly.read_json(data / "vocab" / "strings.json")) == own
-    # Nor elsewhere, but for the encoder, whose pieces they are made of.
+    # Nor elsewhere, except in the encoder's vocabulary.
     corpus = read_docs(folder / "corpus" / "train.spacy", spacy.blank("xx").vocab)
     words = {token.text for doc in corpus for token in doc} - own
     names = [word for word in words if word.istitle() and len(word) > 5]
@@ -101,7 +101,7 @@ def test_the_wheel_keeps_no_word_of_its_corpus(wheel, tmp_path):
         if path.is_file() and path.name != "tokenizer" and path != data / "transformer" / "model":
             content = path.read_bytes()
             assert not [name for name in names if name.encode() in content], path
-    # What it finds is the same, in words that it never saw too.
+    # Predictions are the same, also on unseen words.
     before, after = spacy.load(folder / "trained" / "model-best"), spacy.load(data)
     assert names[0] in before.vocab.strings and names[0] not in after.vocab.strings
     assert after.vocab.strings[after.vocab.strings["PER"]] == "PER"
@@ -114,8 +114,8 @@ def test_the_wheel_keeps_no_word_of_its_corpus(wheel, tmp_path):
 
 
 def test_wheels_alone_in_a_fresh_environment(command, wheel, distilbert, sample_corpora, tmp_path):
-    """With their own dependencies from the registry, at the versions of this environment: of a
-    trained pipeline, and of one on a ready-made head."""
+    """With dependencies from the registry, at this environment's versions: a trained pipeline, and
+    one with a ready-made head."""
     tag_checkpoint(distilbert, sample_corpora / "ner", tmp_path / "head", steps=1)
     assert command(wrap, tmp_path / "head", tmp_path / "head", "--lang", "fr").code == 0
     nlp = spacy.load(tmp_path / "head" / "model-best")
@@ -151,7 +151,7 @@ def test_wheels_alone_in_a_fresh_environment(command, wheel, distilbert, sample_
         ("en_tiny_trf", "metrics/fr_tiny_trf.json", "must begin with the pipeline's language, fr_"),
     ],
 )
-def test_mistakes(command, wheel, name, metrics, message):
+def test_missing_metrics_and_a_wrong_language_are_refused(command, wheel, name, metrics, message):
     folder = wheel.parent.parent
     result = command(
         package,
@@ -168,30 +168,30 @@ def test_mistakes(command, wheel, name, metrics, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--name", "fr_été"], "--name fr_été: no name that a package keeps"),
-        (["--name", "fr__x_"], "--name fr__x_: no name that a package keeps"),
-        (["--name", "fr_Demo"], "--name fr_Demo: no name that a package keeps"),
-        (["--name", "fr-demo"], "--name fr-demo: no name that a package keeps"),
-        (["--name", "demo"], "--name demo: no name that a package keeps"),
-        (["--name", "fr_x", "--version", "1.0.0-beta"], "wheels write it 1.0.0b0 (PEP 440)"),
-        (["--name", "fr_x", "--version", "Infinity"], "--version Infinity: no version"),
+        (["--name", "fr_été"], "--name fr_été: not a valid package name"),
+        (["--name", "fr__x_"], "--name fr__x_: not a valid package name"),
+        (["--name", "fr_Demo"], "--name fr_Demo: not a valid package name"),
+        (["--name", "fr-demo"], "--name fr-demo: not a valid package name"),
+        (["--name", "demo"], "--name demo: not a valid package name"),
+        (["--name", "fr_x", "--version", "1.0.0-beta"], "wheels write it as 1.0.0b0 (PEP 440)"),
+        (["--name", "fr_x", "--version", "Infinity"], "--version Infinity: not a version"),
         (["--name", "en_x"], "--name en_x: must begin with the pipeline's language, fr_."),
     ],
 )
 def test_names_and_versions_are_checked_before_anything_is_loaded(
     command, tmp_path, options, message
 ):
-    """A pipeline of nothing but its meta.json cannot be loaded."""
+    """The pipeline is only a meta.json, which cannot be loaded."""
     srsly.write_json(tmp_path / "meta.json", {"lang": "fr"})
     result = command(package, tmp_path, tmp_path / "m.json", tmp_path / "out", *options)
     assert result.code == 1 and message in result.line
 
 
-def test_commands_without_a_pipeline(command, wheel, tmp_path):
+def test_a_missing_pipeline_is_reported(command, wheel, tmp_path):
     metrics = wheel.parent.parent / "metrics/fr_tiny_trf.json"
     for module, arguments in ((evaluate, ["c", "m.json"]), (report, ["c", metrics, "p.html"])):
         result = command(module, tmp_path / "nowhere", *arguments)
-        assert result.code == 1 and "no trained pipeline there" in result.line
+        assert result.code == 1 and "no trained pipeline found" in result.line
 
 
 HOSTILE = '<script>alert(1)</script> & "l\'été" <img src=x onerror=alert(2)>'
@@ -214,7 +214,7 @@ def page():
     return render(HOSTILE, "about", "fr", "test", ("a", "b"), [(HOSTILE, "1")], items, 10)
 
 
-def test_the_page_is_inert_and_puts_errors_first(page):
+def test_the_page_runs_no_script_and_puts_errors_first(page):
     assert page.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in page
     assert "width=device-width" in page
     assert not re.search(r"<script|<img|<b>|<i>[^<]", page)

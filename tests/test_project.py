@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 import srsly
 
+from scripts.common import sources
+
 from .conftest import ROOT
 
-COMMANDS = {item["name"]: item for item in srsly.read_yaml(ROOT / "project.yml")["commands"]}
+PROJECT = srsly.read_yaml(ROOT / "project.yml")
+COMMANDS = {item["name"]: item for item in PROJECT["commands"]}
 # The others are run each time.
 WATCHED = [
     name for name in COMMANDS if "outputs" in COMMANDS[name] and "no_skip" not in COMMANDS[name]
@@ -28,8 +31,9 @@ WATCHED = [
 PLUMBING = {
     "scripts/__init__.py", "scripts/common/errors.py", "scripts/common/files.py", "scripts/common/downloads.py",
     "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
-    "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py",
-    "scripts/common/rawfile.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
+    "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py", "scripts/corpora/options.py",
+    "scripts/common/rawfile.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
+    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
 READERS = "scripts/corpora/__init__.py"
@@ -37,7 +41,7 @@ READERS = "scripts/corpora/__init__.py"
 PATTERNS = ("scripts/**/*.html", "scripts/wheel/trial.py", "configs/*.yml", "configs/*.cfg")
 READ = {path.name: path for pattern in PATTERNS for path in ROOT.glob(pattern)}
 # What it wrote once is used as it is.
-ONCE = "scripts.fetch"
+ONCE = "fetch"
 FOLDERS = ("assets", "configs", "corpus", "metrics", "reports", "training")
 
 
@@ -86,10 +90,25 @@ def closure(name: str) -> frozenset[str]:
     return frozenset(path.relative_to(ROOT).as_posix() for path in found) - PLUMBING
 
 
+def shared(line: str) -> str:
+    """Put the options that commands share into one of their lines."""
+    for name, value in PROJECT["vars"].items():
+        if name.startswith("on_") and f"${{vars.{name}}}" in line:
+            return shared(line.replace(f"${{vars.{name}}}", value.replace(r"\"", '"')))
+    return line
+
+
 def lines_of(name: str) -> list[list[str]]:
-    """Return the lines of a command that run a module of the project, as arguments."""
-    lines = map(shlex.split, COMMANDS[name]["script"])
-    return [line for line in lines if line[1] == "-m" and line[2].startswith("scripts.")]
+    """Return the command lines of a command, each as a command of the project and its arguments."""
+    lines = [shlex.split(shared(line)) for line in COMMANDS[name]["script"]]
+    assert all(line[:3] == ["python", "-m", "scripts"] for line in lines)
+    return [line[3:] for line in lines]
+
+
+def module_of(command: str) -> str:
+    """Return the module that does the work of a command."""
+    name = command.replace("-", "_")
+    return f"scripts.{name}" if file_of(f"scripts.{name}") else f"scripts.encoders.{name}"
 
 
 def test_closures_are_found():
@@ -102,11 +121,13 @@ def test_closures_are_found():
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_command_depends_on_its_code(name):
-    lines = [line for line in lines_of(name) if line[2] != ONCE]
-    used = set().union(*(closure(line[2]) for line in lines))
+    lines = [line for line in lines_of(name) if line[0] != ONCE]
+    used = set().union(*(closure(module_of(line[0])) for line in lines))
+    used |= {"configs/base.cfg" for line in lines if line[0] == "train"}
+    used |= {f"configs/{line[1]}.cfg" for line in lines if line[0] == "train"}
     named = {f"configs/{path}" for line in lines for path in READ if f"configs/{path}" in line}
     deps = COMMANDS[name].get("deps", [])
-    code = {dep for dep in deps if dep.startswith(("scripts/", "configs/"))}
+    code = {dep for dep in deps if dep.split("/")[0] in ("scripts", "configs")}
     wanted = used | named
 
     def covered(files: set[str], dep: str) -> set[str]:
@@ -121,10 +142,15 @@ def test_a_command_depends_on_its_code(name):
 
 def test_commands_compile_nothing_into_the_project(tmp_path):
     """What is compiled is another file each time, and a command that depends on it would run again."""
-    for path in ("scripts/__init__.py", "scripts/common/errors.py", "scripts/corpora/__init__.py"):
+    for path in (
+        "scripts/__init__.py",
+        "scripts/common/__init__.py",
+        "scripts/common/errors.py",
+        "scripts/corpora/__init__.py",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
-    (tmp_path / "scripts" / "corpora" / "__init__.py").write_text("from .. import errors\n")
+    (tmp_path / "scripts" / "corpora" / "__init__.py").write_text("from ..common import errors\n")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", "import scripts.corpora"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
@@ -133,7 +159,7 @@ def test_commands_compile_nothing_into_the_project(tmp_path):
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_a_command_depends_on_its_data(name):
-    words = Counter(word for line in lines_of(name) for word in line[3:])
+    words = Counter(word for line in lines_of(name) for word in line[1:])
     for path in words:
         if "/" in path and path.split("/")[0] in FOLDERS:
             made = any(f"{output}/".startswith(f"{path}/") for output in COMMANDS[name]["outputs"])
@@ -144,16 +170,39 @@ def test_a_command_depends_on_its_data(name):
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.startswith("train-")])
 def test_a_training_depends_on_its_encoder(name):
-    """By the file that `identity` wrote of the same variables, in the step before it."""
+    """On the file that `fingerprint` wrote for the same variable, in a step before it."""
     (encoder,) = (word for word in lines_of(name)[0] if word.startswith("${vars.encoder"))
     written = {
-        line[4]: command
+        line[2]: command
         for command in COMMANDS
         for line in lines_of(command)
-        if line[2] == "scripts.encoders.fingerprint" and line[3] == encoder
+        if line[:2] == ["fingerprint", encoder]
     }
-    (identity,) = set(written) & set(COMMANDS[name]["deps"])
-    assert "outputs" not in COMMANDS[written[identity]] or COMMANDS[written[identity]]["no_skip"]
-    for steps in srsly.read_yaml(ROOT / "project.yml")["workflows"].values():
+    (fingerprint,) = set(written) & set(COMMANDS[name]["deps"])
+    assert (
+        "outputs" not in COMMANDS[written[fingerprint]] or COMMANDS[written[fingerprint]]["no_skip"]
+    )
+    for steps in PROJECT["workflows"].values():
         if name in steps:
-            assert steps.index(written[identity]) < steps.index(name)
+            assert steps.index(written[fingerprint]) < steps.index(name)
+
+
+def test_raw_corpora_are_listed_as_assets_with_their_source_and_licence():
+    """As configs/sources.yml has them."""
+    described = {asset["dest"]: asset["description"] for asset in PROJECT["assets"]}
+    for name, known in sources.known("corpora").items():
+        about = f"{known['title']}. {known['url']}. Licence: {known['license']}"
+        (found,) = (text for text in described.values() if text.startswith(about))
+        assert (f"`fetch {name}`" in found) == bool({"hub", "archive"} & set(known))
+    assert len(described) == len(sources.known("corpora"))
+    fetched = {line[2] for name in COMMANDS for line in lines_of(name) if line[0] == "fetch"}
+    assert fetched < set(described)
+
+
+def test_a_fresh_clone_has_the_folders_of_the_layout():
+    """Each with a tracked line that says what belongs there."""
+    for folder in PROJECT["directories"]:
+        (line,) = (ROOT / folder / "README.md").read_text("utf8").splitlines()
+        assert line.endswith(".")
+    tracked = subprocess.check_output(["git", "ls-files", "*/README.md"], cwd=ROOT, text=True)
+    assert {f"{folder}/README.md" for folder in PROJECT["directories"]} < set(tracked.split())

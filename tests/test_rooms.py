@@ -15,10 +15,7 @@ def rooms_imported_by(path: Path) -> set[str]:
     """Return the rooms that a module imports, anywhere in it."""
     package = ("scripts", *path.relative_to(ROOT / "scripts").parent.parts)
     found = set()
-    nodes = ast.parse(path.read_text("utf8")).body
-    # A command started as a module, at the end of the file, goes up to the command line.
-    nodes = [node for node in nodes if "__main__" not in ast.unparse(node)]
-    for node in (found for each in nodes for found in ast.walk(each)):
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             above = package[: len(package) - node.level + 1]
             module = [*above, *(node.module or "").split(".")]

@@ -156,7 +156,7 @@ def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
         (["--settings.encoder", "{empty}"], "no config.json in it"),
         (
             ["--settings.encoder", "no/such-encoder"],
-            "no whole checkpoint, in a folder or on the hub (no connection",
+            "not a complete checkpoint (local folder or hub id): no connection",
         ),
         (["--settings.precision", "int8"], "settings.precision 'int8'"),
     ],

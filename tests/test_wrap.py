@@ -19,7 +19,7 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from scripts import evaluate, package, report, wrap
 from scripts.corpora.docbins import read_docs
-from scripts.wheel.components import HFEntities, in_iob
+from scripts.wheel.components import HFEntities, to_iob
 
 from .conftest import ROOT
 from .hub import pointed_at
@@ -147,7 +147,7 @@ def test_a_damaged_pipeline_is_reported_in_one_line(command, heads, sample_corpo
     ],
 )
 def test_other_schemes_are_converted_to_iob(tag, wanted):
-    assert in_iob(tag) == wanted
+    assert to_iob(tag) == wanted
 
 
 def test_to_bytes_includes_the_weights(command, heads, tmp_path):
@@ -246,12 +246,12 @@ def write_damaged(heads: Path, folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     "what, options, message",
     [
-        ("masked", (), "DistilBertForMaskedLM, where one that ends in ForTokenClassification"),
-        ("code", (), "encoder checkpoint: no whole checkpoint"),
-        ("evil.bin", (), "encoder checkpoint: no whole checkpoint"),
-        ("no weights", (), "encoder checkpoint: no whole checkpoint"),
-        ("", ("--labels", "PER"), "--labels PER: write OLD=new"),
-        ("", ("--labels", "X=y"), "--labels: no label X; it has"),
+        ("masked", (), "cannot wrap DistilBertForMaskedLM; choose a checkpoint whose architecture"),
+        ("code", (), "encoder checkpoint: not a complete checkpoint"),
+        ("evil.bin", (), "encoder checkpoint: not a complete checkpoint"),
+        ("no weights", (), "encoder checkpoint: not a complete checkpoint"),
+        ("", ("--labels", "PER"), "--labels PER: 'PER' is not a pair; write OLD=new"),
+        ("", ("--labels", "X=y"), "--labels: no label X; the labels are"),
         ("", ("--lang", "zz"), "--lang 'zz': "),
     ],
 )

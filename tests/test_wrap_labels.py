@@ -107,8 +107,8 @@ def test_other_schemes_with_other_names(command, heads, sample_corpora, tmp_path
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (["NOUN", "VERB", "ADJ", "X", "ADP", "DET", "PUNCT", "PROPN", "NUM"], "parts of speech"),
-        (["O"] * 9, "and others entities"),
+        (["NOUN", "VERB", "ADJ", "X", "ADP", "DET", "PUNCT", "PROPN", "NUM"], "part-of-speech"),
+        (["O"] * 9, "at least one an entity type"),
     ],
 )
 def test_heads_without_entity_tags_are_refused(command, heads, tmp_path, labels, message):

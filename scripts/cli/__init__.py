@@ -1,6 +1,7 @@
-"""The command line: one program, a module a group of commands, thin over plain functions.
+"""The command line: one program with one module per group of commands, thin over plain functions.
 
-What a command works with is imported when it runs: spaCy and torch take seconds, `--help` does not.
+Commands import what they need when they run, as spaCy and torch take seconds to import: `--help`
+must be quick.
 """
 
 import os
@@ -11,15 +12,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..common.errors import SURROUNDINGS, UserError, warn
+from ..common.old_names import RENAMED
 from . import data, encoders, pipelines, training
 from .options import TRACEBACK
 
-# As it was started. Shells complete the words after a program, which `python` is not: run.py is.
+# How the program was started. Shells can complete arguments of run.py, but not of `python -m`.
 PROGRAM = os.environ.get("SCRIPTS_PROGRAM", "python -m scripts")
-# Commands of earlier versions, which one more version understands.
-RENAMED = {"borrow": "wrap"}
 
-# Python's own traceback: whole, where typer's leaves out frames and causes.
+# Python's own traceback, as typer's omits frames and causes.
 app = typer.Typer(
     no_args_is_help=True, add_completion=PROGRAM == "run.py", pretty_exceptions_enable=False, rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,10 +29,10 @@ app = typer.Typer(
 @app.callback()
 def program(
     traceback: Annotated[
-        bool, typer.Option(TRACEBACK, help="Show all of an error, for a bug report")
+        bool, typer.Option(TRACEBACK, help="Show the traceback of an error, for a bug report")
     ] = False,
 ) -> None:
-    """Text classification and named entities with transformers, from raw corpora to spaCy pipelines."""
+    """From raw corpora to spaCy pipelines: text classification and NER with transformers."""
 
 
 for group in (data, training, pipelines, encoders):
@@ -40,23 +40,25 @@ for group in (data, training, pipelines, encoders):
 
 
 def arguments() -> list[str]:
-    """Return the command line's arguments, without the quotes that the project engine leaves around
-    them on Windows."""
-    given = sys.argv[1:]
+    """Return the command-line arguments, without the quotes that `spacy project` leaves around them
+    on Windows."""
+    values = sys.argv[1:]
     if sys.platform == "win32":
-        return [re.sub(r"""^(["'])(.*)\1$""", r"\2", value, flags=re.DOTALL) for value in given]
-    return given
+        return [re.sub(r"""^(["'])(.*)\1$""", r"\2", value, flags=re.DOTALL) for value in values]
+    return values
 
 
-def run(command: str = "") -> NoReturn:
-    """Run the program, or one `command` of it; print a UserError as one line and exit with status 1.
+def run() -> NoReturn:
+    """Run the program; report a UserError in one line and exit with status 1.
 
-    An OSError of the user's surroundings (permission, disk, missing file) is one as well: it names
-    the file, or its errno tells.
+    So is an OSError caused by the environment (permissions, disk, missing files): one that names a
+    file, or whose errno is in SURROUNDINGS.
     """
-    given = [command] * bool(command) + arguments()
+    given = arguments()
     if given and given[0] in RENAMED:
-        warn(f"`{given[0]}` is called `{RENAMED[given[0]]}` now; the old name will be removed")
+        warn(
+            f"`{given[0]}` has been renamed to `{RENAMED[given[0]]}`; the old name will be removed"
+        )
         given[0] = RENAMED[given[0]]
     try:
         app([value for value in given if value != TRACEBACK], prog_name=PROGRAM)
@@ -71,13 +73,6 @@ def run(command: str = "") -> NoReturn:
             message = str(error)
         else:
             raise
-    # Not wasabi's msg.fail, which breaks a line after 80 characters, in the middle of a path.
+    # Not wasabi's msg.fail, which wraps lines at 80 characters, in the middle of paths.
     typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)
     sys.exit(1)
-
-
-def run_module(module: str) -> NoReturn:
-    """Run the command of a module, as in `python -m scripts.convert`: one more version has these."""
-    command = module.rpartition(".")[2].replace("_", "-")
-    warn(f"`python -m {module}` will be removed; write `{PROGRAM} {command}`")
-    run(command)

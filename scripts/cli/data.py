@@ -1,4 +1,4 @@
-"""Commands for data: get a corpus, convert it."""
+"""Commands for data: fetching and converting corpora."""
 
 import inspect
 from collections.abc import Callable
@@ -15,24 +15,24 @@ PANEL = "Data"
 
 
 def fetch(
-    corpus: Annotated[str, typer.Argument(help="A corpus of configs/sources.yml: sst2, flue, …")],
-    output: Annotated[Path, typer.Argument(help="Folder for the raw files, e.g. assets/sst2")],
-    id: Annotated[str, typer.Option(help="Another data set of the hub with the same columns")] = "",
-    config: Annotated[str, typer.Option(help="Its configuration")] = "",
+    corpus: Annotated[str, typer.Argument(help="A corpus in configs/sources.yml: sst2, flue, …")],
+    output: Annotated[Path, typer.Argument(help="Folder for the raw files, such as assets/sst2")],
+    id: Annotated[str, typer.Option(help="Another dataset on the hub with the same columns")] = "",
+    config: Annotated[str, typer.Option(help="Configuration of the dataset")] = "",
     revision: Annotated[
-        str, typer.Option(help="Its branch, tag or commit (default: the main branch)")
+        str, typer.Option(help="Branch, tag or commit of the dataset (default: main)")
     ] = "",
     url: Annotated[
-        str, typer.Option(help="Another address of an archive or a text; needs --sha256")
+        str, typer.Option(help="Another URL of an archive or text; requires --sha256")
     ] = "",
-    digest: Annotated[str, typer.Option("--sha256", help="sha256 of that file")] = "",
-    downloads: Annotated[Path, typer.Option(help="Where archives are kept")] = Path(
+    digest: Annotated[str, typer.Option("--sha256", help="SHA-256 of the file at --url")] = "",
+    downloads: Annotated[Path, typer.Option(help="Folder for downloaded archives")] = Path(
         "assets/downloads"
     ),
 ) -> None:
     """Download a corpus into assets/.
 
-    Files that are already in OUTPUT are used as they are.
+    If OUTPUT already has files, they are used as they are.
     """
     from ..fetch import fetch
 
@@ -40,21 +40,21 @@ def fetch(
 
 
 def command_for(name: str) -> Callable[..., None]:
-    """Return the command that converts a format, with the options that apply to it: fields of `Plan`
-    and `Options`, where they are declared."""
+    """Return the command that converts a format, with the fields of `Plan` and those of `Options`
+    that apply to the format as its options."""
 
     def command(
         input: Annotated[
-            Path, typer.Argument(help="Raw corpus: a file, or a folder with a file per split")
+            Path, typer.Argument(help="Raw corpus: a file, or a folder with one file per split")
         ],
         output_dir: Annotated[Path, typer.Argument(help="Folder for *.spacy and report.json")],
         lang: Annotated[str, typer.Option(help="Language of the texts: fr, en, xx…")],
-        **given: Any,
+        **values: Any,
     ) -> None:
         from ..convert import convert_and_print
 
         plan, options = (
-            kind(**{key: given[key] for key in kind._fields if key in given})
+            kind(**{key: values[key] for key in kind._fields if key in values})
             for kind in (Plan, Options)
         )
         convert_and_print(name, input, output_dir, lang, plan, options)
@@ -78,8 +78,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(fetch)
     formats = typer.Typer(no_args_is_help=True)
     for name, format in FORMATS.items():
-        formats.command(name, help=f"{format.about}.", epilog=EPILOG)(command_for(name))
+        formats.command(name, help=f"{format.description}.", epilog=EPILOG)(command_for(name))
     app.add_typer(
         formats, name="convert", rich_help_panel=PANEL,
-        help="Convert a raw corpus to DocBin, a subcommand per format.",
+        help="Convert a raw corpus to DocBin; one subcommand per format.",
     )  # fmt: skip

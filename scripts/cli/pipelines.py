@@ -1,4 +1,4 @@
-"""Commands for trained pipelines: score, draw, package, share."""
+"""Commands for trained pipelines: predict, score, draw, package, share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,22 @@ from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Revision
 PANEL = "Evaluate and share"
 
 
+def predict(
+    pipeline: Pipeline,
+    corpus: Corpus,
+    output: Annotated[Path, typer.Argument(help="DocBin to write, e.g. metrics/fr_flue_trf.spacy")],
+    split: Annotated[str, typer.Option(help="The split to predict")] = "test",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Write a pipeline's predictions on a split of a corpus.
+
+    On raw text, with its own tokenizer and labels. `evaluate` does this itself, unless metrics/NAME.spacy is there already.
+    """
+    from ..predict import predict
+
+    predict(pipeline, corpus, output, split, gpu_id)
+
+
 def evaluate(
     pipeline: Pipeline,
     corpus: Corpus,
@@ -17,29 +33,34 @@ def evaluate(
         Path, typer.Argument(help="JSON file to write, e.g. metrics/fr_flue_trf.json")
     ],
     split: Annotated[str, typer.Option(help="The split to evaluate on")] = "test",
-    about: Annotated[str, typer.Option(help="Where the split comes from, for the record")] = "",
+    about: Annotated[
+        str, typer.Option(help="Where the split comes from (default: as in configs/sources.yml)")
+    ] = "",
     task: Annotated[
         str,
         typer.Option(
-            help="ner, textcat or textcat_multilabel, if pipeline and corpus have several of them"
+            help="ner, textcat or textcat_multilabel, if pipeline and corpus share several"
         ),
     ] = "",
     names: Annotated[
         str,
         typer.Option(
-            "--map", help="The corpus's names for labels: PERSON=PER,GPE=LOC; DATE= drops a label"
+            "--map", help="Rename the pipeline's labels: PERSON=PER,GPE=LOC; DATE= drops one"
         ),
     ] = "",
     gpu_id: GpuId = -1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Predict again, even if predictions exist")
+    ] = False,
 ) -> None:
     """Score a pipeline on a split of a corpus.
 
-    On raw text, with its own tokenizer, and for entities on gold tokens too. Takes any spaCy pipeline with `ner`, `textcat` or `textcat_multilabel`. An entity is correct if
-    its first and last character and its label are.
+    On raw text, with its own tokenizer, and for entities on gold tokens too. Accepts any spaCy pipeline with `ner`, `textcat` or `textcat_multilabel`. An entity is correct if
+    its first and last character and its label are. The predictions are written beside the metrics, and used again by later calls.
     """
     from ..evaluate import evaluate
 
-    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id)
+    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id, fresh)
 
 
 def report(
@@ -47,12 +68,12 @@ def report(
     corpus: Corpus,
     metrics: Metrics,
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many examples")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of examples to show")] = 200,
     gpu_id: GpuId = -1,
 ) -> None:
     """Draw predictions beside gold annotation as an HTML page.
 
-    Scores first, then examples, those with errors before the others.
+    Scores first, then examples, those with errors before the others. Reads what `evaluate` wrote.
     """
     from ..report import report
 
@@ -63,13 +84,15 @@ def package(
     pipeline: Pipeline,
     metrics: Metrics,
     output: Annotated[Path, typer.Argument(help="Folder for the wheel")],
-    name: Annotated[str, typer.Option(help="Name of the package, e.g. fr_flue_trf")],
+    name: Annotated[
+        str, typer.Option(help="Name of the package (default: that of the metrics, fr_flue_trf)")
+    ] = "",
     version: Annotated[str, typer.Option(help="Version of the package")] = "0.1.0",
     gpu_id: GpuId = -1,
 ) -> None:
     """Build a wheel, and load it offline in a clean environment.
 
-    That environment borrows the installed packages, but only those that the wheel requires.
+    That environment sees only those of the installed packages that the wheel requires.
     """
     from ..package import package
 
@@ -93,7 +116,7 @@ def wrap(
 ) -> None:
     """Wrap a ready-made Hugging Face head as a spaCy pipeline.
 
-    Its weights are included. `evaluate`, `report` and `package` take it like any other.
+    Its weights are included. `evaluate`, `report` and `package` accept it like any other.
     """
     from ..wrap import wrap
 
@@ -105,14 +128,14 @@ def export(
     metrics: Metrics,
     output: Annotated[Path, typer.Argument(help="Hugging Face folder to write")],
     licence: Annotated[
-        str, typer.Option("--license", help="Its licence, as the hub names it: mit, …")
+        str, typer.Option("--license", help="Its licence, by the hub's name for it: mit, …")
     ] = "",
     gpu_id: GpuId = -1,
 ) -> None:
     """Write the encoder of a pipeline as a Hugging Face folder.
 
-    As it was fine-tuned, with a model card. A ready-made head is included. What spaCy put on the encoder is not: it reads means of spaCy's
-    tokens, which no head in transformers does.
+    As it was fine-tuned, with a model card. A ready-made head is included. spaCy's components are not: they read one vector per spaCy
+    token, which no head in transformers does.
     """
     from ..export import export
 
@@ -139,5 +162,5 @@ def push(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (evaluate, report, package, wrap, export, push):
+    for command in (predict, evaluate, report, package, wrap, export, push):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

@@ -1,4 +1,4 @@
-"""Commands for training: print a filled config, train."""
+"""Commands for training: print a complete config, train."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +8,25 @@ import typer
 from .options import EPILOG, SETTINGS, GpuId
 
 PANEL = "Train"
+Config = Annotated[
+    str, typer.Argument(help="A task, ner or textcat, or a config file of the project's or spaCy's")
+]
+
+
+def config(context: typer.Context, config: Config) -> None:
+    """Print the complete config of a training, to edit.
+
+    Any setting of the config can follow, as in `train`.
+    """
+    from ..common.settings import parse_settings
+    from ..config import TEXTS, show_config
+
+    show_config(config, parse_settings(context.args, TEXTS))
 
 
 def train(
     context: typer.Context,
-    config: Annotated[
-        str,
-        typer.Argument(help="Config file, e.g. configs/textcat.cfg, or any that spaCy trains with"),
-    ],
+    config: Config,
     output: Annotated[Path, typer.Argument(help="Folder for model-best and TensorBoard's logs")],
     corpus: Annotated[Path, typer.Option(help="Folder with train.spacy and dev.spacy")],
     lang: Annotated[str, typer.Option(help="Language of the pipeline's tokenizer: fr, en, xx…")],
@@ -27,10 +38,12 @@ def train(
     tenth of max_steps unless given.
     """
     from ..common.settings import parse_settings
-    from ..train import TEXTS, train
+    from ..config import TEXTS
+    from ..train import train
 
-    train(Path(config), output, corpus, lang, gpu_id, parse_settings(context.args, TEXTS))
+    train(config, output, corpus, lang, gpu_id, parse_settings(context.args, TEXTS))
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG)(train)
+    for command in (config, train):
+        app.command(rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG)(command)

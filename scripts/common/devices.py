@@ -1,26 +1,23 @@
-"""The device that a pipeline is trained, or used, on."""
+"""The CPU or GPU that pipelines and encoders run on, and what it can compute with."""
 
 from typing import Any
 
-import typer
+import torch
 from thinc.api import require_gpu
 
 from .errors import UserError, first_line
 
-# The option of every command that loads a pipeline.
-GPU_ID = typer.Option(-1, help="GPU to use, -1 for the CPU")
-
 
 def use_device(gpu_id: int) -> None:
-    """Let pipelines be on a GPU that are loaded from now on; -1 leaves them on the CPU.
+    """Put pipelines that are loaded from now on on a GPU; -1 leaves them on the CPU.
 
-    Raises UserError where there is no such GPU, or nothing to use it with.
+    Raises UserError if there is no such GPU, or no cupy to use it with.
     """
     if gpu_id < 0:
         return
     try:
         require_gpu(gpu_id)
-    # cupy's error, of a number that no GPU has, is a RuntimeError.
+    # cupy raises a RuntimeError for a device number that does not exist.
     except (ValueError, RuntimeError) as error:
         raise UserError(
             f"--gpu-id {gpu_id}: {first_line(error)}; leave it out to use the CPU."
@@ -28,17 +25,36 @@ def use_device(gpu_id: int) -> None:
 
 
 def device_settings(gpu_id: int) -> dict[str, Any]:
-    """Return what a training config has otherwise on a GPU than on the CPU, which it is made for.
+    """Return the settings of a training config that a GPU needs; the configs are made for a CPU.
 
-    To be put under what the user gave. A config without a transformer has none of these keys.
+    They are defaults: the user's own overrides win. A config without a transformer has none of
+    these keys.
     """
     if gpu_id < 0:
         return {}
     return {
         "system.gpu_allocator": "pytorch",
-        # float16 in the encoder's forward pass, with its losses scaled; no speed on a CPU.
+        # float16 in the encoder's forward pass, with scaled losses; no faster on a CPU.
         "components.transformer.model.mixed_precision": True,
-        # Pieces, padding included, that the encoder gets at a time: the default of
-        # spacy-transformers, made for GPUs. A fourth of it keeps a CPU's caches warm (annotate.py).
+        # Padded pieces per batch: the default of spacy-transformers, chosen for GPUs. The configs
+        # have a quarter of it, which stays in a CPU's caches.
         "components.transformer.max_batch_items": 4096,
     }
+
+
+def processor_has_bfloat16() -> bool:
+    """Return whether this processor multiplies matrices in bfloat16 (AMX or AVX512_BF16)."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def has_gpu() -> bool:
+    """Return whether transformers' Trainer finds a GPU, NVIDIA's or Apple's."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def has_bfloat16() -> bool:
+    """Return whether the device that Trainer chooses computes in bfloat16."""
+    if torch.cuda.is_available():
+        # Older GPUs only emulate it, slowly.
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return not has_gpu() and processor_has_bfloat16()

@@ -1,4 +1,4 @@
-"""The one error a user sees, and what becomes one."""
+"""UserError, the only exception shown to users, and what is converted to it."""
 
 import errno
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-# What is wrong with a user's disk, files or network, where an OSError does not name a file.
+# Errors of the disk, file system or network, for an OSError that does not name a file.
 SURROUNDINGS = {
     getattr(errno, name)
     for name in (
@@ -17,39 +17,42 @@ SURROUNDINGS = {
     )
     if hasattr(errno, name)
 }  # fmt: skip
-# What is left of a name or number that was read as a value of JSON.
+# How a name or number is printed after having been parsed as a JSON value.
 CHANGED = re.compile(r"(?i)-?(inf|infinity|nan|true|false|null|none|\d\.\d+e[+-]?\d+|\de\+\d+)")
 
 
 class UserError(Exception):
-    """A mistake or an accident outside the code: bad file, no network, full disk.
+    """A problem outside the code: invalid input, no network, full disk.
 
-    Its message is one line: what is wrong, where, and what to do about it.
+    The message is one line: what is wrong, where, and what to do.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its kind where it says nothing."""
+    """Return the first line of an error's message, or the name of its type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def check_meant(option: str, value: str) -> None:
-    """Raise UserError for a version, revision or name that nobody gives: the project engine reads
-    the variables of its command line as JSON, which makes Infinity of the commit 12345e6789."""
+    """Raise UserError for a version, revision or name that was mangled on its way here.
+
+    `spacy project` parses variables given on its command line as JSON, which turns the commit
+    12345e6789 into Infinity.
+    """
     if CHANGED.fullmatch(value):
         raise UserError(
-            f"{option} {value}: is that what was typed? The project engine reads variables as "
-            "JSON; start it with run.py, or put quotes into quotes: --vars.NAME '\"12345e6\"'."
+            f"{option} {value}: probably not the value you typed, as `spacy project` parses "
+            "variables as JSON; use run.py, or quote the value twice: --vars.NAME '\"12345e6\"'."
         )
 
 
-# What libraries raise for a package that is missing, and for values of a file that they use without
-# a look at them. A fault of ours raises the same: `sift` tells which it was.
+# What libraries raise for a missing package, and for values that they read from a file and use
+# unchecked. A bug of ours raises the same: `sift` tells them apart.
 AMBIGUOUS = (ImportError, TypeError, KeyError, IndexError, AttributeError, AssertionError)
 
 
 def missing_package(error: BaseException | None) -> str:
-    """Return the package, as pip knows it, that a library failed to import, or nothing."""
+    """Return the name, for pip, of the package that a library failed to import; "" if unknown."""
     found = re.search(r"`pip install ([^`]+)`|need to install ([\w-]+)", str(error))
     if found:
         return found[1] or found[2]
@@ -59,8 +62,10 @@ def missing_package(error: BaseException | None) -> str:
 
 
 def sift(what: str, error: Exception) -> None:
-    """Raise an AMBIGUOUS error again where it comes from a line of this project: a fault of ours.
-    Raise UserError for an import that failed within a library."""
+    """Re-raise an AMBIGUOUS error that was raised by this project's own code, as that is a bug.
+
+    Raises UserError for an import that failed in a library. `what` begins its message.
+    """
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if isinstance(error, AMBIGUOUS) and frame.f_globals["__name__"].startswith("scripts."):
         raise error
@@ -71,13 +76,16 @@ def sift(what: str, error: Exception) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a warning as one line; wasabi breaks it after 80 characters, in the middle of a path."""
+    """Print a warning on one line; wasabi wraps at 80 characters, in the middle of paths."""
     typer.secho(f"⚠ {text}", fg="yellow", err=True)
 
 
 class BareExceptions:
-    """Context in which a bare Exception becomes a ValueError: tokenizers raises nothing better for a
-    file that it cannot read. Errors of any kind of their own pass."""
+    """Context manager that turns a bare Exception into a ValueError.
+
+    tokenizers raises nothing more specific for a file that it cannot read. Subclasses of Exception
+    pass through unchanged.
+    """
 
     def __enter__(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Output that is whole, or not there, or told to be incomplete."""
+"""Output files that are complete, absent, or marked as incomplete; never silently half-written."""
 
 import glob
 import hashlib
@@ -15,70 +15,76 @@ from filelock import FileLock, Timeout
 
 from .errors import UserError
 
-# Held while a folder is being filled: the system lets it go even when the process is killed.
+# Held while a folder is being written; the operating system releases it even if the process is
+# killed.
 LOCK = ".lock"
-# In a folder while more than one of its entries is replaced: what is there then is of two runs. It
-# holds the name of the folder beside that the new ones come from, in which MOVES lists them.
+# Present in a folder while several of its entries are being replaced, when its content is a mix of
+# two runs. It holds the name of the sibling folder that the new entries come from; MOVES, in that
+# folder, lists them.
 INCOMPLETE = ".incomplete"
 MOVES = ".moves"
-# Files of this kind are folders where they are large.
+# Files with this suffix become folders of shards when they are large.
 SHARDED = ".spacy"
-# Seconds in which a folder without it may be one that is just being made.
-NEW = 600
+# A folder without a lock that is younger than this, in seconds, may still be in the making.
+GRACE_PERIOD = 600
 
 
 def partials(folder: Path) -> list[Path]:
-    """Return the folders beside `folder` that are being filled for it, or were when a kill came."""
+    """Return the sibling folders with output for `folder`, in progress or left by a kill."""
     return sorted(folder.parent.glob(f".{glob.escape(folder.name)}-*.partial"))
 
 
 def new_partial(folder: Path) -> Path:
-    """Make a new empty folder beside `folder`, for it."""
+    """Create an empty sibling folder to collect the output for `folder`."""
     prefix, suffix = f".{folder.name}-", ".partial"
     return Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=folder.parent))
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed runs left beside `folder`; what is being written now is locked."""
-    for left in partials(folder):
-        if (left / MOVES).exists() and (folder / INCOMPLETE).exists():
+    """Delete the partial output that killed runs left beside `folder`, unless it is still needed.
+
+    Output that is being written by another process is locked, and kept.
+    """
+    for partial in partials(folder):
+        if (partial / MOVES).exists() and (folder / INCOMPLETE).exists():
             continue
-        if (left / LOCK).exists():
+        if (partial / LOCK).exists():
             try:
-                FileLock(left / LOCK).acquire(blocking=False).lock.release()
+                FileLock(partial / LOCK).acquire(blocking=False).lock.release()
             except Timeout:
                 continue
-        elif time.time() - left.stat().st_mtime < NEW:
+        elif time.time() - partial.stat().st_mtime < GRACE_PERIOD:
             continue
-        shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder, if it is there, so that a kill leaves no part of it under its name."""
+    """Delete a folder if it exists. It is renamed first, so that a kill never leaves part of it
+    under its name."""
     sweep(folder)
     if folder.exists():
-        beside = new_partial(folder)
-        os.replace(folder, beside / folder.name)
-        shutil.rmtree(beside, ignore_errors=True)
+        partial = new_partial(folder)
+        os.replace(folder, partial / folder.name)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError where a path cannot be a folder, as it or one above it is a file."""
+    """Raise UserError if a path cannot be a folder because it, or one of its parents, is a file."""
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():
-            raise UserError(f"{path}: a file of that name is there; name a folder.")
+            raise UserError(f"{path}: already exists as a file; give the path of a folder.")
 
 
 def check_file(path: Path) -> None:
-    """Raise UserError where a path cannot be a file, as it is a folder."""
+    """Raise UserError if a path cannot be a file because it is a folder, or is below a file."""
     if path.is_dir():
-        raise UserError(f"{path}: a folder of that name is there; name the file to write.")
+        raise UserError(f"{path}: already exists as a folder; give the path of a file.")
     check_folder(path.parent)
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give an OSError the name that the system leaves out when a write fails, as on a full disk."""
+    """Add the path to an OSError that lacks it, as one raised by a write to a full disk does."""
     try:
         yield
     except OSError as error:
@@ -87,99 +93,101 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def in_the_way(entry: Path, target: Path) -> bool:
-    """Tell whether `target` must be moved away before `entry` can get its name."""
+def must_move_aside(target: Path, entry: Path) -> bool:
+    """Return whether `target` has to be moved aside before `entry` can be renamed to it."""
     return target.is_dir() or (entry.is_dir() and target.exists())
 
 
-def finish_moves(beside: Path, folder: Path) -> None:
-    """Move into `folder` what MOVES lists and is still in `beside`, and out of it what is stale.
+def finish_moves(partial: Path, folder: Path) -> None:
+    """Move the new entries listed in MOVES from `partial` into `folder`, and stale ones out of it.
 
-    What stands in the way is put aside, not deleted: that takes time, in which there would be neither.
+    Entries already moved are skipped. What is replaced is moved aside rather than deleted: deleting
+    takes time, during which neither the old nor the new entry would exist.
     """
-    moves = json.loads((beside / MOVES).read_text(encoding="utf8"))
+    moves = json.loads((partial / MOVES).read_text(encoding="utf8"))
     for name in moves["stale"]:
         if (folder / name).exists():
-            os.replace(folder / name, beside / f".replaced-{name}")
+            os.replace(folder / name, partial / f".replaced-{name}")
     for name in moves["new"]:
-        entry, target = beside / name, folder / name
+        entry, target = partial / name, folder / name
         if not entry.exists():
             continue
-        if in_the_way(entry, target):
-            os.replace(target, beside / f".replaced-{name}")
+        if must_move_aside(target, entry):
+            os.replace(target, partial / f".replaced-{name}")
         os.replace(entry, target)
     (folder / INCOMPLETE).unlink()
 
 
-def publish(beside: Path, folder: Path, owned: Collection[str]) -> None:
-    """Move what is in `beside`, whose lock is held, into `folder` as one set."""
-    new = sorted(entry.name for entry in beside.iterdir() if entry.name != LOCK)
+def publish(partial: Path, folder: Path, owned: Collection[str]) -> None:
+    """Move the entries of `partial`, whose lock is held, into `folder` as one set."""
+    new = sorted(entry.name for entry in partial.iterdir() if entry.name != LOCK)
     for name in new:
-        if (beside / name).is_file() and Path(name).suffix != SHARDED:
+        if (partial / name).is_file() and Path(name).suffix != SHARDED:
             check_file(folder / name)
     stale = sorted(name for name in set(owned) - set(new) if (folder / name).exists())
     folder.mkdir(exist_ok=True)
-    if len(new) == 1 and not stale and not in_the_way(beside / new[0], folder / new[0]):
-        os.replace(beside / new[0], folder / new[0])
+    if len(new) == 1 and not stale and not must_move_aside(folder / new[0], partial / new[0]):
+        os.replace(partial / new[0], folder / new[0])
         return
-    (beside / MOVES).write_text(json.dumps({"new": new, "stale": stale}), encoding="utf8")
-    (beside / INCOMPLETE).write_text(beside.name, encoding="utf8")
-    os.replace(beside / INCOMPLETE, folder / INCOMPLETE)
-    finish_moves(beside, folder)
+    (partial / MOVES).write_text(json.dumps({"new": new, "stale": stale}), encoding="utf8")
+    (partial / INCOMPLETE).write_text(partial.name, encoding="utf8")
+    os.replace(partial / INCOMPLETE, folder / INCOMPLETE)
+    finish_moves(partial, folder)
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether what is in a folder is of one run. Moves that a kill cut short are finished."""
+    """Return whether all files of a folder come from one run, after finishing moves that a kill
+    interrupted."""
     marker = folder / INCOMPLETE
-    # Not Path.exists, which raises for what can be no path; this may be a name on the hub.
+    # Not Path.exists, which raises for strings that cannot be paths; this may be a hub id.
     if not os.path.exists(marker):
         return True
     with suppress(OSError):
-        beside = folder.parent / marker.read_text(encoding="utf8")
-        if beside in partials(folder):
-            # Held while they go on in another process: then that is waited for.
-            with FileLock(beside / LOCK):
+        partial = folder.parent / marker.read_text(encoding="utf8")
+        if partial in partials(folder):
+            # Waits for another process that may be making the moves.
+            with FileLock(partial / LOCK):
                 if marker.exists():
-                    finish_moves(beside, folder)
-            shutil.rmtree(beside, ignore_errors=True)
+                    finish_moves(partial, folder)
+            shutil.rmtree(partial, ignore_errors=True)
     return not marker.exists()
 
 
 def check_whole(path: Path) -> None:
-    """Raise UserError where a folder, `path` or the one it is in, is of two runs."""
+    """Raise UserError if `path`, or the folder it is in, mixes the files of two runs."""
     for folder in (path, path.parent):
         if not is_whole(folder):
             raise UserError(
-                f"{folder} is incomplete: the command that wrote it was cut short; run it again."
+                f"{folder} is incomplete: the command that wrote it was interrupted; run it again."
             )
 
 
 @contextmanager
 def written_beside(folder: Path, owned: Collection[str] = ()) -> Iterator[Path]:
-    """Yield a new empty folder beside `folder`; at the end move what it holds into `folder`.
+    """Yield an empty sibling folder of `folder`; on exit, move its content into `folder`.
 
-    Entries of the same name are replaced, and those of the names in `owned` that are not there anew
-    are deleted; others are left alone. On any exception before the end nothing is moved and the new
-    folder is deleted; after a kill, by the next run. From the first to the last move `folder` is
-    marked, so that `check_whole` finishes the moves or refuses.
-    Raises UserError where `folder` cannot be one, and where a file would replace a folder other
-    than one of shards.
+    Entries with the same name are replaced. Those named in `owned` that were not written again are
+    deleted; all others are kept. If an exception is raised, nothing is moved and the sibling is
+    deleted; after a kill, the next run deletes it. While more than one entry is moved, `folder` is
+    marked as incomplete, so that `check_whole` finishes the moves or raises.
+    Raises UserError if `folder` cannot be a folder, or if a file would replace a folder that is not
+    a folder of shards.
     """
     check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     is_whole(folder)
     sweep(folder)
-    beside = new_partial(folder)
+    partial = new_partial(folder)
     try:
-        with FileLock(beside / LOCK), naming(folder):
-            yield beside
-            publish(beside, folder, owned)
+        with FileLock(partial / LOCK), naming(folder):
+            yield partial
+            publish(partial, folder, owned)
     finally:
-        if not ((beside / MOVES).exists() and (folder / INCOMPLETE).exists()):
-            shutil.rmtree(beside, ignore_errors=True)
+        if not ((partial / MOVES).exists() and (folder / INCOMPLETE).exists()):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal, read in blocks."""
+    """Return the SHA-256 of a file in hexadecimal; the file is read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The languages of spaCy, each with its own tokenizer; the same everywhere in the project."""
+"""Blank spaCy pipelines: one tokenizer per language, the same everywhere in the project."""
 
 import spacy
 from spacy.language import Language
@@ -7,10 +7,10 @@ from .errors import UserError, first_line
 
 
 def blank(language: str) -> Language:
-    """Return the blank pipeline of a language: its tokenizer is that of a trained pipeline.
+    """Return the blank pipeline of a language, with the tokenizer that trained pipelines get.
 
-    Raises UserError for a code that spaCy does not know, and where the tokenizer of the language
-    needs a package that is not installed (Japanese, Korean, Thai, Vietnamese).
+    Raises UserError for a language code unknown to spaCy, and if the language's tokenizer needs a
+    package that is not installed (Japanese, Korean, Thai, Vietnamese).
     """
     try:
         return spacy.blank(language)

@@ -1,4 +1,4 @@
-"""Raw text for tokenizers and masked-language models: plain files, and Transcriber's .trs (ESLO)."""
+"""Raw text to train tokenizers and masked language models: .txt, and .trs of Transcriber (ESLO)."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,32 +13,34 @@ from .rawfile import RawFile, plain_path
 
 TRANSCRIPT = ".trs"
 SUFFIXES = (".txt", TRANSCRIPT)
-# Of so many lines one is kept for measuring: the same for a tokenizer and for the pretraining.
+# One line out of this many is held out for evaluation, the same ones for tokenizer and pretraining.
 HELD_OUT = 20
 
 
 def files_of(source: Path) -> list[Path]:
-    """Return a file itself, or the text files of a folder and all below it, in order.
+    """Return `[source]` for a file, or the sorted text files of a folder and its subfolders.
 
-    Raises UserError where there is none, or where they are of an incomplete set.
+    Raises UserError if there are none, or if the folder is marked as incomplete.
     """
     check_whole(source)
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise UserError(f"{source}: no such file or folder; name the raw text.")
+        raise UserError(f"{source}: no such file or folder; give the path of the raw text.")
     paths = sorted(path for path in source.rglob("*") if path.is_file())
     found = [path for path in paths if plain_path(path).suffix.lower() in SUFFIXES]
     if not found:
-        raise UserError(f"{source}: no text in it; files are {', '.join(SUFFIXES)}, or those .gz.")
+        raise UserError(
+            f"{source}: no text files in this folder; expected {', '.join(SUFFIXES)}, also as .gz."
+        )
     return found
 
 
 def turns(file: RawFile) -> Iterator[str]:
-    """Yield the stretches of speech of a transcript: the text after <Sync>, <Who>, <Event>.
+    """Yield the segments of speech in a transcript: the text that follows <Sync>, <Who>, <Event>.
 
-    Transcriber writes ISO-8859-1 and names a document type, which is not followed.
-    Raises UserError where the XML is broken or declares entities.
+    Transcriber writes ISO-8859-1 and refers to an external DTD, which is not loaded.
+    Raises UserError for malformed XML and for entity declarations.
     """
     try:
         with file.open() as stream:
@@ -47,15 +49,19 @@ def turns(file: RawFile) -> Iterator[str]:
                 if speech:
                     yield speech
     except ParseError as error:
-        raise UserError(f"{file}:{error.position[0]}: broken XML; get the file again.") from error
+        raise UserError(
+            f"{file}:{error.position[0]}: malformed XML; get a fresh copy of the file."
+        ) from error
     except DefusedXmlException as error:
-        raise UserError(f"{file}: it declares entities, which transcripts have not.") from error
+        raise UserError(
+            f"{file}: declares XML entities, which transcripts do not use; remove them."
+        ) from error
 
 
 def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
-    """Yield the lines that hold text, white space as single spaces, of a file or a folder.
+    """Yield the non-empty lines of a file or folder, with whitespace collapsed to single spaces.
 
-    Raises UserError for what is no text.
+    Raises UserError for files that are not text.
     """
     for path in files_of(source):
         file = RawFile(path, encoding)
@@ -69,14 +75,14 @@ def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
 
 
 def split(lines: Iterable[str], held_out: bool) -> Iterator[str]:
-    """Yield the lines to learn from, or those that are kept for measuring: each twentieth."""
+    """Yield the lines to train on or, if `held_out`, every twentieth one, for evaluation."""
     return (line for n, line in enumerate(lines) if (n % HELD_OUT == HELD_OUT - 1) == held_out)
 
 
 def measure_lines(source: Path, encoding: str | None) -> tuple[int, str]:
-    """Return the number of lines of a text, and their sha256.
+    """Return the number of lines in a text, and their SHA-256.
 
-    Raises UserError where they are too few for some to be held out.
+    Raises UserError if there are too few to hold any out.
     """
     count, digest = 0, hashlib.sha256()
     for line in read_lines(source, encoding):
@@ -84,7 +90,7 @@ def measure_lines(source: Path, encoding: str | None) -> tuple[int, str]:
         digest.update(line.encode() + b"\n")
     if count < HELD_OUT:
         raise UserError(
-            f"{source}: {count} lines of text, and {HELD_OUT} are needed; of each {HELD_OUT} one is "
-            "held out. Give more text, or a sentence a line."
+            f"{source}: {count} lines of text, but at least {HELD_OUT} are needed, as one in "
+            f"{HELD_OUT} is held out; give more text, or one sentence per line."
         )
     return count, digest.hexdigest()

@@ -1,20 +1,18 @@
-"""Config files whose values can be given on the command line: --section.name value."""
+"""Config files whose values can be overridden on the command line: --section.name value."""
 
 import configparser
 import json
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from click import NoSuchOption
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
-from thinc.api import Config
+from thinc.api import Config, ConfigValidationError
 
 from .errors import UserError, first_line
-
-# For typer: options that are not a command's own are settings of its config.
-SETTINGS = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
 
 def as_json(text: str) -> str:
@@ -23,7 +21,7 @@ def as_json(text: str) -> str:
 
 
 def quoted(arguments: list[str], texts: Collection[str]) -> Iterator[str]:
-    """Yield the arguments of a command line, in which the values of some settings are JSON strings."""
+    """Yield the arguments of a command line, with the values of the settings in `texts` as JSON."""
     is_text = False
     for argument in arguments:
         name, equals, value = argument.partition("=")
@@ -37,10 +35,10 @@ def quoted(arguments: list[str], texts: Collection[str]) -> Iterator[str]:
 
 
 def parse_settings(arguments: list[str], texts: Collection[str] = ()) -> dict[str, Any]:
-    """Return the settings of a command line, --section.name value. Raises UserError.
+    """Return the settings given on a command line as --section.name value. Raises UserError.
 
-    A value is read as JSON, where it is some; but `texts` are settings that stay as they were typed:
-    a tag 1.10 is not 1.1.
+    Values that are valid JSON are parsed, except those of the settings in `texts`, which are kept as
+    typed: a tag 1.10 is not 1.1.
     """
     try:
         return parse_config_overrides(list(quoted(arguments, texts)))
@@ -50,36 +48,77 @@ def parse_settings(arguments: list[str], texts: Collection[str] = ()) -> dict[st
         ) from error
 
 
-def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], like: str) -> Config:
-    """Return a config as it is written. Raises UserError where it is none or lacks a section of
-    `needed`, and for a given value that it does not have or of another type.
+def read_config(path: Path, like: str) -> Config:
+    """Return a config file as it is written, its references unresolved.
 
-    `like` is a config of the project to compare with.
+    `like` is a config of the project that the error message refers to. Raises UserError for a file
+    that is missing or not a config.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such config file; the project's are in configs/.")
     try:
-        written = load_config(path)
+        return load_config(path)
     except (ValueError, configparser.Error) as error:
-        raise UserError(f"{path}: no config ({first_line(error)}); compare {like}.") from error
-    if not set(needed) <= set(written):
-        sections = " or no ".join(f"[{name}]" for name in needed)
-        raise UserError(f"{path}: no {sections} in it; compare {like}.")
-    for key, value in given.items():
+        raise UserError(
+            f"{path}: not a valid config ({config_problem(error)}); compare {like}."
+        ) from error
+
+
+def check_overrides(path: Path, config: Config, overrides: dict[str, Any], fallback: str) -> None:
+    """Raise UserError for an override that the config does not have or whose type differs.
+
+    path: what the error message calls the config. fallback: the section whose settings the message
+    lists if the override's own section does not exist.
+    """
+    for key, value in overrides.items():
         *sections, name = key.split(".")
-        place: Any = written
+        place: Any = config
         for section in sections:
             place = place.get(section, {}) if isinstance(place, dict) else {}
         if not isinstance(place, dict) or name not in place:
-            first = sections[0] if sections and sections[0] in written else needed[0]
+            shown = sections[0] if sections and sections[0] in config else fallback
             raise UserError(
-                f"--{key}: no such setting in {path}; those of [{first}] are "
-                f"{', '.join(written[first])}."
+                f"--{key}: no such setting in {path}; those of [{shown}] are "
+                f"{', '.join(config[shown])}."
             )
         default = place[name]
         kinds = {float: (int, float), int: (int,), bool: (bool,)}.get(type(default))
-        # A bool is an int in Python, and no number here.
+        # A bool is an int in Python, but not a number here.
         if kinds and (not isinstance(value, kinds) or isinstance(value, bool) != (bool in kinds)):
             kind = "true or false" if bool in kinds else "a number"
-            raise UserError(f"--{key} {value}: {kind} is expected, such as {default}.")
-    return written
+            raise UserError(f"--{key} {value}: expected {kind}, such as {default}.")
+
+
+def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], like: str) -> Config:
+    """Return a config as it is written, and check the overrides `given` against it.
+
+    Raises UserError as `read_config` and `check_overrides` do, and for a missing section of `needed`.
+    """
+    config = read_config(path, like)
+    if not set(needed) <= set(config):
+        sections = " or no ".join(f"[{name}]" for name in needed)
+        raise UserError(f"{path}: no {sections} in it; compare {like}.")
+    check_overrides(path, config, given, needed[0])
+    return config
+
+
+def config_problem(error: Exception) -> str:
+    """Return in one line what is wrong with a config."""
+    if not isinstance(error, ConfigValidationError):
+        return first_line(error)
+    problems = [f"{' -> '.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors or ()]
+    return "; ".join(problems) or error.desc or error.title
+
+
+@contextmanager
+def config_errors(path: Path) -> Iterator[None]:
+    """Turn spaCy's errors about a config, and its numbered ones ([E002] …), into one UserError."""
+    try:
+        yield
+    except ConfigValidationError as error:
+        raise UserError(f"{path}: {config_problem(error)}.") from error
+    except (ValueError, OSError, ImportError) as error:
+        # spaCy numbers its errors; any other is a bug in this project or an accident.
+        if not str(error).startswith("[E"):
+            raise
+        raise UserError(f"{path}: {first_line(error)}.") from error

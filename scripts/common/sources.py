@@ -1,4 +1,4 @@
-"""Where corpora and encoders come from, and under which licence: configs/sources.yml."""
+"""Sources and licences of corpora and encoders, read from configs/sources.yml."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,19 @@ SOURCES = Path(__file__).parent.parent.parent / "configs" / "sources.yml"
 
 
 def known(kind: str) -> dict[str, dict[str, Any]]:
-    """Return what is on record of all `corpora` or `encoders`, by their names."""
+    """Return the entries of all `corpora` or `encoders` in configs/sources.yml, by name."""
     return srsly.read_yaml(SOURCES)[kind]
 
 
 def source(kind: str, name: str) -> dict[str, str]:
-    """Return name, url and license of a corpus or an encoder, as spaCy's meta.json wants them."""
+    """Return a corpus or encoder as an entry of `sources` in spaCy's meta.json; its licence is
+    "unknown" if it is not in configs/sources.yml."""
     found = known(kind).get(name)
     if found is None:
         return {"name": name, "url": "", "license": "unknown", "author": ""}
     return {"name": found["title"], "url": found["url"], "license": found["license"], "author": ""}
+
+
+def origin_of(corpus: str, split: str) -> str:
+    """Return where a split of a corpus comes from, if that is on record."""
+    return known("corpora").get(corpus, {}).get("splits", {}).get(split, "")

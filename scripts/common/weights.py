@@ -1,4 +1,4 @@
-"""The weights of a pipeline: how many there are, and a hash that tells them from others."""
+"""A pipeline's weights: their number, and a hash that identifies them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from thinc.util import to_numpy
 
 
 def nodes(nlp: Language) -> Iterator[tuple[str, Model]]:
-    """Yield the nodes of thinc's models with the names of their components."""
+    """Yield the nodes of thinc models, each with the name of its component."""
     for name, pipe in nlp.pipeline:
         model = getattr(pipe, "model", None)
         if isinstance(model, Model):
@@ -20,8 +20,8 @@ def nodes(nlp: Language) -> Iterator[tuple[str, Model]]:
 
 
 def modules(nlp: Language) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Yield torch's models with the names of their components: thinc wraps them in shims, a
-    ready-made head has its own."""
+    """Yield torch modules, each with the name of its component: thinc wraps them in shims, a
+    ready-made head is one."""
     for name, pipe in nlp.pipeline:
         if isinstance(getattr(pipe, "model", None), torch.nn.Module):
             yield name, pipe.model
@@ -32,7 +32,7 @@ def modules(nlp: Language) -> Iterator[tuple[str, torch.nn.Module]]:
 
 
 def parameters(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
-    """Yield thinc's parameters with their names; a layer that is not initialised has none."""
+    """Yield thinc's parameters with their names; an uninitialised layer has none."""
     for name, node in nodes(nlp):
         for param in node.param_names:
             if node.has_param(param):
@@ -40,14 +40,14 @@ def parameters(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
 
 
 def count_parameters(nlp: Language) -> int:
-    """Return the number of trained weights, static vectors excepted."""
+    """Return the number of trained weights, without static vectors."""
     return sum(array.size for _, array in parameters(nlp)) + sum(
         weights.numel() for _, module in modules(nlp) for weights in module.parameters()
     )
 
 
 def tensors(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
-    """Yield all numbers of a pipeline, in an order that depends on nothing but its making."""
+    """Yield all of a pipeline's arrays with their names, in a fixed order."""
     yield "vectors", to_numpy(nlp.vocab.vectors.data)
     yield from parameters(nlp)
     for name, module in modules(nlp):
@@ -58,10 +58,10 @@ def tensors(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
 
 
 def weights_hash(nlp: Language) -> str:
-    """Return a sha256 of the weights and the labels of a pipeline, in hexadecimal.
+    """Return a sha256 of a pipeline's weights and labels, in hexadecimal.
 
-    It is that of the folder that was trained and of the wheel made from it: no path, no name and
-    no version is in it.
+    It is the same for the trained folder and a wheel made from it: paths, names and versions do not
+    enter it.
     """
     digest = hashlib.sha256()
     for name, array in tensors(nlp):

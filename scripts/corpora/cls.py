@@ -1,5 +1,7 @@
-"""Webis-CLS-10's reviews in XML, as FLUE's CLS task uses them (Prettenhofer and Stein 2010;
-Le et al. 2020): rating over 3 is positive, `<text>` alone is the text. Also FLUE's own TSV.
+"""Webis-CLS-10 reviews (XML) as used by FLUE's CLS task, and FLUE's own TSV.
+
+A rating above 3 is positive, and only `<text>` is used (Prettenhofer and Stein 2010; Le et al.
+2020).
 """
 
 import html
@@ -12,35 +14,35 @@ from xml.etree.ElementTree import ParseError, TreeBuilder
 from defusedxml import DefusedXmlException, ElementTree
 
 from ..common.errors import UserError, sift
-from ..common.rawfile import RawFile, plain_path, split_of, two_of_one
+from ..common.rawfile import RawFile, duplicate_split, plain_path, split_of
 from .examples import Format, LabelledText, Log, Notes
 from .options import Options
 from .tabular import delimited
 
 LABELS = ("negative", "positive")
-# Control characters that are Windows-1252 letters read as ISO-8859-1: 0x9c is œ, 0x85 is ….
+# Control characters that result from decoding Windows-1252 as ISO-8859-1: 0x9c is œ, 0x85 is ….
 C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 SUFFIXES = (".review", ".tsv")
 LANGUAGES = ("de", "en", "fr", "jp")
 
 
 def clean(text: str) -> str:
-    """Return a review as FLUE cleans it: entities that were escaped twice, C1 letters, NFC,
-    line ends and runs of white space as one space."""
+    """Clean a review as FLUE does: unescape HTML entities, restore C1 letters, normalise to NFC and
+    collapse whitespace."""
     text = html.unescape(text).translate(C1)
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
-    """Yield the reviews of an XML file. Streams: one item in memory.
+    """Yield the reviews of an XML file, holding one item in memory at a time.
 
-    Raises UserError where the XML is broken or has a document type: entities are not followed.
+    Raises UserError for malformed XML, and for a DTD: entities are not expanded.
     """
     file.unit = "item"
     number = 0
     try:
         with file.open() as stream:
-            # Takes what the archive has, and refuses bombs and external entities.
+            # Accepts the XML of the archive, and refuses entity bombs and external entities.
             parser = ElementTree.DefusedXMLParser(
                 target=TreeBuilder(), encoding=file.encoding, forbid_dtd=True
             )
@@ -50,47 +52,49 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
                 if event == "start" or item.tag != "item":
                     continue
                 number += 1
-                place = file.place(number)
+                location = file.location(number)
                 rating = item.findtext("rating", "").strip()
                 text = clean(item.findtext("text") or "")
                 category = item.findtext("category") or file.path.parent.name
                 root.clear()
                 if not rating.replace(".", "", 1).isdecimal():
-                    log.skip("without rating", place)
+                    log.skip("without rating", location)
                 elif float(rating) == 3:
-                    log.skip("rating 3, neither positive nor negative", place)
+                    log.skip("rating 3, neither positive nor negative", location)
                 elif not text:
-                    log.skip("empty text", place)
+                    log.skip("empty text", location)
                 else:
                     label = LABELS[float(rating) > 3]
                     yield LabelledText(text, label, f"{category}/{label}", number)
     except ParseError as error:
         line, column = error.position
         raise UserError(
-            f"{file}:{line}: broken XML at column {column} ({str(error).split(':')[0]}); get the "
-            "file again."
+            f"{file}:{line}: malformed XML at column {column} ({str(error).split(':')[0]}); get a "
+            "fresh copy of the file."
         ) from error
     except DefusedXmlException as error:
         raise UserError(
-            f"{file}: it declares a document type or entities, which reviews have not and which "
-            "can do harm; take the declaration away."
+            f"{file}: declares a DTD or entities, which reviews do not need and which can be "
+            "harmful; remove the declaration."
         ) from error
     except (LookupError, ValueError) as error:
         sift(str(file), error)
         declared = re.search(rb"encoding\s*=\s*[\"']([\w.-]+)", file.head())
         name = declared[1].decode() if declared else "none"
         raise UserError(
-            f"{file}:1: the XML declares the encoding {name}, which cannot be read ({error}); "
+            f"{file}:1: the declared XML encoding, {name}, is not supported ({error}); "
             "convert the file to UTF-8."
         ) from error
     except StopIteration as error:
-        raise UserError(f"{file}: no XML element in it.") from error
+        raise UserError(
+            f"{file}: no XML element found; give a .review file of Webis-CLS-10."
+        ) from error
     if not number:
-        raise UserError(f"{file}: no <item> in it; is this a .review file of Webis-CLS-10?")
+        raise UserError(f"{file}: no <item> found; give a .review file of Webis-CLS-10.")
 
 
 def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
-    """Yield the reviews of FLUE's TSV: `Text` and `Label`, quoted, 0 or 1."""
+    """Yield the reviews of FLUE's TSV, with quoting: columns `Text` and `Label` (0 or 1)."""
     rows = delimited(
         file,
         "\t",
@@ -100,44 +104,47 @@ def flue_rows(file: RawFile, options: Options, log: Log) -> Iterator[LabelledTex
         quoting=options.quoting,
     )
     for number, row in rows:
-        place = file.place(number)
+        location = file.location(number)
         label, text = row["label"].strip(), clean(row["text"])
         if label not in ("0", "1"):
-            raise UserError(f"{place}: label {label[:20]!r}; expected 0 or 1.")
+            raise UserError(f"{location}: invalid label {label[:20]!r}; use 0 or 1.")
         if not text:
-            log.skip("empty text", place)
+            log.skip("empty text", location)
         else:
             label = LABELS[int(label)]
             yield LabelledText(text, label, f"{file.path.parent.name}/{label}", number)
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
-    """Yield the reviews of a file, with category and label as stratum."""
+    """Yield the reviews of a file; their stratum is category/label."""
     tabular = plain_path(file.path).suffix.lower() == ".tsv"
     return flue_rows(file, options, log) if tabular else reviews(file, log)
 
 
 def is_reviews(path: PurePath) -> bool:
-    """Tell whether a file's name is that of reviews, as they are or compressed."""
+    """Return whether a file name is that of reviews, compressed or not."""
     return plain_path(path).suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def wanted(name: str, language: str) -> bool:
-    """Tell whether a member of the archive is a review file of the language."""
+    """Return whether an archive member is a review file of the language."""
     path = PurePosixPath(name)
     return is_reviews(path) and language in path.parts
 
 
 def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
-    """Return the files of each split, of all categories of the language's folder, or of one.
+    """Return the files of each split, for all categories of a language or for --category.
 
-    The archive has a folder a language (de, en, fr, jp); without one of the language's name all
-    below `folder` is read.
+    The archive has one folder per language (de, en, fr, jp). If no folder is named after a
+    language, everything below `folder` is read. Raises UserError if there are reviews in other
+    languages only, or none of the category.
     """
     folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
-    others = sorted({path.name for path in folders} & set(LANGUAGES))
-    if others and language not in others:
-        raise UserError(f"{folder}: no reviews in {language!r}; there are {', '.join(others)}.")
+    available = sorted({path.name for path in folders} & set(LANGUAGES))
+    if available and language not in available:
+        raise UserError(
+            f"{folder}: no reviews for --lang {language}; use one of {', '.join(available)}."
+        )
     folder = next((path for path in folders if path.name == language), folder)
     paths = [path for path in sorted(folder.rglob("*.*")) if is_reviews(path) and path.is_file()]
     if options.category:
@@ -145,16 +152,16 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
         paths = [path for path in paths if path.parent.name == options.category]
         if not paths:
             raise UserError(
-                f"{folder}: no category {options.category!r}; there are {', '.join(categories)}."
+                f"{folder}: no category {options.category!r}; use one of {', '.join(categories)}."
             )
-    # One a category of each.
+    # One file per split and category.
     found: dict[tuple[str, Path], Path] = {}
     for path in paths:
         split = split_of(path)
         if split is None:
             ignored.add("file without labels", str(path))
         elif (split, path.parent) in found:
-            raise two_of_one(split, found[split, path.parent], path)
+            raise duplicate_split(split, found[split, path.parent], path)
         else:
             found[split, path.parent] = path
     files: dict[str, list[Path]] = {}
@@ -164,7 +171,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
 
 
 FORMAT = Format(
-    "Webis-CLS-10 reviews: the .tar.gz as published, its folder, or FLUE's own TSV",
+    "Webis-CLS-10 reviews: the published .tar.gz, its folder, or FLUE's TSV",
     read,
     options=("encoding", "columns", "quoting", "category"),
     labels=LABELS,

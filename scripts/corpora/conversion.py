@@ -1,4 +1,4 @@
-"""One conversion: the files of a corpus to DocBin and a report that accounts for all of it."""
+"""Conversion of a corpus to DocBin, with a report that accounts for every example."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,55 +13,60 @@ from ..common.files import sha256, written_beside
 from ..common.rawfile import RawFile, is_archive
 from . import FORMATS
 from .blank import BlankPipeline
-from .duplicates import SeenTexts, keys
+from .duplicates import TextIndex, hash_example
 from .examples import SPLITS, Example, LabelledText, Log, Notes, TaggedSentence
+from .existing_splits import ExistingSplits, find_existing_splits
+from .groups import Rows
 from .inputs import Source, check_options, sources_of
-from .kept import Kept, kept_beside
 from .options import Options, Plan
 from .plan import check_plan, ratios_of
-from .splits import PLACES, Carving, carve, sizes_of
-from .units import Rows
+from .splits import TARGETS, Carving, carve, sizes_of
 from .writer import EMPTY, SplitWriter
 
-# More are no labels but an id or the text itself.
+# With more distinct values, the column is likely to hold ids or texts.
 MAX_LABELS = 1000
 DUPLICATE = "duplicate in its split, dropped"
-LEAK = "text of a later split, dropped"
+LEAK = "text also in a later split, dropped"
 LEFT_OUT = "left out by --train-size"
 EMPTY_TOKEN = f"empty token, written as {EMPTY}"
 
 
-def bar(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
-    """Pass examples on, with a progress bar over the bytes of their file."""
+def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
+    """Yield the examples of a file, with a progress bar over its bytes."""
     with tqdm(
         total=file.size,
         desc=f"{verb} {Path(file.name).name}",
         unit="B",
         unit_scale=True,
-    ) as b:
+    ) as bar:
         for number, example in enumerate(examples):
             if number % 1000 == 0:
-                b.update(file.position() - b.n)
+                bar.update(file.position() - bar.n)
             yield example
-        b.update(file.size - b.n)
+        bar.update(file.size - bar.n)
 
 
 class Conversion:
-    """Reads a corpus once to count where that is needed (splits to carve, labels to find out,
-    leaks to drop), and once to write."""
+    """Converts a corpus in one pass, after a counting pass if splits are carved or labels depend on
+    the data, and another one if leaks are dropped."""
 
     def __init__(
-        self, name: str, sources: list[Source], options: Options, plan: Plan, kept: Kept
+        self,
+        name: str,
+        sources: list[Source],
+        options: Options,
+        plan: Plan,
+        existing: ExistingSplits,
     ) -> None:
         self.name = name
         self.format = format = FORMATS[name]
         self.sources = sources
         self.options = options
         self.plan = plan
-        self.kept = kept
+        self.existing = existing
         self.labels = format.labels or ()
         self.kind: type[Example] | None = LabelledText if format.labels else TaggedSentence
-        self.ratios = ratios_of(plan, format, sources, kept)
+        self.ratios = ratios_of(plan, format, sources, existing)
         self.carving: Carving | None = None
 
     @property
@@ -69,14 +74,15 @@ class Conversion:
         return any(self.ratios.values()) or self.plan.train_size is not None
 
     def prepare(self) -> None:
-        """Decide what of train goes where, and find the labels where only the data tell: for these
-        all is read once. Raises UserError for labels that do not go with the splits that stay."""
+        """Carve splits from train, and collect the labels if they depend on the data; both need a
+        counting pass. Raises UserError for labels incompatible with the existing splits."""
         if self.carves or self.format.labels is None:
             self.count()
         if self.kind is not None:
-            self.labels = self.kept.check(self.plan.split, self.labels)
+            self.labels = self.existing.check_labels(self.plan.split, self.labels)
 
     def count(self) -> None:
+        """Read the corpus once to count labels and to collect what carving needs."""
         plan = self.plan
         labels: Counter = Counter()
         kinds: Counter = Counter()
@@ -85,19 +91,22 @@ class Conversion:
             if split != "train" and self.format.labels is not None:
                 continue
             start = len(rows)
-            for example in bar(file, self.format.read(file, self.options, Log()), "count"):
+            for example in show_progress(
+                file, self.format.read(file, self.options, Log()), "count"
+            ):
                 kinds[type(example)] += 1
                 if isinstance(example, LabelledText) and self.format.labels is None:
-                    labels.update(example.own_labels)
+                    labels.update(example.all_labels)
                     if len(labels) > MAX_LABELS:
                         raise UserError(
-                            f"{file.place(example.number)}: over {MAX_LABELS:,} different labels, "
-                            f"such as {example.label[:40]!r}; is this the label column?"
+                            f"{file.location(example.number)}: over {MAX_LABELS:,} distinct "
+                            f"labels, such as {example.label[:40]!r}; check that this is the label "
+                            "column."
                         )
                 if len(kinds) == 2:
                     raise UserError(
-                        f"{file.place(example.number)}: labels and entities in one corpus; "
-                        "convert them one by one."
+                        f"{file.location(example.number)}: labels and entities in one corpus; "
+                        "convert them separately."
                     )
                 if split == "train" and self.carves:
                     rows.add(file.name, example)
@@ -107,66 +116,68 @@ class Conversion:
             self.kind = next(iter(kinds), None)
         if rows:
             where = self.sources[0].file
-            asked = {"dev": plan.dev_ratio, "test": plan.test_ratio}
-            sizes = sizes_of(len(rows), self.ratios, {s for s in asked if asked[s]}, where)
+            given = {"dev": plan.dev_ratio, "test": plan.test_ratio}
+            sizes = sizes_of(len(rows), self.ratios, {s for s in given if given[s]}, where)
             self.carving = carve(rows, sizes, plan.train_size, plan.seed, where)
 
-    def assigned(self, logs: dict[str, Log], verb: str) -> Iterator[tuple[Source, Example, str]]:
-        """Yield each example with its file and the split that it goes to, "" for none."""
-        places = iter(memoryview(self.carving.places) if self.carving else ())
+    def read_assigned(
+        self, logs: dict[str, Log], verb: str
+    ) -> Iterator[tuple[Source, Example, str]]:
+        """Yield each example with its file and the split it is assigned to, "" if left out."""
+        targets = iter(memoryview(self.carving.assigned) if self.carving else ())
         for source in self.sources:
             split, file, _ = source
             log = logs.setdefault(file.name, Log(self.plan.strict))
-            for example in bar(file, self.format.read(file, self.options, log), verb):
+            for example in show_progress(file, self.format.read(file, self.options, log), verb):
                 carved = self.carving is not None and split == "train"
-                yield source, example, PLACES[next(places)] if carved else split
+                yield source, example, TARGETS[next(targets)] if carved else split
 
     def write(self, folder: Path, pipeline: BlankPipeline) -> dict[str, object]:
-        """Write the splits into `folder`; return what the report says of files and splits."""
+        """Write the splits into `folder`; return the report on files and splits."""
         plan = self.plan
-        seen = SeenTexts(SPLITS)
-        for split in self.kept.splits if self.kind else ():
-            for example in self.kept.examples(split, self.kind):
-                text, annotation = keys(example)
-                seen.add(split, text, annotation)
+        index = TextIndex(SPLITS)
+        for split in self.existing.splits if self.kind else ():
+            for example in self.existing.examples(split, self.kind):
+                text, annotation = hash_example(example)
+                index.add(split, text, annotation)
                 if plan.drop_leaks:
-                    seen.hold(split, text)
+                    index.protect(split, text)
         if plan.drop_leaks:
-            for _, example, split in self.assigned({}, "look for leaks in"):
+            for _, example, split in self.read_assigned({}, "find leaks in"):
                 if split in ("dev", "test"):
-                    seen.hold(split, keys(example)[0])
+                    index.protect(split, hash_example(example)[0])
         logs: dict[str, Log] = {}
         written: dict[str, Counter] = {source.file.name: Counter() for source in self.sources}
         writers: dict[str, SplitWriter] = {}
-        for (_, file, within), example, split in self.assigned(logs, "write"):
-            log, place = logs[file.name], file.place(example.number)
-            text, annotation = keys(example)
+        for (_, file, relative), example, split in self.read_assigned(logs, "write"):
+            log, location = logs[file.name], file.location(example.number)
+            text, annotation = hash_example(example)
             if not split:
-                log.skip(LEFT_OUT, place)
-            elif plan.drop_leaks and seen.leaks(split, text):
-                log.skip(LEAK, place)
-            elif plan.drop_duplicates and not seen.first(split, text):
-                log.skip(DUPLICATE, place)
+                log.skip(LEFT_OUT, location)
+            elif plan.drop_leaks and index.is_leak(split, text):
+                log.skip(LEAK, location)
+            elif plan.drop_duplicates and not index.is_first(split, text):
+                log.skip(DUPLICATE, location)
             else:
                 if split not in writers:
                     writers[split] = SplitWriter(folder, split, pipeline, self.labels)
-                for _ in range(writers[split].add(example, place, within)):
-                    log.repair(EMPTY_TOKEN, place)
-                seen.add(split, text, annotation)
+                for _ in range(writers[split].add(example, location, relative)):
+                    log.repair(EMPTY_TOKEN, location)
+                index.add(split, text, annotation)
                 written[file.name][split] += 1
-        self.check(writers, logs)
+        self.check_usable(writers, logs)
         for writer in writers.values():
             writer.close()
-        return self.report(writers, logs, written, seen)
+        return self.report(writers, logs, written, index)
 
     def report(
         self,
         writers: dict[str, SplitWriter],
         logs: dict[str, Log],
         written: dict[str, Counter],
-        seen: SeenTexts,
+        index: TextIndex,
     ) -> dict[str, object]:
-        """Return what is to say of all splits: those written now, and those that stay."""
+        """Return the report on all files and splits, new and existing."""
         read = {}
         for split, file, _ in self.sources:
             log, counts = logs[file.name], written[file.name]
@@ -182,66 +193,67 @@ class Conversion:
                 "options": {k: v for k, v in self.options._asdict().items() if v is not None},
                 "sha256": sha256(file.path),
             }
-        asked = self.carving.asked if self.carving else {}
-        splits = dict(self.kept.splits)
+        requested = self.carving.requested if self.carving else {}
+        splits = dict(self.existing.splits)
         for name, writer in writers.items():
-            # A split that was carved goes when the train split that it is of is replaced.
-            splits[name] = {"from": "train" if name in asked else name, **writer.report()}
+            # A carved split is replaced together with the train split that it came from.
+            splits[name] = {"from": "train" if name in requested else name, **writer.report()}
         splits = {name: splits[name] for name in SPLITS if name in splits}
-        again, shared, several = seen.report(list(splits))
+        duplicates, shared, different = index.report(list(splits))
         return {
-            "read": self.kept.reads(read),
-            "splits": {name: {**splits[name], "duplicates": again[name]} for name in splits},
+            "read": self.existing.merge_read(read),
+            "splits": {name: {**splits[name], "duplicates": duplicates[name]} for name in splits},
             "shared": shared,
-            "texts annotated in several ways": several,
+            "texts annotated in several ways": different,
             **self.carved(),
         }
 
     def carved(self) -> dict[str, object]:
-        """Return what the report says of the carving: that of the train split, also where it
-        stays."""
-        if "train" in self.kept.splits:
-            return {key: self.kept.report[key] for key in ("seed", "carved")}
+        """Return the report on the carving, which may be that of an existing train split."""
+        if "train" in self.existing.splits:
+            return {key: self.existing.report[key] for key in ("seed", "carved")}
         carving = self.carving
         return {
             "seed": self.plan.seed,
             "carved": {
                 **self.ratios,
                 "train_size": self.plan.train_size,
-                "by": carving.unit if carving else None,
-                "asked": carving.asked if carving else {},
+                "by": carving.by if carving else None,
+                "asked": carving.requested if carving else {},
                 "came out": carving.sizes if carving else {},
-                "texts in several splits": carving.torn if carving else 0,
+                "texts in several splits": carving.leaked if carving else 0,
             },
         }
 
-    def check(self, writers: dict[str, SplitWriter], logs: dict[str, Log]) -> None:
-        """Raise UserError for a corpus that nothing can be learnt from."""
+    def check_usable(self, writers: dict[str, SplitWriter], logs: dict[str, Log]) -> None:
+        """Raise UserError for a corpus that cannot be used for training."""
         where = self.sources[0].file
-        # Of train, if there is one: that is what is learnt from.
-        some = [writers["train"]] if "train" in writers else list(writers.values())
-        counts: Counter = sum((writer.counts for writer in some), Counter())
+        # Only train matters, if there is one.
+        relevant = [writers["train"]] if "train" in writers else list(writers.values())
+        counts: Counter = sum((writer.counts for writer in relevant), Counter())
         skipped = sum((log.skipped.counts for log in logs.values()), Counter())
         why = "; ".join(f"{n:,} {kind}" for kind, n in skipped.items()) or "the file is empty"
         if not writers:
-            raise UserError(f"{where}: no example in it ({why}); is this the right format?")
+            raise UserError(f"{where}: no examples found ({why}); check the format.")
         if "train" in {source.split for source in self.sources} - set(writers):
-            raise UserError(f"{where}: nothing is left to train on ({why}).")
+            raise UserError(
+                f"{where}: no examples left for train ({why}); check the files and options."
+            )
         if not self.labels and not counts:
             raise UserError(
-                f"{where}: no entity in it, every tag is O; is this the right column or file?"
+                f"{where}: no entities found, every tag is O; check the tag column and the file."
             )
-        # Beside a train split that stays, a test split may well have one label.
-        if self.labels and len(counts) < 2 and "train" not in self.kept.splits:
+        # A test split added to an existing train split may have only one label.
+        if self.labels and len(counts) < 2 and "train" not in self.existing.splits:
             raise UserError(
-                f"{where}: all texts have the one label {next(iter(counts))!r}; a classifier needs "
-                "two. Is this the right column or file?"
+                f"{where}: all texts have the same label, {next(iter(counts))!r}, but a classifier "
+                "needs two; check the label column and the file."
             )
         counts = sum((writer.counts for writer in writers.values()), Counter())
         if len(counts) > MAX_LABELS:
             raise UserError(
-                f"{where}: {len(counts):,} different labels, such as {next(iter(counts))[:40]!r}; "
-                "is this the right column?"
+                f"{where}: {len(counts):,} distinct labels, such as {next(iter(counts))[:40]!r}; "
+                "check that this is the right column."
             )
 
 
@@ -253,17 +265,16 @@ def convert(
     plan: Plan = Plan(),
     options: Options = Options(),
 ) -> dict[str, object]:
-    """Write {train,dev,test}.spacy as present and report.json into `output`; return the report.
-    `name` is that of a format.
+    """Convert a corpus in the format `name`: write {train,dev,test}.spacy, as far as available, and
+    report.json into `output`. Returns the report.
 
-    A folder or an archive is the whole corpus: its files tell their splits by their names, and
-    splits that it does not have are removed from `output`. A file becomes `plan.split`, and the
-    other splits in `output` stay, unless they were carved from the train split that it replaces.
-    Dev and test splits that there are not are carved from train, stratified by label. Nothing is
-    written unless all is read.
+    A folder or archive is a complete corpus: splits are identified by file name, and those that it
+    lacks are removed from `output`. A single file becomes `plan.split`, and the other splits in
+    `output` are kept, except those carved from a train split that it replaces. Missing dev and test
+    splits are carved from train, stratified by label. Nothing is written until everything has been
+    read.
 
-    Raises UserError for input that cannot be read as this format, or that does not go with the
-    splits that stay.
+    Raises UserError for input that is not in this format, or not compatible with existing splits.
     """
     format = FORMATS[name]
     check_options(name, format, options)
@@ -271,16 +282,16 @@ def convert(
     with ExitStack() as stack:
         sources = sources_of(format, source, language, plan.split, options, ignored, stack)
         check_plan(plan, sources)
-        alone = source.is_file() and not is_archive(source)
-        kept = kept_beside(output, plan.split if alone else None, language)
-        conversion = Conversion(name, sources, options, plan, kept)
+        single = source.is_file() and not is_archive(source)
+        existing = find_existing_splits(output, plan.split if single else None, language)
+        conversion = Conversion(name, sources, options, plan, existing)
         pipeline = BlankPipeline(language)
         conversion.prepare()
-        # Splits that an earlier conversion left and this one has not are no part of the corpus.
-        owned = {f"{split}.spacy" for split in SPLITS if split not in kept.splits}
+        # Splits of an earlier conversion that are not part of this corpus are deleted.
+        owned = {f"{split}.spacy" for split in SPLITS if split not in existing.splits}
         folder = stack.enter_context(written_beside(output, owned))
         report = {"language": language, **conversion.write(folder, pipeline)}
-        report["ignored"] = {**kept.report.get("ignored", {}), **ignored.to_json()}
+        report["ignored"] = {**existing.report.get("ignored", {}), **ignored.to_json()}
         stale = [s for s in SPLITS if s not in report["splits"]]
         report["removed"] = [s for s in stale if (output / f"{s}.spacy").exists()]
         srsly.write_json(folder / "report.json", report)

@@ -1,15 +1,15 @@
-"""Tokens back to text, as a reader of the language would write it."""
+"""Detokenization: joining tokens to text with the spacing conventions of the language."""
 
 import re
 from collections.abc import Sequence
 
-# Languages that write no spaces between words.
+# Languages written without spaces between words.
 UNSPACED = frozenset(["ja", "th", "zh"])
 LATIN = re.compile(r"[!-~À-ɏ]")
 APOSTROPHES = frozenset("'’")
 CLOSING = frozenset([",", ".", "…", "...", ")", "]", "}", "’’", "''", "”"])
 OPENING = frozenset(["(", "[", "{", "``", "“", "#", "$", "£", "¿", "¡"])
-# French writes a (narrow) space before the high punctuation and inside the guillemets.
+# French puts a (narrow) space before high punctuation and inside guillemets.
 CLOSING_EN = CLOSING | frozenset([":", ";", "!", "?", "%", "»"])
 OPENING_EN = OPENING | {"«"}
 ENGLISH_CLITIC = re.compile(r"(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
@@ -18,7 +18,7 @@ FRENCH_CLITIC = re.compile(
     re.IGNORECASE,
 )
 FRENCH_ELISION = re.compile(r".*[a-zà-ÿ]['’]$", re.IGNORECASE)
-# O ' Neill, Tom Clancy ' s: an apostrophe that stands alone inside a name.
+# O ' Neill, Tom Clancy ' s: a separate apostrophe within a word.
 BEFORE_INNER = re.compile(r"^(?:[DLOMN]|Mc|Ma?c)$")
 AFTER_INNER = re.compile(r"^(?:s|n|t|re|ve|ll|d|m)$")
 
@@ -27,12 +27,13 @@ LEFT, RIGHT, QUOTE, APOSTROPHE = 1, 2, 4, 8
 
 
 class Attachments(dict):
-    """What the words of a language are attached to: LEFT, RIGHT, or what only the sentence tells.
+    """Maps each word to the sides on which it is written without a space: LEFT, RIGHT, or QUOTE and
+    APOSTROPHE, which depend on the sentence.
 
-    Asked for each word of a corpus, and most often answered from memory.
+    A cache, as it is used for every word of a corpus.
     """
 
-    MOST = 100_000
+    MAX_SIZE = 100_000
 
     def __init__(self, french: bool) -> None:
         self.closing, self.opening = (CLOSING, OPENING) if french else (CLOSING_EN, OPENING_EN)
@@ -40,7 +41,7 @@ class Attachments(dict):
         self.elision = FRENCH_ELISION if french else None
 
     def __missing__(self, word: str) -> int:
-        if len(self) == self.MOST:
+        if len(self) == self.MAX_SIZE:
             self.clear()
         left = word in self.closing or self.clitic.match(word)
         right = word in self.opening or (self.elision and self.elision.match(word))
@@ -53,26 +54,26 @@ FRENCH, OTHER = Attachments(french=True), Attachments(french=False)
 
 
 def inner_apostrophe(words: Sequence[str], index: int) -> bool:
-    """Tell whether words[index], an apostrophe, stands between two halves of a word."""
+    """Return whether the apostrophe words[index] is between two parts of one word."""
     if not 0 < index < len(words) - 1:
         return False
     before, after = words[index - 1], words[index + 1]
     return bool(BEFORE_INNER.match(before) or AFTER_INNER.match(after))
 
 
-def spaces(words: Sequence[str], language: str) -> list[bool]:
-    """Return for each word whether a space follows it, as `spacy.tokens.Doc` takes it.
+def infer_spaces(words: Sequence[str], language: str) -> list[bool]:
+    """Return, for each word, whether a space follows it: the `spaces` of `spacy.tokens.Doc`.
 
-    French: elisions (l', qu'), inverted pronouns (-t-il) and low punctuation are attached, a
-    space stays before : ; ! ? » and %. Chinese, Japanese and Thai: no spaces but between two words
-    in Latin letters. Other languages: English clitics (n't, 's) and all closing punctuation are
-    attached. Straight double quotes open and close in turn.
+    French: elisions (l', qu'), inverted pronouns (-t-il) and low punctuation are attached; the
+    space before : ; ! ? » and % is kept. Chinese, Japanese and Thai: spaces only between two words
+    in Latin script. Other languages: English clitics (n't, 's) and all closing punctuation are
+    attached. Straight double quotes alternately open and close.
     """
     if language in UNSPACED:
         latin = [bool(LATIN.match(word[-1:]) and LATIN.match(word[:1])) for word in words]
         return [here and after for here, after in zip(latin, [*latin[1:], False])]
     attachments = FRENCH if language == "fr" else OTHER
-    followed = [True] * len(words)
+    spaces = [True] * len(words)
     quote_is_open = False
     for index, sides in enumerate([attachments[word] for word in words]):
         if not sides:
@@ -83,9 +84,9 @@ def spaces(words: Sequence[str], language: str) -> list[bool]:
         elif sides == APOSTROPHE:
             sides = LEFT | RIGHT if inner_apostrophe(words, index) else 0
         if sides & LEFT and index:
-            followed[index - 1] = False
+            spaces[index - 1] = False
         if sides & RIGHT:
-            followed[index] = False
-    if followed:
-        followed[-1] = False
-    return followed
+            spaces[index] = False
+    if spaces:
+        spaces[-1] = False
+    return spaces

@@ -1,6 +1,6 @@
-"""Converted corpora read back: .spacy files, and folders of shards."""
+"""Read and write DocBins: .spacy files, and folders of shards."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import srsly
@@ -11,12 +11,14 @@ from spacy.vocab import Vocab
 from ..common.errors import UserError
 from ..common.files import check_whole
 from .examples import Example, LabelledText, SpannedText, TaggedSentence
+from .writer import PACKER, SHARD_TOKENS
 
 
-def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def read_docs(path: Path, vocab: Vocab, remedy: str = "convert the corpus again") -> Iterator[Doc]:
     """Yield the annotated documents of a .spacy file, or of a folder of shards.
 
-    Raises UserError where there is none, or where a file is damaged or of an incomplete set.
+    remedy: what the user should do if a file is damaged or empty.
+    Raises UserError if it is missing, damaged, empty, or part of an incomplete set.
     """
     check_whole(path)
     if not path.exists():
@@ -26,20 +28,38 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         try:
             docbin = DocBin().from_disk(shard)
         except ValueError as error:
-            raise UserError(
-                f"{shard}: no .spacy file, or one that is damaged; convert the corpus again."
-            ) from error
-        # As get_docs does, but for what is registered with msgpack: to look that up takes 0.3 ms.
-        origins, docbin.user_data = docbin.user_data, []
-        for doc, origin in zip(docbin.get_docs(vocab), origins):
-            if origin is not None:
-                doc.user_data.update(
-                    srsly.msgpack.unpackb(origin, raw=False, object_pairs_hook=dict)
-                )
+            raise UserError(f"{shard}: damaged, or not a .spacy file; {remedy}.") from error
+        # As get_docs does, but without msgpack's registered types: looking those up takes 0.3 ms.
+        packed, docbin.user_data = docbin.user_data, []
+        for doc, data in zip(docbin.get_docs(vocab), packed):
+            if data is not None:
+                doc.user_data.update(srsly.msgpack.unpackb(data, raw=False, object_pairs_hook=dict))
             empty = False
             yield doc
     if empty:
-        raise UserError(f"{path} holds no example; convert the corpus again.")
+        raise UserError(f"{path} holds no examples; {remedy}.")
+
+
+def write_docs(docs: Iterable[tuple[Doc, dict]], path: Path) -> None:
+    """Write documents with all their annotation, each with its user data: plain values by name.
+
+    `path` ends in .spacy: a file, or a folder of shards if one file would grow too large.
+    """
+    shards = [DocBin()]
+    tokens = 0
+    for doc, data in docs:
+        if tokens >= SHARD_TOKENS:
+            shards.append(DocBin())
+            tokens = 0
+        tokens += len(doc)
+        shards[-1].add(doc)
+        shards[-1].user_data.append(PACKER.pack(data))
+    for number, shard in enumerate(shards):
+        # Set only now, so that `add` does not pack each Doc's own user data as well.
+        shard.store_user_data = True
+        if len(shards) > 1:
+            path.mkdir(exist_ok=True)
+        shard.to_disk(path / f"{path.stem}-{number:05}.spacy" if len(shards) > 1 else path)
 
 
 def example_of(doc: Doc, kind: type[Example]) -> Example:
@@ -55,16 +75,28 @@ def example_of(doc: Doc, kind: type[Example]) -> Example:
     return SpannedText(doc.text, spans, line)
 
 
-def check_task(path: Path, task: str, vocab: Vocab) -> None:
-    """Raise UserError where a split has nothing for a task, `ner` or `textcat`, to learn from."""
-    if task == "ner" and not any(doc.ents for doc in read_docs(path, vocab)):
+def read_annotated(path: Path, tasks: Collection[str], vocab: Vocab) -> Iterator[Doc]:
+    """Yield the documents of a split as `read_docs` does.
+
+    Raises UserError if they have nothing to learn one of the tasks, `ner` or `textcat`, from.
+    """
+    has_entities = False
+    for doc in read_docs(path, vocab):
+        has_entities = has_entities or bool(doc.ents)
+        if "textcat" in tasks:
+            check_label(path, doc)
+        yield doc
+    if "ner" in tasks and not has_entities:
         raise UserError(f"{path} has no entities: not a corpus for named entities.")
-    for doc in read_docs(path, vocab) if task == "textcat" else ():
-        if not doc.cats:
-            raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
-        labels = [label for label, value in doc.cats.items() if value]
-        if len(labels) != 1:
-            raise UserError(
-                f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
-                f"{doc.text[:40]!r}; `textcat` takes one label a text."
-            )
+
+
+def check_label(path: Path, doc: Doc) -> None:
+    """Raise UserError for a text that does not have exactly one label."""
+    if not doc.cats:
+        raise UserError(f"{path} has texts without labels: not a corpus for a text classifier.")
+    labels = [label for label, value in doc.cats.items() if value]
+    if len(labels) != 1:
+        raise UserError(
+            f"{path} has a text with {len(labels)} labels, {', '.join(labels)[:80] or 'none'}: "
+            f"{doc.text[:40]!r}; `textcat` takes one label per text."
+        )

@@ -1,4 +1,4 @@
-"""What readers take, yield, and write down on the way."""
+"""The interface of readers: the formats, the examples they yield, and the log they keep."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,17 +10,17 @@ from ..common.rawfile import RawFile
 from .options import Options
 
 SPLITS = ("train", "dev", "test")
-# Which document of its file an example belongs to: its number from 1, or the name that the corpus
-# gives it; None where the file tells of no documents.
+# The document that an example belongs to: its number in the file, from 1, or the name that the
+# corpus gives it; None if the file has no document boundaries.
 Document = int | str | None
 
 
 class LabelledText(NamedTuple):
-    """One text with its label. `stratum` is what a carved split keeps in proportion: the label,
-    after its category and a slash where the corpus has categories.
+    """One text with its label.
 
-    `number` is the line, row or item of its file. `labels`: where a text may have several, those of
-    this one, and `label` is all of them.
+    stratum: what carved splits are stratified by: the label, or category/label.
+    number: the line, row or item in the file.
+    labels: the labels of this text if texts may have several; `label` then is all of them joined.
     """
 
     text: str
@@ -31,7 +31,7 @@ class LabelledText(NamedTuple):
     labels: tuple[str, ...] = ()
 
     @property
-    def own_labels(self) -> tuple[str, ...]:
+    def all_labels(self) -> tuple[str, ...]:
         return self.labels or (self.label,)
 
     @property
@@ -40,7 +40,8 @@ class LabelledText(NamedTuple):
 
 
 class TaggedSentence(NamedTuple):
-    """One sentence: its words and its entities as (first word, word after the last, label)."""
+    """One sentence: its words, and its entities as (start, end, label) with word indices, the end
+    exclusive."""
 
     words: list[str]
     entities: list[tuple[int, int, str]]
@@ -50,7 +51,8 @@ class TaggedSentence(NamedTuple):
 
 
 class SpannedText(NamedTuple):
-    """One text and its entities as (first character, character after the last, label), in order."""
+    """One text, and its entities as sorted (start, end, label) with character offsets, the end
+    exclusive."""
 
     text: str
     spans: list[tuple[int, int, str]]
@@ -63,38 +65,39 @@ Example = LabelledText | TaggedSentence | SpannedText
 
 
 class Notes:
-    """Counts of what was met, by kind, with the first few places of each."""
+    """Counts of events by kind, with the first few locations of each."""
 
-    PLACES = 3
+    MAX_LOCATIONS = 3
 
     def __init__(self) -> None:
         self.counts: Counter = Counter()
-        self.places: dict[str, list[str]] = {}
+        self.locations: dict[str, list[str]] = {}
 
-    def add(self, kind: str, place: str) -> None:
+    def add(self, kind: str, location: str) -> None:
         self.counts[kind] += 1
-        places = self.places.setdefault(kind, [])
-        if len(places) < self.PLACES:
-            places.append(place)
+        locations = self.locations.setdefault(kind, [])
+        if len(locations) < self.MAX_LOCATIONS:
+            locations.append(location)
 
     def update(self, other: "Notes") -> None:
         self.counts.update(other.counts)
-        for kind, places in other.places.items():
-            self.places[kind] = (self.places.get(kind, []) + places)[: self.PLACES]
+        for kind, locations in other.locations.items():
+            self.locations[kind] = (self.locations.get(kind, []) + locations)[: self.MAX_LOCATIONS]
 
     def to_json(self) -> dict[str, dict]:
         return {
-            kind: {"count": count, "first": self.places[kind]}
+            kind: {"count": count, "first": self.locations[kind]}
             for kind, count in sorted(self.counts.items())
         }
 
 
 class Log:
-    """What happened to one file on its way to examples.
+    """What happened while reading one file.
 
-    skipped: examples that were read and not passed on, by reason. repaired: what was passed on
-    otherwise than it was written. lines: how many lines of each kind there were. layout: what was
-    found out about the file (columns, tag scheme).
+    skipped: examples that were read but not yielded, by reason.
+    repaired: what was yielded in corrected form, by kind of repair.
+    lines: the number of lines of each kind.
+    layout: what was detected (columns, tag scheme).
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -104,19 +107,21 @@ class Log:
         self.lines: Counter = Counter()
         self.layout: dict[str, object] = {}
 
-    def skip(self, kind: str, place: str) -> None:
-        self.skipped.add(kind, place)
+    def skip(self, kind: str, location: str) -> None:
+        self.skipped.add(kind, location)
 
-    def repair(self, kind: str, place: str) -> None:
-        """Count a repair. Raises UserError where none are wanted."""
+    def repair(self, kind: str, location: str) -> None:
+        """Count a repair. Raises UserError under --strict."""
         if self.strict:
-            raise UserError(f"{place}: {kind}; leave --strict out to have it so, or mend the file.")
-        self.repaired.add(kind, place)
+            raise UserError(
+                f"{location}: {kind}; omit --strict to accept this repair, or fix the file."
+            )
+        self.repaired.add(kind, location)
 
     def repair_all(self, notes: Notes) -> None:
         if self.strict:
-            kind, (place, *_) = next(iter(notes.places.items()))
-            self.repair(kind, place)
+            kind, (location, *_) = next(iter(notes.locations.items()))
+            self.repair(kind, location)
         self.repaired.update(notes)
 
 
@@ -124,19 +129,20 @@ Finder = Callable[[Path, str, Options, Notes], dict[str, list[Path]]]
 
 
 class Format(NamedTuple):
-    """How a raw corpus is written.
+    """A format of raw corpora.
 
-    about: what it reads, in a line.
-    read(file, options, log): yields the examples of one file in their order.
-    options: the names of the Options that it heeds.
-    labels: the text labels of the format; () for entities; None where the data tell.
-    find(folder, language, options, ignored): the files of each split; None: names tell the split.
-    members(name, language): whether an archive's file of this name is wanted; None: no archives.
-    dev_ratio, test_ratio: what is carved from train where the corpus has no such split.
-    phrases: whether some of the texts are phrases of others, which carving must heed.
+    description: what it reads, in one line.
+    read(file, options, log): yields the examples of one file, in order.
+    options: names of the fields of Options that apply to it.
+    labels: its text labels; () if it has entities; None if that depends on the data.
+    find(folder, language, options, ignored): returns the files of each split; None to identify
+        them by file name.
+    members(name, language): whether to read an archive member; None if archives are not supported.
+    dev_ratio, test_ratio: fraction of train to carve off if the corpus lacks this split.
+    phrases: whether some texts are phrases of others, which carving must keep together.
     """
 
-    about: str
+    description: str
     read: Callable[[RawFile, Options, Log], Iterator[Example]]
     options: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = ()

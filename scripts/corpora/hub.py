@@ -1,7 +1,7 @@
-"""The rows of a data set of the hub, in the raw formats that the readers know.
+"""Rows of the hub's data sets, written in the raw formats that the readers know.
 
-The names of labels are the data set's own, or those of configs/sources.yml. A negative number
-stands for no label, and so does null.
+Label names are the data set's own, or those in configs/sources.yml. A negative number or null means
+no label.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +16,14 @@ from .tabular import class_name
 from .tags import TAG
 
 UNLABELLED = "sentence with an unlabelled tag, left out"
-INSIDE = "white space inside a token that would end it, written as another"
+INSIDE = "white space inside a token that would end it, replaced"
 POLARITIES = {"negative": "0", "neg": "0", "positive": "1", "pos": "1"}
 STRINGS = ("string", "large_string", "string_view")
 
 
 class Rows(NamedTuple):
-    """A split of a data set. `name` returns the name of a label, None for none; `place` is what
-    messages call the data set."""
+    """A split of a data set. `name` returns a label's name, None for no label; `place` is what messages
+    call the split."""
 
     rows: datasets.Dataset
     name: Callable[[Any, str], str | None]
@@ -31,7 +31,7 @@ class Rows(NamedTuple):
     place: str
 
     def numbered(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (place, row); rows count from 1."""
+        """Yield (place, row); rows are numbered from 1."""
         for number, row in enumerate(self.rows, 1):
             yield f"{self.place}: row {number}", row
 
@@ -50,10 +50,10 @@ def sst2_lines(split: Rows) -> Iterator[str]:
 
 
 def tagged(split: Rows, ends: dict[str, str]) -> Iterator[list[tuple[str, str]]]:
-    """Yield the tokens and tags of each sentence that is labelled. `ends`: the white space that
-    cannot stand in a token, and what is written for it.
+    """Yield the tokens and tags of each labelled sentence. `ends`: the white space that a token of
+    the format cannot contain, and its replacement.
 
-    Raises UserError where there are more tokens than tags, or fewer.
+    Raises UserError if a sentence has different numbers of tokens and tags.
     """
     unwanted = str.maketrans(ends)
     for place, row in split.numbered():
@@ -63,7 +63,9 @@ def tagged(split: Rows, ends: dict[str, str]) -> Iterator[list[tuple[str, str]]]
             split.log.skip(UNLABELLED, place)
             continue
         if len(tokens) != len(names):
-            raise UserError(f"{place}: {len(tokens)} tokens and {len(names)} tags; mend it there.")
+            raise UserError(
+                f"{place}: {len(tokens)} tokens and {len(names)} tags; fix the data set."
+            )
         written = [(token or "").translate(unwanted) for token in tokens]
         for token, as_written in zip(tokens, written):
             if token != as_written:
@@ -72,13 +74,13 @@ def tagged(split: Rows, ends: dict[str, str]) -> Iterator[list[tuple[str, str]]]
 
 
 def wikiner_lines(split: Rows) -> Iterator[str]:
-    """Yield a sentence a line, word|_|tag."""
+    """Yield one sentence per line, word|_|tag."""
     for sentence in tagged(split, dict.fromkeys(" \t\r\n", "\u00a0")):
         yield " ".join(f"{word}|_|{tag}" for word, tag in sentence)
 
 
 def iob_lines(split: Rows) -> Iterator[str]:
-    """Yield a token a line, word TAB tag, and a blank line after each sentence."""
+    """Yield one token per line, word TAB tag, and a blank line after each sentence."""
     for sentence in tagged(split, dict.fromkeys("\t\r\n", " ")):
         for word, tag in sentence:
             yield f"{word}\t{tag}"
@@ -86,15 +88,15 @@ def iob_lines(split: Rows) -> Iterator[str]:
 
 
 def table_lines(split: Rows) -> Iterator[str]:
-    """Yield a JSON object a line, text and label by its name; null where it has none."""
+    """Yield one JSON object per line: the text and the label's name, null for no label."""
     for place, row in split.numbered():
         text = row["review"] if "review" in row else row["text"]
         yield srsly.json_dumps({"text": text, "label": split.name(row["label"], place)})
 
 
 class Writer(NamedTuple):
-    """Of a format: what writes it, how its files end, the columns that it takes, one set or
-    another, and which of them has the labels."""
+    """A raw format's writer, its file suffix, the sets of columns that it accepts, and which column
+    has the labels."""
 
     lines: Callable[[Rows], Iterator[str]]
     suffix: str
@@ -111,17 +113,17 @@ WRITERS = {
 
 
 def contradict(own: Sequence[str], ours: Sequence[str]) -> bool:
-    """Tell whether a data set's own names cannot be those that we have for it: they are more, or
-    fewer, or the same in another order, with or without B- and I-."""
+    """Return whether a data set's own names rule out those in configs/sources.yml: another number of
+    them, or the same in another order, with or without B- and I-."""
     if len(own) != len(ours):
         return True
-    whole = [[name.casefold() for name in names] for names in (own, ours)]
-    bare = [[name.partition("-")[2] or name for name in names] for names in whole]
-    return any(a != b and sorted(a) == sorted(b) for a, b in (whole, bare))
+    full = [[name.casefold() for name in names] for names in (own, ours)]
+    bare = [[name.partition("-")[2] or name for name in names] for names in full]
+    return any(a != b and sorted(a) == sorted(b) for a, b in (full, bare))
 
 
 def check_name(name: str, format: str, column: str, place: str) -> None:
-    """Raise UserError for the name of a label that a format has not."""
+    """Raise UserError for a label name that a format does not have."""
     if column == "ner_tags" and not TAG.fullmatch(name):
         raise UserError(
             f"{place}: {column} holds {name!r}, which does not say where an entity begins (O, "
@@ -138,10 +140,10 @@ def check_name(name: str, format: str, column: str, place: str) -> None:
 def names_of(
     rows: datasets.Dataset, format: str, ours: Sequence[str] | None, place: str
 ) -> Callable[[Any, str], str | None]:
-    """Return the function from what a row has for a label, and its place, to the label's name.
+    """Return a function from a row's label value and its place to the label's name.
 
-    ours: the names in configs/sources.yml, if they are of this data set; else its own count.
-    Raises UserError for numbers without names, and for names that the format has not.
+    ours: the names in configs/sources.yml, if they are for this data set; otherwise its own are used.
+    Raises UserError for numbers without names, and for names that the format does not have.
     """
     column = WRITERS[format].labels
     feature = rows.features[column]
@@ -167,7 +169,7 @@ def names_of(
     if ours and own and contradict(own, ours):
         raise UserError(
             f"{place}: {column} has the names {', '.join(own)[:100]}, where configs/sources.yml "
-            f"has {', '.join(ours)[:100]}; mend its `labels`, or name the --revision they are of."
+            f"has {', '.join(ours)[:100]}; fix its `labels`, or name the --revision that they belong to."
         )
     for label in names:
         check_name(label, format, column, place)

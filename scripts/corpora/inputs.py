@@ -1,4 +1,4 @@
-"""The files of a corpus: given, found in a folder, or unpacked from an archive."""
+"""The files of a corpus: a single file, a folder's, or unpacked from an archive."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,20 +13,21 @@ from .options import Options
 
 
 class Source(NamedTuple):
-    """A file of a corpus, and its path within it."""
+    """A file of a corpus, and its path relative to the corpus."""
 
     split: str
     file: RawFile
-    within: str
+    relative: str
 
 
 def check_options(name: str, format: Format, options: Options) -> None:
+    """Raise UserError for an option that does not apply to the format."""
     for option, value in options._asdict().items():
         if value is not None and option not in format.options:
-            heeded = ", ".join(f"--{taken.replace('_', '-')}" for taken in format.options)
+            available = ", ".join(f"--{field.replace('_', '-')}" for field in format.options)
             raise UserError(
-                f"--{option.replace('_', '-')}: the format `{name}` has no such option; "
-                f"it takes {heeded}."
+                f"--{option.replace('_', '-')}: not an option of the format `{name}`; its options "
+                f"are {available}."
             )
 
 
@@ -39,48 +40,55 @@ def sources_of(
     ignored: Notes,
     stack: ExitStack,
 ) -> list[Source]:
-    """Return the files of a corpus, train first; a single file is that of `split`.
+    """Return the files of a corpus, train first; a single file is used for `split`.
 
-    Those of an archive are unpacked into a folder that is gone when `stack` closes.
+    Archives are unpacked into a temporary folder, which is deleted when `stack` closes.
+    Raises UserError if there are no files, or if they are not of one complete corpus.
     """
     check_whole(source)
-    root, shown, top = source, source, source
+    root = top = source
     if not source.exists():
-        raise UserError(f"{source}: no such file or folder; fetch the corpus or mend the path.")
+        raise UserError(f"{source}: no such file or folder; fetch the corpus, or check the path.")
     if not (source.is_file() or source.is_dir()):
-        raise UserError(f"{source}: neither a file nor a folder; give the corpus as one of them.")
+        raise UserError(f"{source}: neither a file nor a folder; give the path of one.")
     if source.is_file() and is_archive(source):
         if not format.members:
-            raise UserError(f"{source}: an archive; unpack it and give its folder.")
+            raise UserError(
+                f"{source}: archives are not supported by this format; unpack it and give its "
+                "folder."
+            )
         root = Path(stack.enter_context(TemporaryDirectory()))
         unpack(source, root, lambda name: format.members(name, language))
         if not any(root.iterdir()):
             raise UserError(
-                f"{source}: no corpus file found; names must hold train or test, in a folder "
-                f"{language!r}."
+                f"{source}: no corpus files found; file names must contain train or test, in a "
+                f"folder named {language!r}."
             )
-        # An archive of one folder is that folder.
+        # The top folder of an archive is not part of relative paths.
         top = next(root.iterdir()) if len(list(root.iterdir())) == 1 else root
     if root.is_dir():
         find = format.find or (lambda folder, *_: find_files(folder, ignored.add))
         try:
             files = find(root, language, options, ignored)
         except UserError as error:
-            raise UserError(str(error).replace(str(root), str(shown))) from error
-        for places in ignored.places.values():
-            places[:] = [place.replace(str(root), str(shown)) for place in places]
+            raise UserError(str(error).replace(str(root), str(source))) from error
+        for locations in ignored.locations.values():
+            locations[:] = [x.replace(str(root), str(source)) for x in locations]
     elif options.category is not None:
-        raise UserError("--category: it picks a folder of the corpus; give the whole corpus.")
+        raise UserError(
+            "--category: selects a folder of the corpus; give the path of the whole corpus."
+        )
     else:
         files = {split: [source]}
     if not files:
         raise UserError(
-            f"{source}: no corpus file found; names must hold train, dev, valid, testa or test."
+            f"{source}: no corpus files found; file names must contain train, dev, valid, testa or "
+            "test."
         )
     sources = []
     for name in sorted(files, key=SPLITS.index):
         for path in files[name]:
-            file = RawFile(path, options.encoding, str(shown / path.relative_to(root)))
-            within = path.name if path == top else path.relative_to(top).as_posix()
-            sources.append(Source(name, file, printable(within)))
+            file = RawFile(path, options.encoding, str(source / path.relative_to(root)))
+            relative = path.name if path == top else path.relative_to(top).as_posix()
+            sources.append(Source(name, file, printable(relative)))
     return sources

@@ -1,7 +1,7 @@
-"""One token a line, blank lines between sentences: CoNLL-2003 and its relatives.
+"""One token per line and blank lines between sentences: CoNLL-2003 and its variants.
 
 `token POS chunk tag` (Tjong Kim Sang and De Meulder 2003), `token tag`, `index token tag`,
-`fr:token tag` (WikiANN, Pan et al. 2017), separated by TABs or spaces.
+`fr:token tag` (WikiANN, Pan et al. 2017), separated by tabs or spaces.
 """
 
 import re
@@ -14,30 +14,33 @@ from .layout import COMMENTS, DOCUMENT, Layout, columns, is_blank, is_document, 
 from .options import Options
 from .tags import INVISIBLE, TAG, TagDecoder
 
-# What begins a document in CoNLL-U, a comment; elsewhere it is -DOCSTART-.
+# Begins a document in CoNLL-U; in other files -DOCSTART- does.
 NEW_DOCUMENT = re.compile(r"# newdoc(?:\s+id\s*=\s*(.*?))?\s*")
-# A file without any blank line is one sentence of 200,000 words: cut it at the next word outside
-# an entity after this many.
+# A file without blank lines would be one sentence of, say, 200,000 words. Longer sentences than
+# this are split at the next token outside an entity.
 MAX_WORDS = 250
-# How a line may begin that is no token line, or an empty token's.
-UNUSUAL = frozenset("#- \t" + ZERO_WIDTH)
+# First characters of lines that may not be token lines, or whose token may be empty.
+SPECIAL = frozenset("#- \t" + ZERO_WIDTH)
 
 
-def begun_document(line: str) -> str | None:
-    """Return the name of the document that a line outside sentences begins, "" if it gives none;
-    None where the line is blank or a comment."""
+def document_name(line: str) -> str | None:
+    """Return the name of the document that a line between sentences begins, "" if it is unnamed;
+    None if the line is blank or another comment."""
     if line.startswith(COMMENTS):
         match = NEW_DOCUMENT.fullmatch(line)
         return match and (match[1] or "")
     return None if is_blank(line) else ""
 
 
-def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> list[str] | None:
-    """Return the columns of a line that is not as the plain ones; None where it ends a sentence:
-    blank, -DOCSTART- in any form, a comment.
+def parse_special(
+    line: str, layout: Layout, first: bool, log: Log, location: str
+) -> list[str] | None:
+    """Return the columns of a line that may not be a plain token line; None if it ends a sentence:
+    a blank line, -DOCSTART- in any form, or a comment.
 
-    Comments are the lines that begin with # and a space or a TAB where words are numbered, and
-    elsewhere those before a sentence that are no token line: a literal # is data.
+    If tokens are numbered, every line that begins with # and a space or tab is a comment. Otherwise
+    only such lines before a sentence are, unless they are token lines: # can be a token.
+    Raises UserError for any other line without the expected columns.
     """
     row = layout.row(line)
     if is_blank(line):
@@ -52,58 +55,60 @@ def unusual(line: str, layout: Layout, first: bool, log: Log, place: str) -> lis
         return row
     else:
         raise UserError(
-            f"{place}: {len(columns(line, layout.separator))} columns, {line[:40]!r}, where "
-            f"{layout.width or 'more'} are expected; mend the line, or name the columns with "
-            "--token-column and --tag-column."
+            f"{location}: expected {layout.width or 'more'} columns, found "
+            f"{len(columns(line, layout.separator))}: {line[:40]!r}; fix the line, or name the "
+            "columns with --token-column and --tag-column."
         )
     return None
 
 
 def count_entities(file: RawFile, layouts: Sequence[Layout]) -> dict[int, tuple[int, int]]:
-    """Return by column of tags how many entities it has in the whole file, and a hash of them and
-    their places. What is no tag, such as a header, counts as O, and comments may stand anywhere.
+    """Return, for each tag column, its number of entities in the file and a hash of their labels
+    and positions.
 
-    Streams: the rows from one that is O in all columns to the next are in memory.
+    Values that are not tags, such as those of a header, count as O; comments may be anywhere.
+    Streams the file: only runs of rows that are not O in all columns are held in memory.
     """
     counts = [(0, 0)] * len(layouts)
     layout = layouts[-1]
     log = Log()
     decoder = TagDecoder(file, log, lines_per_word=1)
     rows: list[list[str]] = []
-    before = 0
+    offset = 0
     first = True
 
-    def add() -> None:
+    def count_rows() -> None:
         for index, values in enumerate(zip(*rows)):
             tags = [x if TAG.fullmatch(x.strip(INVISIBLE)) else "O" for x in values]
             count, digest = counts[index]
             for start, end, label in decoder.decode(tags, 0):
                 count += 1
-                digest = hash((digest, before + start, before + end, label))
+                digest = hash((digest, offset + start, offset + end, label))
             counts[index] = count, digest
 
     for number, line in file.lines():
         row = line.split(layout.separator)
-        if len(row) != layout.width or line[0] in UNUSUAL or DOCUMENT in line:
+        if len(row) != layout.width or line[0] in SPECIAL or DOCUMENT in line:
             row = layout.row(line)
             if row or not line.startswith(COMMENTS):
-                row = unusual(line, layout, first, log, file.place(number))
+                row = parse_special(line, layout, first, log, file.location(number))
         first = row is None
         tags = row and [row[x.tag] if x.tag < len(row) else "O" for x in layouts]
         if tags and any(tag != "O" for tag in tags):
             rows.append(tags)
             continue
-        add()
-        before += len(rows) + (row is not None)
+        count_rows()
+        offset += len(rows) + (row is not None)
         rows = []
-    add()
+    count_rows()
     return dict(zip((x.tag for x in layouts), counts))
 
 
-def choose(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
-    """Return the last of the layouts whose tags are plausible and have entities.
+def choose_layout(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
+    """Return the last layout whose tag column is plausible and has entities.
 
-    Raises UserError where others have other entities: nested ones, or those that a model found.
+    Raises UserError if several tag columns hold different entities, such as nested ones or those
+    predicted by a model.
     """
     *others, best = layouts
     plausible = [layout for layout in layouts if layout.plausible]
@@ -117,8 +122,8 @@ def choose(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
                 for layout in sorted(filled, key=lambda layout: layout.tag)
             )
             raise UserError(
-                f"{file}: several columns hold tags, of different entities: {found}; name the one "
-                "that counts with --tag-column."
+                f"{file}: several tag columns with different entities: {found}; choose one with "
+                "--tag-column."
             )
         best = (filled or plausible)[-1]
     if others:
@@ -128,15 +133,15 @@ def choose(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
-    """Yield the sentences of a file. Lines that hold only white space separate them; -DOCSTART-
-    and `# newdoc` begin a document.
+    """Yield the sentences of a file. Blank lines separate them; -DOCSTART- and `# newdoc` begin
+    documents.
 
-    Raises UserError for a line with other columns than the rest, or with a tag that is none.
+    Raises UserError for a line with the wrong number of columns or an invalid tag.
     """
-    layout = choose(file, layouts_of(file, options), log)
+    layout = choose_layout(file, layouts_of(file, options), log)
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
     if layout.prefix:
-        log.layout["prefix taken off the tokens"] = layout.prefix
+        log.layout["prefix removed from tokens"] = layout.prefix
     separator, token, tag, width, prefix, *_ = layout
     limit = options.max_words or MAX_WORDS
     decoder = TagDecoder(file, log, lines_per_word=1)
@@ -150,18 +155,18 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if prefix:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
-        entities = decoder.bare(words, decoder.decode(tags, start), start)
+        entities = decoder.trim(words, decoder.decode(tags, start), start)
         return TaggedSentence(words, entities, start, document)
 
     for number, line in file.lines():
         row = line.split(separator)
-        if len(row) != width or line[0] in UNUSUAL or (token and DOCUMENT in line):
-            row = unusual(line, layout, not rows, log, file.place(number))
+        if len(row) != width or line[0] in SPECIAL or (token and DOCUMENT in line):
+            row = parse_special(line, layout, not rows, log, file.location(number))
             if row is None:
                 if rows:
                     yield sentence()
                     rows = []
-                name = begun_document(line)
+                name = document_name(line)
                 if name is not None:
                     documents += 1
                     document = name or documents
@@ -169,7 +174,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if not rows:
             start = number
         elif len(rows) >= limit and row[tag][:1] not in ("I", "M", "E", "L"):
-            log.repair(f"sentence of over {limit} words, cut", file.place(start))
+            log.repair(f"sentence of more than {limit} words, split", file.location(start))
             yield sentence()
             rows = []
             start = number
@@ -180,7 +185,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
 
 FORMAT = Format(
-    "A token per line (CoNLL, WikiANN, WNUT…), in any tag scheme",
+    "One token per line (CoNLL, WikiANN, WNUT…), in any tag scheme",
     read,
     options=("encoding", "token_column", "tag_column", "max_words"),
 )

@@ -1,4 +1,4 @@
-"""The labels in the cells of a table: their names, and whether a cell holds several."""
+"""Label cells of a table: the names of labels, and detection of cells with several labels."""
 
 import re
 from collections import Counter
@@ -7,35 +7,24 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..common.errors import UserError
+from ..common.label_names import parse_label_names
 from ..common.rawfile import RawFile
 from .examples import Log
 from .options import Options
 
 SEPARATORS = (",", ";", "|", "#")
-# So many different cells are compared; a corpus with more labels is refused elsewhere.
-MOST_CELLS = 1000
+# Distinct cells that are compared; a corpus with more labels is refused elsewhere.
+MAX_CELLS = 1000
 
 
-def label_names(pairs: str) -> dict[str, str]:
-    """Return the names of labels from 0=negative,1=positive."""
-    names = {}
-    for pair in filter(None, pairs.split(",")):
-        label, equals, name = pair.partition("=")
-        if not equals or not name.strip():
-            raise UserError(
-                f"--label-names {pairs}: {pair!r} is no pair; write 0=negative,1=positive."
-            )
-        names[label.strip()] = name.strip()
-    return names
-
-
-def parts_of(cell: str, separator: str) -> list[str]:
-    """Return the labels in a cell in order, each once."""
+def split_cell(cell: str, separator: str) -> list[str]:
+    """Return the distinct labels in a cell, sorted."""
     return sorted({part.strip() for part in cell.split(separator)} - {""})
 
 
-class Joined(NamedTuple):
-    """What was found of a separator: how many labels are in how many combinations of several."""
+class JoinedLabels(NamedTuple):
+    """Cells that appear to join several labels: `labels` distinct ones in `combinations` distinct
+    cells, one of which is `example`."""
 
     separator: str
     labels: int
@@ -44,78 +33,85 @@ class Joined(NamedTuple):
     certain: bool
 
 
-def joined(cells: Collection[str]) -> Joined | None:
-    """Tell whether some of the different labels of a corpus are several, joined by a separator.
+def detect_joined_labels(cells: Collection[str]) -> JoinedLabels | None:
+    """Detect whether some of the distinct label cells of a corpus join several labels.
 
-    Of a label such as "joie, surprise" a part must occur in another one, alone or joined. That is
-    certain, and not the way that the names of ordinary labels are ("Paris, Texas"), where there is
-    more than one such combination, where they are most of those that hold the separator, and where
-    taken apart all are fewer different labels than before.
+    A part of a cell such as "joie, surprise" must occur in another cell, alone or joined. As a
+    label may also merely contain the separator ("Paris, Texas"), the result is certain only if
+    there is more than one such cell, if they are most of the cells with the separator, and if
+    splitting leaves fewer distinct labels than before.
     """
-    found = None
+    detected = None
     for separator in SEPARATORS:
-        parts = {cell: parts_of(cell, separator) for cell in sorted(cells)}
-        occurs = Counter(chain.from_iterable(parts.values()))
-        several = [cell for cell, names in parts.items() if len(names) > 1]
-        shared = [cell for cell in several if any(occurs[name] > 1 for name in parts[cell])]
+        parts = {cell: split_cell(cell, separator) for cell in sorted(cells)}
+        counts = Counter(chain.from_iterable(parts.values()))
+        multiple = [cell for cell, labels in parts.items() if len(labels) > 1]
+        shared = [cell for cell in multiple if any(counts[label] > 1 for label in parts[cell])]
         if not shared:
             continue
-        certain = len(shared) > max(1, len(several) / 2) and len(occurs) < len(parts)
-        here = Joined(separator, len(occurs), len(parts), shared[0], certain)
+        certain = len(shared) > max(1, len(multiple) / 2) and len(counts) < len(parts)
+        joined = JoinedLabels(separator, len(counts), len(parts), shared[0], certain)
         if certain:
-            return here
-        found = found or here
-    return found
+            return joined
+        detected = detected or joined
+    return detected
 
 
-class Labels:
+class LabelReader:
     """Reads the label cells of one file."""
 
     def __init__(self, file: RawFile, options: Options) -> None:
         self.file = file
-        self.named = options.label_names
-        self.names = label_names(self.named or "")
+        self.names = parse_label_names("--label-names", options.label_names or "")
+        self.option = f"--label-names {options.label_names}"
         self.separator = options.label_separator or None
-        self.matched = not self.names
+        self.any_named = not self.names
         self.cells: set[str] = set()
 
     def read(self, cell: str) -> list[str]:
-        """Return the labels of a cell by their names; none where it has no label.
+        """Return the labels in a cell, renamed; an empty list if it has none.
 
-        Raises UserError where cells hold several and the user does not say so.
+        Raises UserError if cells join several labels and no separator was given.
         """
-        apart = self.separator not in (None, "none")
+        split = self.separator not in (None, "none")
         labels = set()
-        for label in parts_of(cell, self.separator) if apart else [cell]:
-            # Whole numbers that became floats beside missing ones.
+        for label in split_cell(cell, self.separator) if split else [cell]:
+            # Integers become floats in a column with missing values.
             label = re.sub(r"^(-?\d+)\.0$", r"\1", label)
-            if len(self.cells) < MOST_CELLS and label not in self.cells:
+            if len(self.cells) < MAX_CELLS and label not in self.cells:
                 self.cells.add(label)
-                if len(self.cells) == MOST_CELLS:
+                if len(self.cells) == MAX_CELLS:
                     self.check_joined()
-            self.matched = self.matched or label in self.names
-            # Of numbers that have names, -1 is none: it stands for no label.
+            self.any_named = self.any_named or label in self.names
+            # Where numbers are given names, an unnamed negative one, such as -1, means "no label".
             if label in self.names or not (self.names and re.fullmatch(r"-\d+", label)):
                 labels.add(self.names.get(label, label))
         return sorted(labels)
 
-    def check_joined(self) -> Joined | None:
-        """Return what may be several labels in a cell; raise UserError where they surely are, and
-        the user says nothing of it."""
-        found = joined(self.cells) if self.separator != "none" else None
-        if found and found.certain and self.separator is None:
+    def check_joined(self) -> JoinedLabels | None:
+        """Return what may be joined labels.
+
+        Raises UserError if they certainly are and the user did not give --label-separator.
+        """
+        joined = detect_joined_labels(self.cells) if self.separator != "none" else None
+        if joined and joined.certain and self.separator is None:
             raise UserError(
-                f"{self.file}: {found.labels} labels in {found.combinations} combinations, such as "
-                f"{found.example[:60]!r}; read them with --label-separator {found.separator!r}, or "
-                "as one label each with --label-separator none."
+                f"{self.file}: the label cells hold {joined.combinations} combinations of "
+                f"{joined.labels} labels, such as {joined.example[:60]!r}; split them with "
+                f"--label-separator {joined.separator!r}, or read each cell as one label with "
+                "--label-separator none."
             )
-        return found
+        return joined
 
     def close(self, log: Log) -> None:
-        """At the end of the file: raise UserError where no label has a name of the user's, or
-        cells hold several; note what may be several."""
-        if not self.matched:
-            raise UserError(f"{self.file}: no label is one of --label-names {self.named}.")
-        found = self.check_joined()
-        if found:
-            log.layout["perhaps several labels"] = repr(found.example[:60])
+        """Finish the file: note in `log` what may be joined labels.
+
+        Raises UserError for joined labels, and if no label is one that the user renamed.
+        """
+        if not self.any_named:
+            raise UserError(
+                f"{self.file}: {self.option}: the file has none of these labels; give its own."
+            )
+        joined = self.check_joined()
+        if joined:
+            log.layout["perhaps several labels"] = repr(joined.example[:60])

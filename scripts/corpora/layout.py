@@ -1,7 +1,7 @@
-"""Where the tokens and the tags are in the lines of a file: found in the first of them.
+"""Detection of the token column and the tag column in the first lines of a file.
 
-The tag is in the last column that holds nothing but tags, the token in the first that is neither an
-index, nor the tag, nor poor in values.
+Tags are in the last column that holds only tags; tokens in the first one that is neither an index,
+nor the tag column, nor one with few distinct values.
 """
 
 import re
@@ -20,29 +20,15 @@ SAMPLE_LINES = 1000
 INDEX = re.compile(r"(\d+)(?:[-.]\d+)?")
 BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
 PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
-# How a comment begins, where it is no token line.
+# Comments begin so, but token lines can as well.
 COMMENTS = ("# ", "#\t")
 # The other column of CoNLL-2003 that looks like tags: syntactic chunks.
-CHUNKS = frozenset(
-    [
-        "NP",
-        "VP",
-        "PP",
-        "ADJP",
-        "ADVP",
-        "SBAR",
-        "PRT",
-        "CONJP",
-        "INTJ",
-        "LST",
-        "UCP",
-        "PNP",
-    ]
-)
+CHUNKS = {"NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "PNP"}
 
 
 def columns(line: str, separator: str) -> list[str]:
-    """Split a line. Runs of spaces separate once, but for one at the start: an empty token."""
+    """Split a line into columns. Runs of spaces count as one; a leading space means an empty
+    token."""
     row = line.split(separator)
     if separator == " " and "" in row:
         row = row[:1] + [value for value in row[1:] if value]
@@ -58,7 +44,7 @@ def is_document(row: Sequence[str]) -> bool:
 
 
 class Layout(NamedTuple):
-    """Where things are in a line. A width of None: lines may have any number of columns."""
+    """Which column holds what; `width` is None if lines may have any number of columns."""
 
     separator: str
     token: int
@@ -66,15 +52,15 @@ class Layout(NamedTuple):
     width: int | None = None
     prefix: str = ""
     index: bool = False
-    # Spaces before the first column are layout, not an empty token.
+    # Leading spaces are indentation, not an empty token.
     indented: bool = False
-    # What a header calls the column of the tag.
+    # The header of the tag column.
     title: str = ""
-    # Whether the tags may be entities, and not syntactic chunks alone.
+    # Whether the tags may be entities rather than syntactic chunks.
     plausible: bool = True
 
     def row(self, line: str) -> list[str] | None:
-        """Return the columns of a line; None where there are not as many as there should be."""
+        """Return the columns of a line, or None if their number is wrong."""
         if self.indented:
             line = line.lstrip(" ")
         needed = max(c + 1 if c >= 0 else -c for c in (self.token, self.tag))
@@ -84,15 +70,15 @@ class Layout(NamedTuple):
                 return row
             if len(row) == self.width:
                 return row
-            # A separator at the end of the line, or several.
+            # Trailing separators.
             if self.width and len(row) > self.width and not any(row[self.width :]):
                 return row[: self.width]
         return None
 
 
-def counts_up(rows: Sequence[list[str]]) -> bool:
-    """Tell whether the first column numbers the words, from 0 or 1 on, of each sentence or of all."""
-    # A slice of a larger file, or one with gaps.
+def is_index(rows: Sequence[list[str]]) -> bool:
+    """Return whether the first column numbers tokens from 0 or 1, per sentence or throughout."""
+    # Many numbers are an index even with gaps, or in an excerpt of a larger file.
     if len(rows) > 50 and all(INDEX.fullmatch(row[0]) for row in rows):
         return True
     last = -1
@@ -105,27 +91,27 @@ def counts_up(rows: Sequence[list[str]]) -> bool:
 
 
 class TagColumn(NamedTuple):
-    """What the first lines show of a column of tags; the better of two is the greater."""
+    """A column of tags, as seen in the first lines; sorts from least to most suitable."""
 
-    no_chunks: bool
-    nearly_all: bool
-    labelled: bool
-    all: bool
+    not_chunks: bool
+    nearly_all_tags: bool
+    has_labels: bool
+    all_tags: bool
     column: int
 
     @property
     def plausible(self) -> bool:
-        """Tell whether it may hold entities; if it is O in the first lines, further on."""
-        return self.no_chunks and (self.labelled or self.all)
+        """Whether it may hold entities, which may begin after the first lines."""
+        return self.not_chunks and (self.has_labels or self.all_tags)
 
 
 def tag_columns(
-    rows: Sequence[list[str]], among: Iterable[int], place: str
+    rows: Sequence[list[str]], among: Iterable[int], location: str
 ) -> tuple[list[TagColumn], list[str]]:
-    """Return the columns of nothing but tags, the best last, chunks only if there is no other, and
-    the header: the first row if none of its values is a tag.
+    """Return the columns, out of those in `among`, that hold tags, the most suitable last, and the
+    header: the first row, if none of its values is a tag.
 
-    Raises UserError where there is no such column.
+    Raises UserError if there is no such column.
     """
     header, *rest = rows
     if not rest or any(TAG.fullmatch(value.strip(INVISIBLE)) for value in header):
@@ -140,7 +126,7 @@ def tag_columns(
         ]
         labels = {match[2] for match, _ in tags if match[2]}
         share = sum(n for _, n in tags) / len(rest)
-        # A few defective ones do not hide the column: they are told, each with its line.
+        # A few invalid tags do not rule the column out: they are reported, with their lines.
         if share > 0.5:
             chunks = bool(labels) and labels <= CHUNKS
             found = TagColumn(not chunks, share > 0.9, bool(labels), share == 1, column)
@@ -148,59 +134,65 @@ def tag_columns(
     if not candidates:
         line = " ".join(rows[0])[:40]
         raise UserError(
-            f"{place}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
-            "one with --tag-column, or is this another format?"
+            f"{location}: no column of tags (O, B-PER…) in the first lines, such as {line!r}; name "
+            "one with --tag-column, or check the format."
         )
     return sorted(candidates), header
 
 
 def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
-    """Return the first free column that is not poor in values, as parts of speech and sentence
-    numbers are: of the richest one's different values it has a fifth."""
-    different = {column: len({row[column] for row in rows}) for column in free}
-    return next(c for c in free if different[c] >= max(different.values()) / 5)
+    """Return the first free column with at least a fifth as many distinct values as the column with
+    most of them. Parts of speech and sentence numbers have fewer."""
+    n_distinct = {column: len({row[column] for row in rows}) for column in free}
+    return next(c for c in free if n_distinct[c] >= max(n_distinct.values()) / 5)
 
 
 def layouts_of(file: RawFile, options: Options) -> list[Layout]:
-    """Find the columns in the first lines, or take those that the user names (from 1; -1: last).
-    Return a layout for each column of tags, the best last.
+    """Return a layout for each tag column, the most suitable last.
 
-    Raises UserError where no column holds tags, or none is left for the tokens.
+    The columns are those named by the user (from 1, or from -1 backwards), or are detected in the
+    first lines.
+    Raises UserError if no column holds tags, or if a named column does not exist.
     """
     lines = islice(file.lines(), SAMPLE_LINES)
     filled = [
         (n, x) for n, x in lines if not is_blank(x) and not is_document(re.split(r"[\t ]", x))
     ]
-    # Most likely comments; if all lines begin so, the token is #.
+    # Most likely comments; if all lines begin so, # is a token.
     filled = [(n, x) for n, x in filled if not x.startswith(COMMENTS)] or filled
     tabs = sum("\t" in line for _, line in filled)
     separator = "\t" if 2 * tabs > len(filled) else " "
     for option, column in (("token", options.token_column), ("tag", options.tag_column)):
         if column == 0:
-            raise UserError(f"--{option}-column 0: columns count from 1, or from -1 backwards.")
+            raise UserError(
+                f"--{option}-column 0: columns are numbered from 1, or from -1 backwards."
+            )
     named = [c if c is None or c < 0 else c - 1 for c in (options.token_column, options.tag_column)]
     if not filled:
         return [Layout(separator, 0, 1)]
-    bare = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
+    stripped_widths = {len(columns(line.lstrip(" "), separator)) for _, line in filled}
     spaced = any(line.startswith(" ") for _, line in filled)
-    indented = separator == " " and spaced and len(bare) == 1 and bare != {1}
+    indented = separator == " " and spaced and len(stripped_widths) == 1 and stripped_widths != {1}
     rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda w: (widths[w], w))
     rows = [row for row in rows if len(row) == width]
-    place = file.place(filled[0][0])
+    location = file.location(filled[0][0])
     if width < 2:
         raise UserError(
-            f"{place}: {filled[0][1][:40]!r} is one column; a token and a tag are needed."
+            f"{location}: only one column, {filled[0][1][:40]!r}; expected at least a token and a "
+            "tag."
         )
     token, tag = named
     for option, column in (("token", token), ("tag", tag)):
         if column is not None and not -width <= column < width:
-            raise UserError(f"{place}: {width} columns; --{option}-column names none of them.")
+            raise UserError(
+                f"{location}: --{option}-column is out of range; use a number from 1 to {width}."
+            )
     strict_width = width if options.token_column is options.tag_column is None else None
 
     def layout(tag: int, title: str = "", plausible: bool = True) -> Layout:
-        index = width > 2 and tag % width != 0 and counts_up(rows)
+        index = width > 2 and tag % width != 0 and is_index(rows)
         word = token
         if word is None:
             word = token_column(rows, [c for c in range(int(index), width) if c != tag % width])
@@ -213,5 +205,5 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
     if tag is not None:
         return [layout(tag)]
     among = [column for column in range(width) if token is None or column != token % width]
-    found, header = tag_columns(rows, among, place)
+    found, header = tag_columns(rows, among, location)
     return [layout(x.column, header[x.column] if header else "", x.plausible) for x in found]

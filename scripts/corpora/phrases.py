@@ -1,27 +1,29 @@
-"""Carving of a corpus that holds the phrases of its sentences, as SST-2's train does."""
+"""Carving of a corpus that contains phrases of its own sentences, as SST-2's train split does."""
 
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from .units import limit_of
+from .groups import max_group_size
 
 
 def sentences_of(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return of each text the sentences that it is a phrase of: the texts that hold its tokens,
-    between spaces, in a row, and that no other text holds. A sentence has none."""
+    """Return, for each text, the sentences that contain it as a contiguous sequence of tokens.
+
+    Sentences are the texts that no other text contains; for them the list is empty.
+    """
     found: dict[str, list[str]] = {text: [] for text in texts}
-    # How long the texts are that begin with these two tokens, or are this one.
+    # Lengths of the texts that begin with these two tokens, or consist of this one.
     lengths: defaultdict[str, set[int]] = defaultdict(set)
     for text in found:
         tokens = text.split(" ")
         lengths[" ".join(tokens[:2])].add(len(tokens))
-    # The longest first: what is in a phrase is in its sentence as well, and found there.
+    # The longest first: what a phrase contains is found in its sentence already.
     for text in sorted(found, key=lambda text: -text.count(" ")):
         if found[text]:
             continue
         tokens = text.split(" ")
-        # Where each token begins, and where one after the last would.
+        # Offsets of the tokens, and of the end of the text plus one.
         offsets = [0]
         for token in tokens:
             offsets.append(offsets[-1] + len(token) + 1)
@@ -35,27 +37,28 @@ def sentences_of(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def in_turn(sentences: Sequence[str], strata: dict[str, int], seed: int) -> list[str]:
-    """Return sentences in random order, such that each stratum has its share of any first part."""
+def stratified_shuffle(sentences: Sequence[str], strata: dict[str, int], seed: int) -> list[str]:
+    """Return sentences in random order, with the strata in proportion in every prefix."""
     members: defaultdict[int, list[str]] = defaultdict(list)
     for sentence in sentences:
         members[strata[sentence]].append(sentence)
     draw = random.Random(seed)
-    places = []
+    positions = []
     for stratum in members.values():
         draw.shuffle(stratum)
-        places += [((i + 0.5) / len(stratum), text) for i, text in enumerate(stratum)]
-    return [text for _, text in sorted(places)]
+        positions += [((i + 0.5) / len(stratum), text) for i, text in enumerate(stratum)]
+    return [text for _, text in sorted(positions)]
 
 
-def place_phrases(
+def assign_phrases(
     texts: Sequence[str], strata: Sequence[int], sizes: dict[str, int], seed: int
 ) -> list[str]:
-    """Return the split of each text: of `sizes` as many as that at most, the others in train.
+    """Return the split of each text: at most `sizes` in each carved split, the others in train.
 
-    Sentences are drawn; a phrase goes with them where all of its sentences do, and else to train.
-    So no text of a carved split is in a text of another. Only of a text that occurs more often than
-    `limit` (see units.limit_of) single copies fill what room is left.
+    Sentences are drawn at random. A phrase is assigned to a split if all of its sentences are, and
+    otherwise to train, so that no text of a carved split is contained in a text of another split.
+    The exception are texts with more copies than `max_group_size`: single copies of them fill what
+    remains of a split.
     """
     texts = [" ".join(text.split()) for text in texts]
     copies = Counter(texts)
@@ -64,11 +67,11 @@ def place_phrases(
     for phrase, holders in sentences.items():
         for sentence in holders:
             phrases[sentence].append(phrase)
-    # Backwards, so that the first of each text is what stays.
+    # In reverse, so that the first copy of each text determines its stratum.
     stratum = dict(zip(reversed(texts), reversed(strata)))
-    waiting = in_turn([text for text in sentences if not sentences[text]], stratum, seed)
+    waiting = stratified_shuffle([text for text in sentences if not sentences[text]], stratum, seed)
     split_of: dict[str, str] = {}
-    rooms = {}
+    remaining = {}
     for split, size in sizes.items():
         outside = {phrase: len(holders) for phrase, holders in sentences.items()}
         later = []
@@ -83,13 +86,13 @@ def place_phrases(
             for phrase in phrases[sentence]:
                 outside[phrase] -= 1
         waiting = later
-        rooms[split] = size
-    places = [split_of.get(text, "train") for text in texts]
-    limit = limit_of(sizes)
-    often = [i for i, text in enumerate(texts) if copies[text] > limit and text not in split_of]
-    random.Random(seed).shuffle(often)
-    for split, room in rooms.items():
-        for row in often[:room]:
-            places[row] = split
-        often = often[room:]
-    return places
+        remaining[split] = size
+    assigned = [split_of.get(text, "train") for text in texts]
+    limit = max_group_size(sizes)
+    frequent = [i for i, text in enumerate(texts) if copies[text] > limit and text not in split_of]
+    random.Random(seed).shuffle(frequent)
+    for split, count in remaining.items():
+        for row in frequent[:count]:
+            assigned[row] = split
+        frequent = frequent[count:]
+    return assigned

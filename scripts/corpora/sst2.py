@@ -1,4 +1,4 @@
-"""SST-2 in GLUE's layout: TSV with a header, no quoting (Wang et al. 2019; Socher et al. 2013)."""
+"""SST-2 as GLUE's TSV: a header, no quoting (Socher et al. 2013; Wang et al. 2019)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +14,10 @@ UNLABELLED = "without label"
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
-    """Yield the sentences of a file; columns are found by their names, `sentence` and `label`.
+    """Yield the sentences of a file, from its columns `sentence` and `label`.
 
-    What has no label (GLUE's test, or -1) is noted as skipped.
-    Raises UserError for a missing header, a line with other columns, a label that is not 0 or 1.
+    Sentences without a label (GLUE's test split, or -1) are skipped. Raises UserError for a missing
+    column, a line with the wrong number of columns, and a label other than 0 or 1.
     """
     rows = delimited(
         file,
@@ -25,28 +25,28 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[LabelledText]:
         log,
         columns=options.columns or "",
         required=["sentence"] if options.columns is None else ["sentence", "label"],
-        usual="sentence,label",
+        example="sentence,label",
         quoting="none",
     )
     for number, row in rows:
-        place = file.place(number)
+        location = file.location(number)
         label, text = row.get("label", "-1").strip(), row["sentence"].strip()
         if label == "-1":
-            log.skip(UNLABELLED, place)
+            log.skip(UNLABELLED, location)
         elif label not in ("0", "1"):
-            raise UserError(f"{place}: label {label[:20]!r}; expected 0 or 1.")
+            raise UserError(f"{location}: invalid label {label[:20]!r}; use 0 or 1.")
         elif not text:
-            log.skip("empty text", place)
+            log.skip("empty text", location)
         else:
             label = LABELS[int(label)]
             yield LabelledText(text, label, label, number)
 
 
 def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[str, list[Path]]:
-    """Return the files of each split; GLUE's validation becomes the test split.
+    """Return the files of each split, using GLUE's validation split as test.
 
-    GLUE's test labels are not public. What is reported is measured on its validation, which is
-    therefore not used to choose a model: that is done on a dev split carved from train.
+    The labels of GLUE's test split are not public, so scores are reported on the validation split.
+    It is therefore not used for model selection, for which a dev split is carved from train.
     """
     files = find_files(folder, ignored.add)
     if "test" in files:
@@ -60,7 +60,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     return files
 
 
-# Train holds the phrases of the treebank's parse trees beside its sentences.
+# Train contains sentences and also phrases from their parse trees.
 FORMAT = Format(
     "GLUE's SST-2 TSV",
     read,

@@ -1,4 +1,4 @@
-"""Rows with named columns from CSV, TSV, JSON lines and Parquet."""
+"""Rows with named columns from CSV, TSV, JSON Lines and Parquet."""
 
 import csv
 import json
@@ -15,27 +15,29 @@ from .options import FIELD_LINES
 
 DELIMITERS = (",", ";", "\t")
 Row = tuple[int, dict[str, Any]]
-# Python's own limit is 131,072 characters; longer lines are refused already.
+# Python's default limit is 131,072 characters; RawFile already refuses longer lines.
 csv.field_size_limit(MAX_LINE)
-TOO_LONG = f"a quoted field over more than {FIELD_LINES} lines"
-STRAY = (
-    "a stray quote? Give --quoting none where quotes are text, --quoting minimal where the field "
-    "is so long."
+TOO_LONG = f"quoted field of more than {FIELD_LINES} lines"
+STRAY_QUOTE = (
+    "possibly a stray quote: pass --quoting none if quotes are text, --quoting minimal if the "
+    "field really is that long."
 )
 
 
-def named(columns: str) -> Sequence[str]:
-    """Return the column names of a comma-separated list."""
+def parse_columns(columns: str) -> Sequence[str]:
+    """Return the names in a comma-separated list of columns, in lower case."""
     return [name.strip().casefold() for name in columns.split(",")]
 
 
-def check_columns(names: Sequence[str], required: Sequence[str], usual: str, place: str) -> None:
-    """Raise UserError where the header, or the user, does not name a column that is needed."""
+def check_columns(
+    names: Sequence[str], required: Sequence[str], example: str, location: str
+) -> None:
+    """Raise UserError if a required column is missing from the header, or from --columns."""
     for name in required:
         if name not in names:
             raise UserError(
-                f"{place}: no column {name!r}, there are {str(list(names))[:80]}; if the file has no "
-                f"header, say what its columns are, such as --columns {usual}."
+                f"{location}: no column {name!r} in {str(list(names))[:80]}; if the file has no "
+                f"header, name its columns, for example --columns {example}."
             )
 
 
@@ -46,47 +48,50 @@ def delimited(
     *,
     columns: str = "",
     required: Sequence[str] = (),
-    usual: str = "text,label",
+    example: str = "text,label",
     quoting: str | None = None,
 ) -> Iterator[Row]:
-    """Yield (line number, row by column name) of a file; names in lower case, from the first line
-    or, where it has none, from `columns`. A field may hold line ends if it is quoted.
+    """Yield (line number, row as a dict) for each row of a delimited file.
 
-    quoting: `none` where quotes are text, `minimal` where a quoted field may be of any length.
-    Raises UserError for a header without the required columns, a row with more or fewer fields
-    than names, broken quoting, and a quoted field that looks as if a stray quote had opened it.
+    Column names are in lower case; they are read from the header, or from `columns` for a file
+    without one. Quoted fields may contain line breaks.
+
+    quoting: `none` if quotes are text, `minimal` if a quoted field may have any length.
+    example: a value for --columns to suggest in messages.
+    Raises UserError for missing required columns, a row with the wrong number of fields, invalid
+    quoting, and a quoted field that appears to have been opened by a stray quote.
     """
-    names = named(columns) if columns else None
+    names = parse_columns(columns) if columns else None
     if names:
-        check_columns(names, required, usual, f"--columns {columns}")
+        check_columns(names, required, example, f"--columns {columns}")
     number = 1
-    # The lines of a row that is not at its end.
+    # The lines of the row that is being read.
     lines: list[str] = []
 
-    def physical() -> Iterator[str]:
+    def raw_lines() -> Iterator[str]:
         for _, line in file.lines():
             lines.append(line)
-            # All its fields as long as they may be; the exact count is that of each.
+            # The limit for all fields of the row together; each field is checked below.
             if quoting is None and len(lines) > FIELD_LINES * len(names or [""]):
-                raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+                raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY_QUOTE}")
             yield f"{line}\n"
 
     reader = csv.reader(
-        physical(),
+        raw_lines(),
         delimiter=delimiter,
-        quoting=style(quoting),
+        quoting=csv_quoting(quoting),
         strict=True,
     )
     try:
         for row in reader:
             if len(lines) > 1 and quoting is None:
                 if any(field.count("\n") >= FIELD_LINES for field in row):
-                    raise UserError(f"{file.place(number)}: {TOO_LONG}; {STRAY}")
+                    raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY_QUOTE}")
                 width = len(names or row)
                 if delimiter == "\t" and all(x.count("\t") == width - 1 for x in lines):
                     raise UserError(
-                        f"{file.place(number)}: a quoted field over {len(lines)} lines, each of "
-                        f"which has the {width} columns of a row; {STRAY}"
+                        f"{file.location(number)}: quoted field of {len(lines)} lines, each with "
+                        f"as many columns as a row ({width}); {STRAY_QUOTE}"
                     )
             lines.clear()
             if not row:
@@ -96,14 +101,14 @@ def delimited(
                 names = [name.strip().strip('"').casefold() for name in row]
                 if len(set(names)) < len(names):
                     raise UserError(
-                        f"{file.place(number)}: a column name stands twice in the header, "
-                        f"{str(row)[:80]}; rename one."
+                        f"{file.location(number)}: duplicate column name in the header "
+                        f"{str(row)[:80]}; rename one of them."
                     )
-                check_columns(names, required, usual, file.place(number))
+                check_columns(names, required, example, file.location(number))
             elif len(row) != len(names):
                 raise UserError(
-                    f"{file.place(number)}: {len(row)} columns, {str(row)[:40]}, where the header "
-                    f"has {len(names)} ({', '.join(names)[:80]}); mend the line."
+                    f"{file.location(number)}: expected {len(names)} columns "
+                    f"({', '.join(names)[:80]}), found {len(row)}: {str(row)[:40]}; fix the line."
                 )
             else:
                 log.lines["rows"] += 1
@@ -111,37 +116,37 @@ def delimited(
             number = reader.line_num + 1
     except csv.Error as error:
         advice = (
-            "double the quotes inside a quoted field, or give --quoting none where quotes are text"
+            "double the quotes inside a quoted field, or pass --quoting none if quotes are text"
         )
         if quoting == "none":
-            advice = "mend the line"
-        raise UserError(f"{file.place(number)}: broken quoting ({error}); {advice}.") from error
+            advice = "fix the line"
+        raise UserError(f"{file.location(number)}: invalid quoting ({error}); {advice}.") from error
 
 
-def style(quoting: str | None) -> int:
-    """Return what the csv module calls a --quoting."""
+def csv_quoting(quoting: str | None) -> int:
+    """Return the constant of the csv module for a value of --quoting."""
     return csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
 
 
 def delimiter_of(
     file: RawFile, wanted: Sequence[str], columns: str = "", quoting: str | None = None
 ) -> str:
-    """Return the delimiter that splits the first line into columns that are looked for, or, where
-    there is no header, into as many as the user names."""
+    """Return the delimiter that splits the header into the most columns in `wanted` or, for a file
+    without a header, the first line into as many as `columns` names."""
     _, first = next(file.lines(), (1, ""))
 
     def fit(delimiter: str) -> tuple[int, int]:
-        cells = next(csv.reader([first], delimiter=delimiter, quoting=style(quoting)), [])
+        cells = next(csv.reader([first], delimiter=delimiter, quoting=csv_quoting(quoting)), [])
         cells = [cell.strip().strip('"') for cell in cells]
         if columns:
-            return int(len(cells) == len(named(columns))), -len(cells)
+            return int(len(cells) == len(parse_columns(columns))), -len(cells)
         return sum(cell.casefold() in wanted for cell in cells), len(cells)
 
     return max(DELIMITERS, key=fit)
 
 
 def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
-    """Yield the objects of a file with one JSON object on each line; names in lower case."""
+    """Yield (line number, object) for each line of a JSON Lines file; keys are in lower case."""
     for number, line in file.lines():
         if not line.strip():
             log.lines["blank"] += 1
@@ -149,41 +154,41 @@ def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
         try:
             row = json.loads(line)
             if "\\u" in line:
-                # Half of a pair of escapes is no character: it raises here.
+                # An escaped lone surrogate is not a character: this raises an error.
                 json.dumps(row, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             reason = str(error)
             row = None
         else:
-            reason = f"it is a {type(row).__name__}"
+            reason = f"found a {type(row).__name__}"
         if not isinstance(row, dict):
             raise UserError(
-                f"{file.place(number)}: no JSON object on this line ({reason}); write one object a "
-                'line, {"text": …, "label": …}.'
+                f"{file.location(number)}: not a JSON object ({reason}); write one object per "
+                'line: {"text": …, "label": …}.'
             )
         log.lines["rows"] += 1
         yield number, {name.casefold(): value for name, value in row.items()}
 
 
-def class_name(number: float | None, names: Sequence[str], place: str) -> str | None:
-    """Return the name of a class; None for a negative number, which stands for no label.
+def class_name(number: float | None, names: Sequence[str], location: str) -> str | None:
+    """Return the name of a class; None for a negative number, which means "no label".
 
-    Raises UserError for a number that has no name.
+    Raises UserError for a number without a name.
     """
     if number is None or not number >= 0:
         return None
     if number >= len(names):
         raise UserError(
-            f"{place}: class {number}, and the names are of 0 to {len(names) - 1} "
-            f"({', '.join(names)[:80]}); mend the row or the names."
+            f"{location}: class {number} has no name; there are names for 0 to {len(names) - 1} "
+            f"({', '.join(names)[:80]}); fix the row or the names."
         )
     return names[int(number)]
 
 
 def class_names(schema: pyarrow.Schema) -> dict[str, Sequence[str]]:
-    """Return the names of the numbers in the columns that `datasets` wrote as class labels."""
-    written = (schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(written).get("info", {}).get("features", {})
+    """Return the class names of each column that `datasets` wrote as a ClassLabel."""
+    metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(metadata).get("info", {}).get("features", {})
     return {
         column.casefold(): feature["names"]
         for column, feature in features.items()
@@ -194,7 +199,11 @@ def class_names(schema: pyarrow.Schema) -> dict[str, Sequence[str]]:
 
 
 def parquet(file: RawFile, log: Log) -> Iterator[Row]:
-    """Yield the rows of a Parquet file, class labels by their names; names in lower case."""
+    """Yield (row number from 1, row as a dict) for each row of a Parquet file.
+
+    Column names are in lower case; numbers of a ClassLabel are replaced with their names.
+    Raises UserError for an invalid file, and for a class without a name.
+    """
     file.unit = "row"
     number = 0
     try:
@@ -206,13 +215,13 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                     row = {name.casefold(): value for name, value in row.items()}
                     for name, names in classes.items():
                         if not isinstance(row[name], str):
-                            row[name] = class_name(row[name], names, file.place(number))
+                            row[name] = class_name(row[name], names, file.location(number))
                     log.lines["rows"] += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         if getattr(error, "errno", None):
             raise
         raise UserError(
-            f"{file.place(number + 1)}: no Parquet file, or one that is cut short ({first_line(error)[:120]}); get "
-            "it again."
+            f"{file.location(number + 1)}: invalid or truncated Parquet file "
+            f"({first_line(error)[:120]}); get a fresh copy."
         ) from error

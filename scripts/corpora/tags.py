@@ -1,4 +1,4 @@
-"""Tag sequences to entities: IOB1, IOB2, IOBES/BILUO, BMES and I-only, by one rule."""
+"""Tag sequences to entities: one rule for IOB1, IOB2, IOBES/BILUO, BMES and I-only."""
 
 import re
 from collections import Counter
@@ -12,20 +12,21 @@ from .examples import Log, Notes
 TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
 SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
-REPAIR = "I- or E- tag that continues nothing, taken as B-"
-BESIDE = "invisible characters beside a tag, taken off"
-# spaCy's `ner` can neither begin an entity with white space nor make one of it (E024).
-EDGE = "entity with white space at its edge, taken off"
-NOTHING = "entity of nothing but white space, left out"
+DANGLING = "I- or E- tag that continues no entity, read as B-"
+INVISIBLE_REMOVED = "invisible characters around a tag, removed"
+# spaCy's `ner` can learn neither entities with whitespace at an edge nor entities of whitespace
+# only (E024).
+EDGE_WHITESPACE = "entity with leading or trailing whitespace, trimmed"
+ONLY_WHITESPACE = "entity of whitespace only, dropped"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
 
 
 class TagDecoder:
-    """Turns the tag sequences of one file into entities and counts the repairs.
+    """Decodes the tag sequences of one file into entities, and counts repairs.
 
-    The rule: B, S, U and W begin an entity; I, M, E and L go on with the one before them if it is
-    open and has their label, and otherwise begin one (as in conlleval, Tjong Kim Sang and De
-    Meulder 2003). In IOB1 and I-only files that is how entities begin; elsewhere it is a repair.
+    B, S, U and W begin an entity. I, M, E and L continue the preceding entity if it is open and has
+    the same label, and otherwise begin one, as in conlleval (Tjong Kim Sang and De Meulder 2003).
+    In IOB1 and I-only files that is how entities begin; in others it is a repair.
     """
 
     def __init__(self, file: RawFile, log: Log, lines_per_word: int) -> None:
@@ -33,44 +34,44 @@ class TagDecoder:
         self.log = log
         self.lines_per_word = lines_per_word
         self.prefixes: Counter = Counter()
-        self.begun = 0
-        self.continued = Notes()
-        # tag -> (prefix, label): a file has few different ones.
-        self.known: dict[str, tuple[str, str]] = {"O": ("", "")}
+        self.n_begun = 0
+        self.dangling = Notes()
+        # tag -> (prefix, label); a file has few distinct tags.
+        self.cache: dict[str, tuple[str, str]] = {"O": ("", "")}
 
-    def place(self, number: int, index: int) -> str:
-        return self.file.place(number + index * self.lines_per_word)
+    def location(self, number: int, index: int) -> str:
+        return self.file.location(number + index * self.lines_per_word)
 
-    def split(self, tag: str, place: str) -> tuple[str, str]:
+    def split(self, tag: str, location: str) -> tuple[str, str]:
         """Return (prefix, label) of a tag, ("", "") for O."""
-        bare = tag.strip(INVISIBLE)
-        match = TAG.fullmatch(bare)
+        stripped = tag.strip(INVISIBLE)
+        match = TAG.fullmatch(stripped)
         if not match:
-            header = " Is line 1 a header? Take it away." if place.endswith(":1") else ""
+            header = " If line 1 is a header, delete it." if location.endswith(":1") else ""
             raise UserError(
-                f"{place}: {tag[:40]!r} is no tag; expected O, or B- I- E- L- S- U- and a label. "
-                f"Mend it, or name the column with --tag-column.{header}"
+                f"{location}: {tag[:40]!r} is not a tag (O, or one of B- I- E- L- S- U- and a "
+                f"label); fix it, or name the tag column with --tag-column.{header}"
             )
         parts = (match[1] or "", match[2] or "")
-        if bare == tag:
-            self.known[tag] = parts
+        if stripped == tag:
+            self.cache[tag] = parts
         else:
-            self.log.repair(BESIDE, place)
+            self.log.repair(INVISIBLE_REMOVED, location)
         return parts
 
     def decode(self, tags: Sequence[str], number: int) -> list[tuple[int, int, str]]:
-        """Return the entities of one sentence, which begins on a line of this number, as (first
-        word, word after the last, label)."""
+        """Return the entities of a sentence that begins on line `number`, as (start, end, label)
+        with word indices, the end exclusive."""
         entities: list[tuple[int, int, str]] = []
         if tags.count("O") == len(tags):
             return entities
-        known = self.known
+        cache = self.cache
         open_label = ""
         for index, tag in enumerate(tags):
             if tag == "O":
                 open_label = ""
                 continue
-            prefix, label = known.get(tag) or self.split(tag, self.place(number, index))
+            prefix, label = cache.get(tag) or self.split(tag, self.location(number, index))
             self.prefixes[prefix] += 1
             if not prefix:
                 open_label = ""
@@ -80,21 +81,22 @@ class TagDecoder:
             else:
                 entities.append((index, index + 1, label))
                 if prefix in BEGINS:
-                    self.begun += 1
+                    self.n_begun += 1
                 else:
-                    self.continued.add(REPAIR, self.place(number, index))
+                    self.dangling.add(DANGLING, self.location(number, index))
             open_label = "" if prefix in SINGLE or prefix in END else label
         return entities
 
-    def bare(
+    def trim(
         self, words: list[str], entities: list[tuple[int, int, str]], number: int
     ) -> list[tuple[int, int, str]]:
-        """Return the entities of a sentence without white space at their edges, none of nothing
-        else; the outer words of each lose that at their own edges.
+        """Return the entities of a sentence without leading and trailing whitespace, and without
+        entities that are only whitespace.
 
-        White space is what `Token.is_space` says it is: `str.isspace`.
+        Their first and last words are stripped in place. Whitespace is as defined by
+        `Token.is_space`, which is `str.isspace`.
         """
-        kept = []
+        trimmed = []
         for start, end, label in entities:
             first, last = start, end
             while first < last and words[first].isspace():
@@ -102,24 +104,24 @@ class TagDecoder:
             while first < last and words[last - 1].isspace():
                 last -= 1
             if first == last:
-                self.log.repair(NOTHING, self.place(number, start))
+                self.log.repair(ONLY_WHITESPACE, self.location(number, start))
                 continue
             edges = words[first], words[last - 1]
             words[first] = words[first].lstrip()
             words[last - 1] = words[last - 1].rstrip()
             if (first, last, words[first], words[last - 1]) != (start, end, *edges):
-                self.log.repair(EDGE, self.place(number, start))
-            kept.append((first, last, label))
-        return kept
+                self.log.repair(EDGE_WHITESPACE, self.location(number, start))
+            trimmed.append((first, last, label))
+        return trimmed
 
     def close(self) -> None:
-        """At the end of the file: name the scheme, and note the repairs unless it needs none.
+        """Finish the file: log the tag scheme, and the repairs if the scheme makes them such.
 
-        In IOB1 an entity begins with B- only right after another of its label, so that most
+        In IOB1, an entity begins with B- only directly after another one with the same label; most
         begin with I-.
         """
         used = set(self.prefixes)
-        defects = self.continued.counts[REPAIR]
+        n_dangling = self.dangling.counts[DANGLING]
         if used & {"S", "E", "W", "M"}:
             scheme = "IOBES"
         elif used & {"U", "L"}:
@@ -127,7 +129,7 @@ class TagDecoder:
         elif "B" not in used:
             scheme = "I-only" if used else "none"
         else:
-            scheme = "IOB1" if defects > self.begun else "IOB2"
+            scheme = "IOB1" if n_dangling > self.n_begun else "IOB2"
         self.log.layout["tags"] = scheme
-        if defects and scheme not in ("IOB1", "I-only"):
-            self.log.repair_all(self.continued)
+        if n_dangling and scheme not in ("IOB1", "I-only"):
+            self.log.repair_all(self.dangling)

@@ -1,4 +1,4 @@
-"""WikiNER: one sentence a line, `word|POS|tag` between spaces, plain or .bz2 (Nothman et al. 2013)."""
+"""WikiNER: one sentence per line of space-separated `word|POS|tag` (Nothman et al. 2013)."""
 
 from collections.abc import Iterator
 
@@ -11,19 +11,19 @@ from .tags import TagDecoder
 
 
 def has_documents(file: RawFile) -> bool:
-    """Tell whether there are boundaries between sentences. Reads to the first, or all."""
+    """Return whether blank lines separate documents, reading up to the first that does."""
     lines = (bool(line.strip(" ")) and not line.startswith(DOCUMENT) for _, line in file.lines())
-    # A sentence, a boundary, a sentence: each `in` goes on where the last one stopped.
+    # Sentence, boundary, sentence: each `in` resumes where the previous one stopped.
     return True in lines and False in lines and True in lines
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
-    """Yield the sentences of a file; blank lines separate documents, if there are any.
+    """Yield the sentences of a file; blank lines, if any, separate documents.
 
     Raises UserError for a token that is not word|POS|tag.
     """
     decoder = TagDecoder(file, log, lines_per_word=0)
-    # The first document is known for one only by the line that ends it.
+    # That there are documents is known only from the end of the first one.
     document = 1 if has_documents(file) else None
     filled = False
     for number, line in file.lines():
@@ -37,18 +37,22 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         for token in tokens:
             if len(token) != 3:
                 raise UserError(
-                    f"{file.place(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; mend it, or is this "
-                    "another format?"
+                    f"{file.location(number)}: {'|'.join(token)[:40]!r} is not word|POS|tag; fix "
+                    "it, or check the format."
                 )
         words, tags = [word for word, _, _ in tokens], [tag for _, _, tag in tokens]
         log.lines["sentences"] += 1
-        entities = decoder.bare(words, decoder.decode(tags, number), number)
+        entities = decoder.trim(words, decoder.decode(tags, number), number)
         yield TaggedSentence(words, entities, number, document)
         filled = True
     decoder.close()
 
 
-# The original is one file without splits.
+# The original is a single file without splits.
 FORMAT = Format(
-    "word|POS|tag, a sentence per line", read, options=("encoding",), dev_ratio=0.1, test_ratio=0.1
+    "word|POS|tag, one sentence per line",
+    read,
+    options=("encoding",),
+    dev_ratio=0.1,
+    test_ratio=0.1,
 )

@@ -1,4 +1,4 @@
-"""Examples to DocBin files that `spacy train` reads, with the figures of the report."""
+"""Writing of examples to DocBin files for `spacy train`, with counts for the report."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,28 +13,28 @@ from spacy.tokens import DocBin
 
 from ..common.errors import UserError
 from .blank import BlankPipeline
-from .detokenize import spaces
+from .detokenize import infer_spaces
 from .examples import Example, LabelledText, Notes, SpannedText, TaggedSentence
 
-# A DocBin cannot hold 2 GB (E871), and is built in memory: a shard has this many tokens at most,
-# some 100 MB while it is made.
+# A DocBin is limited to 2 GB (E871) and built in memory: a new shard is begun after this many
+# tokens, for which about 100 MB are needed.
 SHARD_TOKENS = 1_000_000
-UNALIGNED = "entity that the pipeline's tokenizer cannot align"
-# Encoders take 512 pieces at a time, and a piece can be a character.
+UNALIGNED = "entity that is not aligned with the tokenizer's tokens"
+# In characters. Encoders accept 512 wordpieces, each of which may be a single character.
 LONG = 500
-LONG_TOKEN = f"token of over {LONG} characters: an encoder may read its beginning alone"
-# spaCy takes no empty token (E031). The sign for a character that was lost holds its place.
+LONG_TOKEN = f"token of more than {LONG} characters, which an encoder may truncate"
+# The replacement character, as spaCy does not accept empty tokens (E031).
 EMPTY = "\ufffd"
 OUTSIDE, BEGIN, INSIDE = 2, 3, 1
 NONE = {"count": 0, "first": []}
-# What a Doc keeps of where it came from, in `user_data`: file, line, document, category.
+# Where a Doc came from, stored in its `user_data`: file, line, document, category.
 Origin = dict[str, str | int]
-# `srsly.msgpack_dumps` makes one each time, and looks up all that is registered: 0.3 ms.
+# `srsly.msgpack_dumps` creates one per call and queries its registry, which takes 0.3 ms.
 PACKER = srsly.msgpack.Packer(use_bin_type=True)
 
 
 def origin_of(example: Example, file: str) -> Origin:
-    """Return where an example came from; `line` is a row or an item where a file has no lines."""
+    """Return where an example came from; `line` is the row or item in files without lines."""
     origin = {
         "file": file,
         "line": example.number,
@@ -44,8 +44,8 @@ def origin_of(example: Example, file: str) -> Origin:
     return {name: value for name, value in origin.items() if value not in (None, "")}
 
 
-class Keys(dict):
-    """The keys that spaCy gives strings, made when they are first asked for."""
+class StringHashes(dict):
+    """Maps strings to their hashes in a StringStore, which are computed on first access."""
 
     def __init__(self, strings: set[str]) -> None:
         self.store = StringStore()
@@ -53,23 +53,23 @@ class Keys(dict):
 
     def __missing__(self, word: str) -> int:
         self.strings.add(word)
-        key = self[word] = self.store.add(word)
-        return key
+        hash_value = self[word] = self.store.add(word)
+        return hash_value
 
 
 class Shard:
-    """A DocBin in the making, as flat lists: with a Doc for each sentence most of the time would
-    go into those (bench/convert.py)."""
+    """A DocBin under construction, as flat lists: most of the time would otherwise be spent on
+    creating a Doc per sentence (bench/convert.py)."""
 
     def __init__(self, entities: bool) -> None:
         attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if entities else ["ORTH"]
         self.docbin = DocBin(attrs=attributes, store_user_data=True)
-        self.keys = Keys(self.docbin.strings)
-        self.seen: set[int] = set()
-        # Of each token: the key of its string, and whether a space follows.
+        self.hashes = StringHashes(self.docbin.strings)
+        self.added: set[int] = set()
+        # For each token, the hash of its string, and whether a space follows.
         self.words: list[int] = []
-        self.followed: list[bool] = []
-        # (first token, token after the last, key of the label), counted over the shard.
+        self.spaces: list[bool] = []
+        # (start, end, hash of the label), with token indices in the shard, the end exclusive.
         self.entities: list[tuple[int, int, int]] = []
         self.ends: list[int] = []
 
@@ -83,25 +83,25 @@ class Shard:
     def add_text(self, nlp: Language, text: str, cats: dict[str, float], origin: Origin) -> None:
         doc = nlp.make_doc(text)
         array = doc.to_array([ORTH, SPACY])
-        keys = array[:, 0].tolist()
-        self.docbin.strings.update(nlp.vocab.strings[key] for key in set(keys) - self.seen)
-        self.seen.update(keys)
-        self.words += keys
-        self.followed += array[:, 1].tolist()
+        hashes = array[:, 0].tolist()
+        self.docbin.strings.update(nlp.vocab.strings[x] for x in set(hashes) - self.added)
+        self.added.update(hashes)
+        self.words += hashes
+        self.spaces += array[:, 1].tolist()
         self.end_document(cats, origin)
 
     def add_entities(
         self,
         words: Sequence[str],
-        followed: Sequence[bool],
+        spaces: Sequence[bool],
         entities: list[tuple[int, int, str]],
         origin: Origin,
     ) -> None:
         first = len(self.words)
-        keys = self.keys
-        self.words += [keys[word] for word in words]
-        self.followed += followed
-        self.entities += [(first + start, first + end, keys[x]) for start, end, x in entities]
+        hashes = self.hashes
+        self.words += [hashes[word] for word in words]
+        self.spaces += spaces
+        self.entities += [(first + start, first + end, hashes[x]) for start, end, x in entities]
         self.end_document({}, origin)
 
     def to_disk(self, path: Path) -> None:
@@ -115,14 +115,14 @@ class Shard:
                 tokens[start:end, iob] = INSIDE
                 tokens[start, iob] = BEGIN
                 tokens[start:end, kind] = label
-        followed = numpy.array(self.followed, dtype=bool).reshape(-1, 1)
+        spaces = numpy.array(self.spaces, dtype=bool).reshape(-1, 1)
         self.docbin.tokens = numpy.split(tokens, self.ends[:-1])
-        self.docbin.spaces = numpy.split(followed, self.ends[:-1])
+        self.docbin.spaces = numpy.split(spaces, self.ends[:-1])
         self.docbin.to_disk(path)
 
 
 class SplitWriter:
-    """Writes one split: `name.spacy`, a file, or a folder of shards where one is not enough."""
+    """Writes one split as `name.spacy`: a file, or a folder if it needs several shards."""
 
     def __init__(
         self,
@@ -148,77 +148,77 @@ class SplitWriter:
         self.shards.append(path)
         self.shard = Shard(entities=not self.labels)
 
-    def add(self, example: Example, place: str, file: str) -> int:
-        """Write one example, and which file it came from; return how many of its tokens were empty.
+    def add(self, example: Example, location: str, file: str) -> int:
+        """Write one example and the `file` it came from; return the number of its empty tokens.
 
-        Raises UserError for a text that is longer than spaCy takes.
+        `location` is used in messages. Raises UserError for a text longer than `max_length`.
         """
         if len(self.shard.words) >= SHARD_TOKENS:
             self.close_shard()
-        self.pipeline.renew()
+        self.pipeline.limit_vocab()
         before = len(self.shard.words)
         empty = 0
         tagged = isinstance(example, TaggedSentence)
         size = sum(map(len, example.words)) if tagged else len(example.text)
         limit = self.pipeline.nlp.max_length
-        # Of words half of that, for the spaces between them.
+        # Half for tagged words, as there may be a space after each.
         if size > (limit // 2 if tagged else limit):
             raise UserError(
-                f"{place}: a text of {size:,} characters; spaCy takes {limit:,}, spaces included. "
-                "Cut it, or is this the right format?"
+                f"{location}: text of {size:,} characters, where spaCy's maximum is {limit:,}, spaces "
+                "included; split the text, or check the format."
             )
         words = example.words if tagged else example.text.split()
         if size > LONG and max(map(len, words)) > LONG:
             tokens = words if tagged else map(str, self.pipeline.nlp.make_doc(example.text))
             for token in tokens:
                 if len(token) > LONG:
-                    self.long_tokens.add(LONG_TOKEN, f"{place}: {token[:40]}")
+                    self.long_tokens.add(LONG_TOKEN, f"{location}: {token[:40]}")
         origin = origin_of(example, file)
         if tagged:
-            empty = self.tagged(example, place, origin)
+            empty = self.add_tagged(example, location, origin)
         elif isinstance(example, LabelledText):
-            labels = example.own_labels
+            labels = example.all_labels
             cats = {label: float(label in labels) for label in self.labels}
             self.shard.add_text(self.pipeline.nlp, example.text, cats, origin)
             self.counts.update(labels)
         else:
-            self.spanned(example, place, origin)
+            self.add_spanned(example, location, origin)
         self.examples += 1
         self.tokens += len(self.shard.words) - before
         return empty
 
-    def tagged(self, example: TaggedSentence, place: str, origin: Origin) -> int:
+    def add_tagged(self, example: TaggedSentence, location: str, origin: Origin) -> int:
         words = example.words
         empty = words.count("")
         if empty:
             words = [word or EMPTY for word in words]
-        followed = spaces(words, self.pipeline.language)
-        self.shard.add_entities(words, followed, example.entities, origin)
+        spaces = infer_spaces(words, self.pipeline.language)
+        self.shard.add_entities(words, spaces, example.entities, origin)
         for start, end, label in example.entities:
             self.counts[label] += 1
             if not (
-                self.pipeline.breaks_before(start, words, followed)
-                and self.pipeline.breaks_before(end, words, followed)
+                self.pipeline.is_boundary(start, words, spaces)
+                and self.pipeline.is_boundary(end, words, spaces)
             ):
-                self.unaligned.add(UNALIGNED, f"{place}: {' '.join(words[start:end])[:60]}")
+                self.unaligned.add(UNALIGNED, f"{location}: {' '.join(words[start:end])[:60]}")
         return empty
 
-    def spanned(self, example: SpannedText, place: str, origin: Origin) -> None:
+    def add_spanned(self, example: SpannedText, location: str, origin: Origin) -> None:
         cuts = {offset for start, end, _ in example.spans for offset in (start, end)}
-        words, followed, inside = self.pipeline.split(example.text, cuts)
+        words, spaces, inside = self.pipeline.tokenize(example.text, cuts)
         starts: dict[int, int] = {}
         ends: dict[int, int] = {}
         offset = 0
-        for index, (word, space) in enumerate(zip(words, followed)):
+        for index, (word, space) in enumerate(zip(words, spaces)):
             starts[offset] = index
             ends[offset + len(word)] = index + 1
             offset += len(word) + space
         entities = [(starts[start], ends[end], label) for start, end, label in example.spans]
-        self.shard.add_entities(words, followed, entities, origin)
+        self.shard.add_entities(words, spaces, entities, origin)
         for start, end, label in example.spans:
             self.counts[label] += 1
             if {start, end} & inside:
-                self.unaligned.add(UNALIGNED, f"{place}: {example.text[start:end][:60]}")
+                self.unaligned.add(UNALIGNED, f"{location}: {example.text[start:end][:60]}")
 
     def close(self) -> None:
         self.close_shard()

@@ -1,1 +1,1 @@
-"""Encoders: Hugging Face checkpoints, made, cut and looked into. Knows nothing of corpora or spaCy pipelines."""
+"""Load, inspect, pretrain and trim Hugging Face checkpoints; nothing about corpora or pipelines."""

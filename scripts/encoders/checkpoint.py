@@ -1,4 +1,4 @@
-"""Opening a checkpoint, a folder or a name on the hub, with one clear line where it cannot be."""
+"""Load and save Hugging Face checkpoints; whatever is wrong with one is reported in one line."""
 
 import json
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ from ..common.downloads import Unavailable, reason_of
 from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..common.files import written_beside
 from .snapshot import snapshot, unusable
-from .tokenizer_fixes import leave_types_out
+from .tokenizer_fixes import drop_token_type_ids
 
-# What calls of transformers raise for files that are missing, damaged or of another kind …
-READING = (OSError, ValueError, Unavailable)
-# … and for weights that are, or that do not fit the sizes of the config.
-WEIGHTS = (RuntimeError, ArithmeticError, SafetensorError, UnpicklingError)
-# Names of numbers that say which piece or layer, and may be 0.
-PLACES = ("_id", "_index")
-# Endings of classes with a head -> what opens them.
-HEADS = {
+# What transformers raises for files that are missing, damaged or of the wrong kind ...
+READ_ERRORS = (OSError, ValueError, Unavailable)
+# ... and for damaged weights, or weights that do not fit the sizes in config.json.
+WEIGHT_ERRORS = (RuntimeError, ArithmeticError, SafetensorError, UnpicklingError)
+# Config fields with these endings are positions in a list, so 0 is valid.
+INDEX_SUFFIXES = ("_id", "_index")
+# Ending of a model class -> the auto class that loads it with its head.
+AUTO_CLASSES = {
     "ForMaskedLM": AutoModelForMaskedLM,
     "ForPreTraining": AutoModelForMaskedLM,
     "ForTokenClassification": AutoModelForTokenClassification,
@@ -49,162 +49,182 @@ HEADS = {
 
 
 @contextmanager
-def opening(name: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a call of transformers raises for the files of a checkpoint into one UserError.
+def load_errors(name: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn the errors that transformers raises for a checkpoint's files into one UserError.
 
-    kinds: what it raises beside what reading a file does. Where a package is missing, the UserError
-    names it. A fault of ours is let through.
+    kinds: exception types to convert in addition to READ_ERRORS. A missing package is named in the
+    UserError. Errors raised by this project's own code pass through.
     """
-    # Its warnings say in ten lines what is said here in one.
+    # The UserError says in one line what transformers' warnings say in ten.
     logging.set_verbosity_error()
     try:
         with BareExceptions():
             yield
-    except (*READING, *kinds) as error:
+    except (*READ_ERRORS, *kinds) as error:
         sift(f"encoder {name}", error)
         raise unusable(name, reason_of(error)) from error
 
 
-def wrong_values(config: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield name and value of what cannot be in a config.json, and an example of what can."""
-    kind, dtype = config.get("model_type", ""), config.get("torch_dtype")
-    if not isinstance(kind, str):
-        yield "model_type", kind, "bert"
+def invalid_fields(config: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, value and a valid example for each invalid field of a config.json."""
+    model_type, dtype = config.get("model_type", ""), config.get("torch_dtype")
+    if not isinstance(model_type, str):
+        yield "model_type", model_type, "bert"
     if dtype is not None and not isinstance(getattr(torch, str(dtype), None), torch.dtype):
         yield "torch_dtype", dtype, "float32"
-    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
-        # transformers says itself what it does not know.
+    if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING:
+        # transformers has its own message for an unknown type.
         return
-    for name, parameter in signature(CONFIG_MAPPING[kind].__init__).parameters.items():
+    for name, parameter in signature(CONFIG_MAPPING[model_type].__init__).parameters.items():
         default, value = parameter.default, config.get(name)
-        if type(default) not in (int, float) or name.endswith(PLACES) or value is None:
+        if type(default) not in (int, float) or name.endswith(INDEX_SUFFIXES) or value is None:
             continue
-        # Some families have one for each layer. A size that is 2 or more elsewhere is no 0.
-        listed = value if isinstance(value, list) and value else [value]
-        if not all(type(n) in {int, type(default)} and not n < 1 < default for n in listed):
+        # Some models have a list, one value per layer. Where the default is above 1 the field is
+        # a size, and 0 is invalid.
+        values = value if isinstance(value, list) and value else [value]
+        if not all(type(n) in {int, type(default)} and not n < 1 < default for n in values):
             yield name, value, default
 
 
 def check_config(name: str, folder: Path) -> None:
-    """Raise UserError for an encoder's folder without config.json, or where that says what cannot be."""
+    """Raise UserError if an encoder's folder has no config.json, or an invalid one."""
     path = folder / "config.json"
     if not path.is_file():
         raise UserError(
-            f"encoder {name}: no config.json in it; name a Hugging Face checkpoint folder."
+            f"encoder {name}: no config.json in it; give a Hugging Face checkpoint folder."
         )
     try:
         config = json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
-        raise UserError(f"encoder {name}: config.json is no JSON ({first_line(error)}).") from error
-    if not isinstance(config, dict):
-        raise UserError(f"encoder {name}: config.json: {config!r:.40}, where {{…}} is expected.")
-    for field, value, example in wrong_values(config):
         raise UserError(
-            f"encoder {name}: config.json: {field} is {value!r:.40}, where something like {example} "
-            "is expected."
+            f"encoder {name}: config.json is not valid JSON ({first_line(error)}); restore it."
+        ) from error
+    if not isinstance(config, dict):
+        raise UserError(
+            f"encoder {name}: config.json: expected an object, {{…}}, not {config!r:.40}; restore it."
+        )
+    for field, value, example in invalid_fields(config):
+        raise UserError(
+            f"encoder {name}: config.json: {field} is {value!r:.40}; expected a value such as "
+            f"{example}."
         )
 
 
-def folder_of(name: str, revision: str | None, weights: bool = True) -> Path:
-    """Return the folder of a checkpoint, whose config.json is sound. Raises UserError."""
+def checkpoint_folder(name: str, revision: str | None, weights: bool = True) -> Path:
+    """Return a checkpoint's folder, with a valid config.json. Raises UserError."""
     folder, _ = snapshot(name, revision, weights)
     check_config(name, folder)
     return folder
 
 
 def open_config(name: str, revision: str | None = None) -> PretrainedConfig:
-    """Return the configuration of a checkpoint. Raises UserError."""
-    folder = folder_of(name, revision, weights=False)
-    with opening(name):
+    """Return a checkpoint's configuration. Raises UserError."""
+    folder = checkpoint_folder(name, revision, weights=False)
+    with load_errors(name):
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
 def open_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a checkpoint. Raises UserError."""
+    """Return a checkpoint's tokenizer. Raises UserError."""
     folder, _ = snapshot(name, revision, weights=False)
-    # A tokenizer that was trained on its own has none.
+    # A folder with just a tokenizer has no config.json.
     if (folder / "config.json").is_file():
         check_config(name, folder)
-    with opening(name, *AMBIGUOUS):
+    with load_errors(name, *AMBIGUOUS):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def open_checkpoint(
     name: str,
-    kind: type = AutoModel,
-    head_may_lack: bool = False,
+    auto_class: type = AutoModel,
+    allow_new_head: bool = False,
     revision: str | None = None,
     **settings,
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Return the tokenizer and the model of a checkpoint, in evaluation mode.
+    """Return a checkpoint's tokenizer and its model, in evaluation mode.
 
-    `kind` is the auto class of the model with its head, `revision` a branch, tag or commit of the
-    hub (default: main), `settings` are those of from_pretrained. A head that is not in the checkpoint
-    is an error, unless it may lack: then it is new, and to be trained. Code inside a checkpoint is
-    never run. Raises UserError.
+    auto_class: the transformers auto class of the model with its head.
+    allow_new_head: initialise a head that the checkpoint lacks, to be trained, instead of raising.
+    revision: a branch, tag or commit on the hub (default: main).
+    settings: passed on to from_pretrained.
+
+    Code in a checkpoint is never run. Raises UserError.
     """
-    folder = folder_of(name, revision)
-    with opening(name, *AMBIGUOUS):
+    folder = checkpoint_folder(name, revision)
+    with load_errors(name, *AMBIGUOUS):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    with opening(name, *AMBIGUOUS, *WEIGHTS):
-        model, info = kind.from_pretrained(
+    with load_errors(name, *AMBIGUOUS, *WEIGHT_ERRORS):
+        model, info = auto_class.from_pretrained(
             folder, trust_remote_code=False, output_loading_info=True, **settings
         )
-    leave_types_out(tokenizer, model)
-    # transformers fills what is missing with random numbers: a pooler, which nobody here uses,
-    # goes, anything else is an error.
+    drop_token_type_ids(tokenizer, model)
+    # transformers initialises missing weights at random. A missing pooler is removed, as nothing in
+    # this project uses it; anything else missing is an error.
     missing = [key for key in info["missing_keys"] if "pooler" not in key]
     if len(missing) < len(info["missing_keys"]):
         model.base_model.pooler = None
-    if head_may_lack:
+    if allow_new_head:
         missing = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
     if missing:
         raise UserError(
-            f"encoder {name}: no weights for {', '.join(missing[:3])}; it was saved without that "
-            f"part ({model.config.architectures}), name a checkpoint that has it."
+            f"encoder {name}: no weights for {', '.join(missing[:3])}: it was saved without them, "
+            f"as {model.config.architectures}; choose a checkpoint that has them."
         )
-    # Not where this machine has it.
+    # The name, not its path on this machine.
     tokenizer.name_or_path = model.config._name_or_path = name
     return tokenizer, model.eval()
 
 
-def class_of(name: str, revision: str | None = None) -> type:
-    """Return the auto class that opens a checkpoint with the head that it has. Raises UserError."""
-    classes = open_config(name, revision).architectures or ["Model"]
-    for kind in classes if isinstance(classes, list) else ():
-        for ending, found in HEADS.items():
-            if str(kind).endswith(ending):
-                return found
+def auto_class_of(name: str, revision: str | None = None) -> type:
+    """Return the auto class that loads a checkpoint together with its head. Raises UserError."""
+    architectures = open_config(name, revision).architectures or ["Model"]
+    for architecture in architectures if isinstance(architectures, list) else ():
+        for ending, auto_class in AUTO_CLASSES.items():
+            if str(architecture).endswith(ending):
+                return auto_class
     raise UserError(
-        f"encoder {name}: {classes}: not an encoder, or with a head that is not known here."
+        f"encoder {name}: {architectures} is not supported; choose an encoder whose "
+        f"architecture ends in one of {', '.join(AUTO_CLASSES)}."
     )
 
 
 def strip_local_path(name: str) -> str:
-    """Return a name on the hub as it is, and of a folder the last part: others have it elsewhere."""
+    """Return a hub id as it is, and only the last part of a local path: the rest differs from one
+    machine to the next."""
     path = Path(name)
     return path.resolve().name if name and (path.exists() or path.is_absolute()) else name
 
 
-def longest(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
-    """Return how many pieces an encoder takes, special ones included."""
+def max_length(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
+    """Return how many pieces an encoder accepts at a time, special tokens included."""
     positions = getattr(model.config, "max_position_embeddings", 0)
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
     if table is not None and table.padding_idx is not None:
-        # RoBERTa's family counts from the one after its padding.
+        # RoBERTa and its relatives number positions from padding_idx + 1.
         positions -= table.padding_idx + 1
     return (
         min(tokenizer.model_max_length, positions) if positions > 0 else tokenizer.model_max_length
     )
 
 
+def check_length(n_pieces: int, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Raise UserError if `n_pieces`, special tokens included, are too many for an encoder."""
+    limit = max_length(tokenizer, model)
+    if n_pieces > limit:
+        raise UserError(
+            f"the text has {n_pieces} pieces, but the encoder accepts {limit}; give a shorter text."
+        )
+
+
 @contextmanager
-def writing(output: Path) -> Iterator[None]:
-    """Turn what goes wrong in writing weights, as on a full disk, into one UserError."""
+def save_errors(output: Path) -> Iterator[None]:
+    """Turn a failure to write weights, such as a full disk, into a UserError."""
     try:
         yield
     except SafetensorError as error:
-        raise UserError(f"{output}: the weights cannot be written ({error}).") from error
+        raise UserError(
+            f"{output}: cannot write the weights ({error}); check the disk and run again."
+        ) from error
 
 
 def save_checkpoint(
@@ -214,15 +234,15 @@ def save_checkpoint(
     output: Path,
     half: bool = False,
 ) -> None:
-    """Write an ordinary Hugging Face folder, whole or not at all; with `half`, weights in float16.
+    """Write a Hugging Face folder, complete or not at all; with `half`, its weights in float16.
 
-    Raises UserError where the disk is full.
+    Raises UserError if the weights cannot be written.
     """
     with written_beside(output) as folder:
-        with writing(output):
+        with save_errors(output):
             (model.half() if half else model).save_pretrained(folder)
         if half:
-            # Loaded, and trained, in float32, whatever the dtype of the file.
+            # Load and train in float32, whatever the dtype of the file.
             model.config.torch_dtype = torch.float32
             model.config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""transformers' Trainer for masked words: arguments, evaluation with the same masks, checkpoints."""
+"""transformers' Trainer for masked-language modelling, and its checkpoints."""
 
 import json
 import math
@@ -19,22 +19,27 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from ..common.devices import has_bfloat16, has_gpu
 from ..common.errors import UserError, first_line
 from ..common.files import discard, written_beside
-from .hardware import has_bfloat16, has_gpu
 from .packing import Blocks
 
-# Above e^50 nothing can be told apart any more.
-HIGHEST_LOSS = 50
+# Keeps the perplexity of a diverged training finite.
+MAX_LOSS = 50
 
 
 def perplexity(loss: float) -> float:
-    """Return e to the power of a loss in nats."""
-    return math.exp(min(loss, HIGHEST_LOSS))
+    """Return the exponential of a loss in nats."""
+    return math.exp(min(loss, MAX_LOSS))
 
 
 def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
-    """Return the fields of [training] as Trainer takes them. Raises UserError."""
+    """Return the fields of [training] as TrainingArguments. Raises UserError.
+
+    transformers 5 removes two of the fields in use: logging_dir (set TENSORBOARD_LOGGING_DIR in the
+    environment instead) and, in configs/pretraining.cfg, warmup_ratio (give the fraction as
+    warmup_steps).
+    """
     cpu = not has_gpu()
     try:
         return TrainingArguments(
@@ -44,30 +49,35 @@ def training_arguments(fields: dict[str, Any], work: Path) -> TrainingArguments:
             report_to=["tensorboard"],
             use_cpu=cpu,
             dataloader_pin_memory=not cpu,
-            # Which pieces are special is for the masks, not for the model.
+            # Keep special_tokens_mask, which is for the collator and not for the model.
             remove_unused_columns=False,
             eval_on_start=True,
         )
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"[training]: {first_line(error)}; see transformers.TrainingArguments."
+            f"[training]: {first_line(error)}; see the fields of transformers.TrainingArguments."
         ) from error
 
 
-def masking(tokenizer: PreTrainedTokenizerBase, share: float) -> DataCollatorForLanguageModeling:
-    """Return what masks a share of the pieces of a batch. Raises UserError for what is no share."""
-    if not 0 < share < 1:
-        raise UserError(f"--data.mlm_probability {share}: a share is expected, such as 0.15.")
-    return DataCollatorForLanguageModeling(tokenizer, mlm_probability=share)
+def masking_collator(
+    tokenizer: PreTrainedTokenizerBase, probability: float
+) -> DataCollatorForLanguageModeling:
+    """Return the collator that masks the pieces of a batch with a probability. Raises UserError."""
+    if not 0 < probability < 1:
+        raise UserError(
+            f"--data.mlm_probability {probability}: expected a fraction between 0 and 1, such as "
+            "0.15."
+        )
+    return DataCollatorForLanguageModeling(tokenizer, mlm_probability=probability)
 
 
 class Progress(ProgressCallback):
-    """A bar, and a line for each evaluation."""
+    """Show a progress bar, and a line for each evaluation."""
 
     loss: float | None = None
 
     def on_prediction_step(self, args, state, control, **kwargs) -> None:
-        """No bar within the bar."""
+        """Show no second bar during an evaluation."""
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         self.loss = logs.get("loss", self.loss)
@@ -76,35 +86,36 @@ class Progress(ProgressCallback):
         super().on_evaluate(args, state, control, **kwargs)
         if state.is_world_process_zero and metrics:
             bar = self.training_bar
-            trained = "     –" if self.loss is None else f"{self.loss:6.3f}"
+            training = "     –" if self.loss is None else f"{self.loss:6.3f}"
             (bar.write if bar else print)(
-                f"{state.global_step:7,}   loss in training {trained}   held out "
+                f"{state.global_step:7,}   loss: training {training}   held-out "
                 f"{metrics['eval_loss']:6.3f}   perplexity {metrics['eval_perplexity']:10,.1f}"
             )
 
 
 class MaskedTrainer(Trainer):
-    """Learns on blocks that are masked anew each time, and is asked the same each time."""
+    """Trainer that masks training blocks anew in every epoch, but held-out blocks only once."""
 
     def __init__(
         self,
         model: PreTrainedModel,
         arguments: TrainingArguments,
         tokenizer: PreTrainedTokenizerBase,
-        mask: DataCollatorForLanguageModeling,
+        collator: DataCollatorForLanguageModeling,
         train: Blocks,
         dev: Blocks,
     ) -> None:
         set_seed(arguments.seed)
-        asked = mask([dev[index] for index in range(len(dev))])
+        masked = collator([dev[index] for index in range(len(dev))])
         super().__init__(
             model,
             arguments,
-            data_collator=lambda rows: (default_data_collator if "labels" in rows[0] else mask)(
+            # Held-out rows already have labels, those of their masks.
+            data_collator=lambda rows: (default_data_collator if "labels" in rows[0] else collator)(
                 rows
             ),
             train_dataset=train,
-            eval_dataset=[dict(zip(asked, row)) for row in zip(*asked.values())],
+            eval_dataset=[dict(zip(masked, row)) for row in zip(*masked.values())],
             processing_class=tokenizer,
         )
         for callback in (PrinterCallback, ProgressCallback):
@@ -117,24 +128,27 @@ class MaskedTrainer(Trainer):
         super().log(logs, *arguments)
 
     def losses(self) -> list[dict[str, float]]:
-        """Return step and held-out loss of each evaluation, the last being that of the result."""
+        """Return step and held-out loss of each evaluation, that of the final weights last."""
         history = self.state.log_history
         if not any(e["step"] == self.state.global_step for e in history if "eval_loss" in e):
             self.evaluate()
-        # A training that was broken off is asked twice where it goes on: the last answer counts.
+        # A resumed training evaluates the step that it resumes from again; use the later result.
         losses = {e["step"]: e["eval_loss"] for e in history if "eval_loss" in e}
         return [{"step": step, "loss": losses[step]} for step in sorted(losses)]
 
     def close(self) -> None:
-        """Let go of the files in the folder of the training: Windows deletes none that is open."""
+        """Close the files in the work folder: Windows does not delete open ones."""
         self.train_dataset.close()
-        curves = self.pop_callback(TensorBoardCallback)
-        if curves.tb_writer:
-            curves.tb_writer.close()
+        tensorboard = self.pop_callback(TensorBoardCallback)
+        if tensorboard.tb_writer:
+            tensorboard.tb_writer.close()
 
 
 def last_checkpoint(work: Path) -> Path | None:
-    """Return the last whole checkpoint of a broken-off training; Trainer writes its state last."""
+    """Return the last complete checkpoint of an interrupted training, or None.
+
+    A complete one has a trainer_state.json, which Trainer writes last.
+    """
     for path in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
         try:
             srsly.read_json(path / "trainer_state.json")
@@ -145,12 +159,12 @@ def last_checkpoint(work: Path) -> Path | None:
 
 
 def step_of(checkpoint: Path) -> int:
-    """Return the number of updates before a checkpoint, by its name."""
+    """Return the update after which a checkpoint was saved, from its name."""
     return int(checkpoint.name.split("-")[1])
 
 
-def sweep(work: Path) -> None:
-    """Delete checkpoints that a kill cut short: all after the last whole one."""
+def delete_incomplete(work: Path) -> None:
+    """Delete the checkpoints that a kill left incomplete: all after the last complete one."""
     last = last_checkpoint(work)
     for path in work.glob("checkpoint-*"):
         if last is None or step_of(path) > step_of(last):
@@ -158,22 +172,25 @@ def sweep(work: Path) -> None:
 
 
 def begin(work: Path, about: dict[str, Any]) -> None:
-    """Make the folder of what is not finished, or see that it can be gone on with.
+    """Create the work folder of a training, or check that the one in it can be resumed.
 
-    Raises UserError where it is another training's, or nothing of the kind.
+    about: what identifies the training. Raises UserError if the folder belongs to a different
+    training, or holds something else.
     """
     record = work / "begun.json"
     if work.exists() and any(work.iterdir()) and not record.is_file():
-        raise UserError(f"{work}: something else is there; move it away.")
+        raise UserError(
+            f"{work}: not an interrupted pretraining; move it away or choose another output folder."
+        )
     if last_checkpoint(work) is None:
-        # Nothing was learnt yet.
+        # There is nothing to resume from yet.
         discard(work)
         with written_beside(work) as folder:
             # Not srsly, which rounds numbers.
             (folder / record.name).write_text(json.dumps(about, indent=1), encoding="utf8")
     elif json.loads(record.read_text(encoding="utf8")) != about:
         raise UserError(
-            f"{work}: a pretraining with other settings, text or tokenizer was broken off there; "
-            "delete it, or go on with what it was begun with."
+            f"{work}: an interrupted pretraining with other settings, text or tokenizer; delete it "
+            "to start afresh, or resume it with the same ones."
         )
-    sweep(work)
+    delete_incomplete(work)

@@ -1,21 +1,21 @@
-"""The files of an encoder: its folder, or those of one commit of the hub, in the hub's cache.
+"""The files of an encoder: its folder, or those of one commit on the hub, in the hub's cache.
 
-transformers and spacy-transformers would ask for config, tokenizer and weights one by one, and
-spacy-transformers always at the end of the main branch.
+transformers and spacy-transformers would request config, tokenizer and weights one by one, and
+spacy-transformers always from the main branch.
 """
 
 import re
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import huggingface_hub.errors
-import requests
 from huggingface_hub import constants
 
 from ..common.downloads import (
+    HUB_ERRORS,
     Unavailable,
     cached_etag,
     hub_file,
@@ -29,38 +29,31 @@ from ..common.files import check_whole
 MAIN = "main"
 COMMIT = re.compile("[0-9a-f]{40}")
 CONFIG = "config.json"
-# Of config and tokenizer, whatever the kind of tokenizer; none of them is ever unpickled.
+# Config and tokenizer, whatever the tokenizer's type; none of these is ever unpickled.
 SMALL = (
     CONFIG, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*vocab*.json",
     "*vocab*.txt", "merges.txt", "bpe.codes", "dict.txt", "*.model", "*.spm",
 )  # fmt: skip
-# Of the weights, in transformers' order: the first that is there, with its parts. Those of torch are
-# pickles, which transformers opens with torch.load(weights_only=True); it opens no other ones.
+# Weights, in transformers' order of preference, with their shards. Those of torch are pickles, which
+# transformers opens with torch.load(weights_only=True); it opens no others.
 WEIGHTS = (
     ("model.safetensors",),
     ("model.safetensors.index.json", "model-*.safetensors"),
     ("pytorch_model.bin",),
     ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
 )
-# What keeps the hub's library from a file: no answer, no such thing, no name, a broken-off answer.
-HUB_ERRORS = (
-    Unavailable,
-    huggingface_hub.errors.HfHubHTTPError,
-    huggingface_hub.errors.HFValidationError,
-    requests.RequestException,
-)
 
 
 def unusable(name: str, reason: str) -> UserError:
-    """Return the error for an encoder that is not there, or not whole."""
+    """Return the error for an encoder that is missing or incomplete."""
     return UserError(
-        f"encoder {name}: no whole checkpoint, in a folder or on the hub ({reason}). "
+        f"encoder {name}: not a complete checkpoint (local folder or hub id): {reason}. "
         "Put its config, weights and tokenizer into a folder and name that instead."
     )
 
 
 def matching(names: Collection[str], patterns: Collection[str]) -> list[str]:
-    """Return the names that match a pattern, those in folders aside."""
+    """Return the names that match a pattern, except those in subfolders."""
     return sorted(
         name
         for name in names
@@ -69,8 +62,8 @@ def matching(names: Collection[str], patterns: Collection[str]) -> list[str]:
 
 
 def needed(names: Collection[str], weights: bool = True) -> list[str]:
-    """Return the files of a checkpoint that are read: config, tokenizer, then the weights, which are
-    safetensors where there are some. Raises Unavailable where none can be opened."""
+    """Return a checkpoint's files that are read: config and tokenizer, then the weights, safetensors
+    if available. Raises Unavailable if there are no weights that can be opened."""
     small = matching(names, SMALL)
     if not weights:
         return small
@@ -81,65 +74,71 @@ def needed(names: Collection[str], weights: bool = True) -> list[str]:
 
 
 def is_folder(name: str, revision: str | None) -> bool:
-    """Tell a folder, or another path, from a name on the hub. Raises UserError for its revision, for
-    one that cannot be meant, and where the folder is incomplete."""
-    here = Path(name).exists()
+    """Return whether a name is a local path rather than a hub id. Raises UserError for a revision of
+    a folder, for one that cannot be meant, and for an incomplete folder."""
+    local = Path(name).exists()
     if revision:
         check_meant("revision", revision)
-    if here and revision:
+    if local and revision:
         raise UserError(f"revision {revision}: {name} is a folder; only the hub has revisions.")
-    if here:
+    if local:
         check_whole(Path(name))
-    return here
+    return local
 
 
 def revision_of(settings: dict[str, Any]) -> str | None:
-    """Return the revision in [settings]. Raises UserError for a number, which may be another than was
-    written: 1.10 is 1.1."""
+    """Return the revision in [settings]. Raises UserError for a number, which may differ from what
+    was written: 1.10 is 1.1."""
     revision = settings.get("revision")
     if isinstance(revision, float | bool):
         raise UserError(f'[settings] revision = {revision}: write it in quotes, as "1.10".')
     return str(revision) if revision else None
 
 
-def ask_hub(name: str, revision: str) -> Path:
-    """Return the folder in the cache of the commit that a revision is at now, with the config in it.
+def resolve(name: str, revision: str) -> Path:
+    """Return the cache folder of the commit that a revision is at now, with the config in it.
 
-    To be called with an impatient hub. Raises HUB_ERRORS.
+    Call it within `impatient_hub`. Raises HUB_ERRORS.
     """
     if not COMMIT.fullmatch(revision):
-        # Without an answer the download would take what is in the cache, and say nothing.
+        # If the hub does not answer, the download would silently use what is in the cache.
         url = huggingface_hub.hf_hub_url(name, CONFIG, revision=revision)
         huggingface_hub.get_hf_file_metadata(url)
     return Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=revision)).parent
 
 
-def look_up(name: str, revision: str) -> Path | None:
-    """Return the folder in the cache of the commit that a revision was at when last asked for."""
+def resolve_cached(name: str, revision: str) -> Path | None:
+    """Return the cache folder of the commit that a revision was at when last resolved, if any."""
     path = huggingface_hub.try_to_load_from_cache(name, CONFIG, revision=revision)
     return Path(path).parent if isinstance(path, str) else None
 
 
-def tell_unasked(name: str, commit: str, error: BaseException) -> None:
-    """Say that the hub could not be asked for a commit, where nobody told it not to be."""
+def warn_unresolved(name: str, commit: str, error: BaseException) -> None:
+    """Warn that an earlier commit is used as the hub did not answer, unless the user is offline."""
     if not constants.HF_HUB_OFFLINE:
-        warn(f"{name}: {reason_of(error)}; taken to be at commit {commit[:12]}, as before")
+        warn(f"{name}: {reason_of(error)}; using commit {commit[:12]}, the last one known")
+
+
+@cache
+def files_of(name: str, commit: str) -> list[str]:
+    """Return the names of a commit's files. Requested once per process: a commit never changes."""
+    return huggingface_hub.HfApi().list_repo_files(name, revision=commit)
 
 
 def complete(name: str, revision: str, weights: bool) -> Path:
-    """Return the folder in the cache of the commit that a revision is at, with all files that are
-    needed, each compared with its hash; where the hub cannot be asked, with those that are there.
+    """Return the cache folder of the commit that a revision is at, with all files that are needed,
+    each verified by its hash. If the hub does not answer, those of the last known commit.
 
     Raises HUB_ERRORS.
     """
     try:
-        folder = ask_hub(name, revision)
-        names = huggingface_hub.HfApi().list_repo_files(name, revision=folder.name)
+        folder = resolve(name, revision)
+        names = files_of(name, folder.name)
     except Unavailable as error:
-        cached = look_up(name, revision)
+        cached = resolve_cached(name, revision)
         if cached is None:
             raise
-        tell_unasked(name, cached.name, error)
+        warn_unresolved(name, cached.name, error)
         for file in needed([path.name for path in cached.iterdir()], weights):
             if etag := cached_etag(cached / file):
                 verify_hub_file(cached / file, etag)
@@ -152,11 +151,12 @@ def complete(name: str, revision: str, weights: bool) -> Path:
 def snapshot(
     name: str, revision: str | None = None, weights: bool = True
 ) -> tuple[Path, str | None]:
-    """Return the folder that has an encoder's files, and the commit of the hub that they are of.
+    """Return the folder that has an encoder's files, and their commit on the hub.
 
-    A folder is returned as it is, without a commit. Of a repository on the hub the files that are
-    needed are downloaded, unless they are in the cache, and compared with their hashes each time;
-    `weights` says whether weights are among them. revision: a branch, tag or commit (default: main).
+    A folder is returned as it is, without a commit. From a hub repository the files that are needed
+    are downloaded, unless they are in the cache, and verified by their hashes each time. Once the
+    commit is known and its files are cached, a call makes no request.
+    revision: a branch, tag or commit (default: main). weights: whether weights are needed.
     Raises UserError.
     """
     if is_folder(name, revision):

@@ -1,22 +1,24 @@
-"""What a checkpoint's tokenizer must be like to be aligned with spaCy's tokens."""
+"""Fixes to a checkpoint's tokenizer, so that its pieces align with spaCy's tokens."""
 
 import json
 
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-# What a tokenizer was made of, which one of another backend is not.
-ORIGIN = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_decoder", "vocab"}
+# init_kwargs that describe a tokenizer's own files and vocabulary, so not valid for a new backend.
+BACKEND_KWARGS = {"vocab_file", "tokenizer_file", "name_or_path", "added_tokens_decoder", "vocab"}
 XLM_LIKE = ("xlm", "flaubert")
-# A space before it is part of it, as a masked word would have one.
-MASK = AddedToken("<mask>", lstrip=True, special=True)
+# lstrip: it includes the space before it, as the masked word would.
+MASK_TOKEN = AddedToken("<mask>", lstrip=True, special=True)
+# What to print after fix_offsets has changed a tokenizer.
+OFFSETS_FIXED = "the tokenizer's offsets included spaces: put WhitespaceSplit before Metaspace"
 
 
 def fix_offsets(tokenizer: Tokenizer) -> bool:
-    """Put WhitespaceSplit before a pre-tokenizer that is Metaspace alone; tell whether it was.
+    """Put WhitespaceSplit before a lone Metaspace pre-tokenizer; return whether that was needed.
 
-    The encodings stay the same. With Metaspace alone the offsets of a word's first piece include
-    the space before it, and spaCy aligns that piece to the previous token as well, silently.
+    The encodings do not change. With Metaspace alone, the offsets of a word's first piece include
+    the preceding space, and spaCy silently aligns that piece with the previous token as well.
     """
     pre_tokenizer = json.loads(tokenizer.to_str())["pre_tokenizer"]
     if pre_tokenizer is None or pre_tokenizer["type"] != "Metaspace":
@@ -27,20 +29,19 @@ def fix_offsets(tokenizer: Tokenizer) -> bool:
     return True
 
 
-def leave_types_out(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
-    """Make the tokenizer of an XLM-like encoder, FlauBERT for one, tell no token types.
+def drop_token_type_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Stop the tokenizer of an XLM-like encoder, such as FlauBERT, from returning token_type_ids.
 
-    These were pretrained without; transformers looks type 0 up among the word embeddings, and adds
-    that of <s> to each piece.
+    These encoders were pretrained without token types: transformers would look type 0 up in the
+    word embeddings, and so add the embedding of <s> to every piece.
     """
     if model.config.model_type in XLM_LIKE:
         names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
         tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names
 
 
-def with_unigram_names(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerFast:
-    """Return a unigram tokenizer that knows which of its pieces are special, as XLM-R and CamemBERT
-    name them."""
+def wrap_unigram(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerFast:
+    """Wrap a unigram tokenizer for transformers, with the special tokens of XLM-R and CamemBERT."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=512,
@@ -50,19 +51,20 @@ def with_unigram_names(tokenizer: Tokenizer, **settings) -> PreTrainedTokenizerF
         sep_token="</s>",
         unk_token="<unk>",
         pad_token="<pad>",
-        mask_token=MASK,
+        mask_token=MASK_TOKEN,
         **settings,
     )
 
 
-def rebuilt(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
-    """Return a tokenizer with the names and settings of another, on a backend of its own.
+def with_backend(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a copy of a tokenizer, with its special tokens and settings, on another backend.
 
-    One of a unigram vocabulary is no CamembertTokenizerFast any more: that would ask for
-    SentencePiece's file, which holds the old vocabulary or is not there.
+    A unigram tokenizer becomes a plain PreTrainedTokenizerFast: classes such as
+    CamembertTokenizerFast look for the SentencePiece file, which is missing or has the old
+    vocabulary.
     """
     unigram = isinstance(backend.model, models.Unigram)
-    kind = PreTrainedTokenizerFast if unigram else type(tokenizer)
-    settings = {key: value for key, value in tokenizer.init_kwargs.items() if key not in ORIGIN}
+    tokenizer_class = PreTrainedTokenizerFast if unigram else type(tokenizer)
+    settings = {k: v for k, v in tokenizer.init_kwargs.items() if k not in BACKEND_KWARGS}
     settings["model_input_names"] = tokenizer.model_input_names
-    return kind(tokenizer_object=backend, **settings)
+    return tokenizer_class(tokenizer_object=backend, **settings)

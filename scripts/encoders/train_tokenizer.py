@@ -1,7 +1,7 @@
-"""Train a tokenizer on raw text: `python -m scripts.encoders.train_tokenizer TEXT OUTPUT`.
+"""Train a tokenizer on raw text: `python -m scripts train-tokenizer TEXT OUTPUT`.
 
-WordPiece as DistilBERT and BERT have it (Schuster and Nakajima 2012), or unigram as CamemBERT
-(Kudo 2018), in a folder that transformers and spacy-transformers load.
+WordPiece, as in BERT and DistilBERT (Schuster and Nakajima 2012), or unigram, as in CamemBERT (Kudo
+2018). transformers and spacy-transformers load the resulting folder.
 """
 
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ from ..common.errors import UserError
 from ..common.files import check_folder, written_beside
 from ..common.raw_text import measure_lines, read_lines, split
 from .checkpoint import open_tokenizer
-from .tokenizer_fixes import MASK, with_unigram_names
+from .tokenizer_fixes import MASK_TOKEN, wrap_unigram
 
 
 def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """Return a cased WordPiece tokenizer with BERT's special tokens.
 
-    Between equally frequent pieces `tokenizers` chooses otherwise from run to run.
+    Not reproducible: `tokenizers` breaks ties between equally frequent pieces at random.
     """
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -51,9 +51,11 @@ def train_wordpiece(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
-    """Return a unigram tokenizer with CamemBERT's special tokens, its pieces with a ▁ at the start of
-    words. WhitespaceSplit before Metaspace: with Metaspace alone pieces would cover the space."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", MASK]
+    """Return a unigram tokenizer with CamemBERT's special tokens; ▁ marks the start of a word.
+
+    WhitespaceSplit comes before Metaspace, which alone would include spaces in the offsets.
+    """
+    special = ["<s>", "<pad>", "</s>", "<unk>", MASK_TOKEN]
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -69,17 +71,20 @@ def train_unigram(lines: Iterable[str], size: int) -> PreTrainedTokenizerFast:
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("<s>", "</s>")],
     )
-    # No token types: DistilBERT takes none, and CamemBERT has but one.
-    return with_unigram_names(tokenizer, model_input_names=["input_ids", "attention_mask"])
+    # No token_type_ids: DistilBERT does not accept them, and CamemBERT has a single type.
+    return wrap_unigram(tokenizer, model_input_names=["input_ids", "attention_mask"])
 
 
 TRAINERS = {"wordpiece": train_wordpiece, "unigram": train_unigram}
 
 
 def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
-    """Return, for held-out text: pieces per word (fertility), the share of pieces that are unknown,
-    and the share of lines that come back from their ids, white space aside."""
-    words = pieces = unknown = same = count = 0
+    """Return a tokenizer's figures on held-out lines.
+
+    fertility: pieces per word. unknown: the share of unknown pieces. round_trip: the share of lines
+    that are restored by decoding their ids, white space aside.
+    """
+    words = pieces = unknown = restored = count = 0
     for line in lines:
         ids = tokenizer(line, add_special_tokens=False, truncation=False, verbose=False)[
             "input_ids"
@@ -88,40 +93,46 @@ def measure(lines: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> dict[st
         words += len(line.split())
         pieces += len(ids)
         unknown += ids.count(tokenizer.unk_token_id)
-        same += "".join(tokenizer.decode(ids).split()) == "".join(line.split())
+        restored += "".join(tokenizer.decode(ids).split()) == "".join(line.split())
     return {
         "fertility": pieces / words,
         "unknown": unknown / pieces,
-        "round_trip": same / count,
+        "round_trip": restored / count,
     }
 
 
 def train_tokenizer(
     text: Path, output: Path, kind: str, size: int, encoding: str | None, reference: str
 ) -> None:
-    """Train a tokenizer; print its fertility and unknown rate on text that it has not seen."""
+    """Train a tokenizer; print its figures on held-out text, next to those of a reference.
+
+    Raises UserError.
+    """
     check_folder(output)
-    other = open_tokenizer(reference) if reference else None
+    reference_tokenizer = open_tokenizer(reference) if reference else None
     n_lines, _ = measure_lines(text, encoding)
     tokenizer = TRAINERS[kind](split(read_lines(text, encoding), held_out=False), size)
     if len(tokenizer) < size:
         raise UserError(
-            f"--size {size}: the text allows for {len(tokenizer)} pieces; give fewer, or more text."
+            f"--size {size}: the text yields only {len(tokenizer)} pieces; give a smaller --size, "
+            "or more text."
         )
-    measured = {str(output): tokenizer, **({reference: other} if other else {})}
+    tokenizers = {str(output): tokenizer}
+    if reference_tokenizer:
+        tokenizers[reference] = reference_tokenizer
     rows = []
-    for name, measured_tokenizer in measured.items():
-        found = measure(split(read_lines(text, encoding), held_out=True), measured_tokenizer)
-        figures = (f"{found['fertility']:.3f}", f"{found['unknown']:.2%}")
-        rows.append((name, f"{len(measured_tokenizer):,}", *figures, f"{found['round_trip']:.1%}"))
+    for name, measured in tokenizers.items():
+        figures = measure(split(read_lines(text, encoding), held_out=True), measured)
+        shares = (f"{figures['unknown']:.2%}", f"{figures['round_trip']:.1%}")
+        rows.append((name, f"{len(measured):,}", f"{figures['fertility']:.3f}", *shares))
     with written_beside(output) as folder:
         tokenizer.save_pretrained(folder)
-    header = ("on held-out text", "pieces", "pieces a word", "unknown", "lines that come back")
+    header = ("on held-out text", "pieces", "pieces per word", "unknown", "lines restored")
     msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r"), max_col=60)
     msg.good(f"{output}: {len(tokenizer):,} pieces from {n_lines:,} lines")
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

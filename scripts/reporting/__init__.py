@@ -1,1 +1,1 @@
-"""What people look at: displaCy pages with the scores on top."""
+"""Pages for people to look at: scores, then displaCy's drawings."""

@@ -1,4 +1,4 @@
-"""One HTML page a pipeline: scores, then examples of the split as displaCy draws them, errors first."""
+"""One HTML page per pipeline: scores, then examples drawn by displaCy, errors first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each entity label (displaCy knows English labels only)."""
+    """Return a colour for each entity label (displaCy has colours for English ones only)."""
     others = [label for label in sorted(labels) if label not in COLOURS]
     return {
         **COLOURS,
@@ -25,12 +25,12 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
 
 
 def direction(doc: Doc) -> str:
-    """Return the direction in which the language of a document is written, ltr or rtl."""
+    """Return the writing direction of a document's language, ltr or rtl."""
     return doc.vocab.writing_system.get("direction", "ltr")
 
 
 def draw(doc: Doc, palette: dict[str, str]) -> Markup:
-    """Return displaCy's drawing of the entities. It escapes the text, but not the labels."""
+    """Return displaCy's drawing of the entities. displaCy escapes the text, but not the labels."""
     data = [
         {"start": start, "end": end, "label": str(escape(label))}
         for start, end, label in entities(doc)
@@ -51,7 +51,7 @@ def draw(doc: Doc, palette: dict[str, str]) -> Markup:
 
 
 def entity_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
-    """Return what the page shows of each document: entities predicted beside the gold ones."""
+    """Return an item of the page per document: predicted entities, gold entities, errors."""
     labels = {label for doc in (*predicted, *gold) for _, _, label in entities(doc)}
     palette = colours(sorted(labels))
     return [
@@ -67,10 +67,10 @@ def entity_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
 def category_items(
     predicted: list[Doc], gold: list[Doc], threshold: float | None
 ) -> list[dict[str, Any]]:
-    """Return what the page shows of each text: the probability of each label, the gold ones marked.
+    """Return an item of the page per text: the probability of each label, the gold ones marked.
 
-    threshold: see labels_given. `wrong` is how far the probabilities of the labels that are missing
-    or too many are off.
+    threshold: see labels_given. `wrong` is the sum, over labels that are missing or spurious, of how
+    far their probability is off.
     """
     items = []
     for found, doc in zip(predicted, gold):
@@ -92,7 +92,7 @@ def render(
     items: list[dict[str, Any]],
     limit: int,
 ) -> str:
-    """Return the page: UTF-8, no script, every text escaped; the first `limit` items, worst first."""
+    """Return the page: no script, every text escaped; the `limit` worst items, worst first."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False
     )

@@ -1,1 +1,1 @@
-"""Using a trained pipeline: load it, annotate texts with it, count what it gets right."""
+"""Using a trained pipeline: load it, predict a split, score the predictions."""

@@ -1,44 +1,39 @@
-"""Other names for labels: OLD=new,OLD=new on a command line."""
+"""Rename labels: OLD=new,OLD=new on the command line."""
 
 from collections.abc import Iterable
 
 from spacy.tokens import Doc, Span
 
 from ..common.errors import UserError
+from ..common.label_names import parse_label_names
 
 
 def read_names(
     option: str, pairs: str, known: Iterable[str], may_drop: bool = False
 ) -> dict[str, str]:
-    """Return the new names of labels, of "OLD=new,OLD=new". Raises UserError.
+    """Return new names by label, parsed from "OLD=new,OLD=new". Raises UserError.
 
-    known: the labels that there are. may_drop: OLD= with nothing is allowed, and leaves the label
-    out.
+    known: the existing labels. may_drop: whether OLD= is allowed, which drops a label.
     """
-    split = [pair.split("=", 1) for pair in pairs.split(",") if pair.strip()]
-    names = {pair[0].strip(): pair[-1].strip() for pair in split}
-    if not all(len(pair) == 2 for pair in split) or not (may_drop or all(names.values())):
-        raise UserError(f"{option} {pairs}: write OLD=new,OLD=new.")
-    if len(names) < len(split):
-        raise UserError(f"{option} {pairs}: a label has two new names; give one.")
+    names = parse_label_names(option, pairs, allow_empty=may_drop)
     unknown = set(names) - set(known)
     if unknown:
         raise UserError(
-            f"{option}: no label {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}."
+            f"{option}: no label {', '.join(sorted(unknown))}; the labels are {', '.join(sorted(known))}."
         )
     return names
 
 
 def new_names(labels: Iterable[str], names: dict[str, str]) -> list[str]:
-    """Return labels under their new names, each once, without those that are left out."""
+    """Return labels under their new names, each once, without those that are dropped."""
     return sorted({names.get(label, label) for label in labels} - {""})
 
 
 def rename(doc: Doc, names: dict[str, str], exclusive: bool) -> None:
-    """Give the entities and the categories of a document their new names.
+    """Rename the labels of a document's entities and categories.
 
-    Of categories of one new name the probability is the sum, or, where they do not exclude each
-    other, the highest.
+    If several categories get the same name, its probability is their sum, or their highest if
+    categories do not exclude each other.
     """
     doc.ents = [
         Span(doc, entity.start, entity.end, label=label)

@@ -1,39 +1,32 @@
-"""Scores and speed of a pipeline on annotated documents."""
+"""Scores of predictions against gold annotation, and the metrics file that they go into."""
 
-import hashlib
-import os
-import platform
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import srsly
-import torch
 from spacy.language import Language
 from spacy.scorer import PRFScore, Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
-from thinc.api import get_torch_default_device
 
 from ..common.errors import UserError
-from ..common.weights import count_parameters, modules, weights_hash
+from ..common.files import check_whole
+from ..common.weights import weights_hash
 from ..corpora.docbins import read_docs
+from .gold import Gold, best_label
 from .label_map import new_names
-from .predict import Gold, annotate, best_label, count_cut, hf_head
+from .predictions import Header, Predictions, entities, on_gold_tokens
 
-PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
-# The one figure of a score table: its key, in words, and its kind as the hub calls it.
+# The main score of a table: its key, its name, and the hub's name for the metric.
 HEADLINES = (
     ("ents_f", "entity F", "f1"),
     ("accuracy", "accuracy", "accuracy"),
     ("cats_micro_f", "micro F", "f1"),
 )
-# Score tables of the metrics, and what they are of.
+# Score tables in the metrics, and what they were measured on.
 TABLES = {
     "raw_text": "raw text",
     "gold_tokens": "gold tokens",
@@ -41,27 +34,13 @@ TABLES = {
 }
 
 
-def bare(doc: Doc) -> Doc:
-    """Return a document with the same tokens and nothing else."""
-    return Doc(
-        doc.vocab,
-        words=[token.text for token in doc],
-        spaces=[bool(token.whitespace_) for token in doc],
-    )
-
-
-def entities(doc: Doc) -> list[tuple[int, int, str]]:
-    """Return the entities as (start, end, label), in characters."""
-    return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
-
-
 def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
     """Return ents_p, ents_r, ents_f and ents_per_type, in [0, 1], by character offsets.
 
-    An entity is right where its first and last character and its label are. spaCy's own scorer
-    aligns predictions to the gold tokens first: L'Express is right there where L'Express was meant
-    to be Express alone, if that is one gold token. As with spaCy, predictions where the gold
-    annotation is missing are neither right nor wrong. Of nothing at all the scores are None.
+    An entity is correct if its first and last character and its label are. spaCy's own scorer first
+    aligns predictions to the gold tokens: it accepts Express for L'Express if that is one gold
+    token. As in spaCy, predictions where the gold annotation is missing do not count. Without any
+    entities the scores are None.
     """
     per_type: defaultdict[str, PRFScore] = defaultdict(PRFScore)
     for found, doc in zip(predicted, gold):
@@ -88,8 +67,8 @@ def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
 def score_categories(
     predicted: list[Doc], gold: list[Doc], labels: list[str], threshold: float | None
 ) -> dict[str, Any]:
-    """Return spaCy's cats_* with cats_f_per_type; where labels exclude each other (no threshold),
-    also `accuracy`, the share of documents whose most probable label is the right one."""
+    """Return spaCy's cats_* with cats_f_per_type; for exclusive labels (no threshold) also
+    `accuracy`, the share of documents whose most probable label is correct."""
     examples = [Example(*pair) for pair in zip(predicted, gold)]
     several = threshold is not None
     scores = Scorer.score_cats(
@@ -101,32 +80,26 @@ def score_categories(
     return {"accuracy": right / len(gold), **scores}
 
 
-def threshold_of(nlp: Language, task: str) -> float | None:
-    """Return the probability from which a label is given; None where one of them always is."""
-    settings = getattr(nlp.get_pipe(task), "cfg", {})
-    return settings.get("threshold", 0.5) if task == "textcat_multilabel" else None
-
-
 def labels_given(doc: Doc, threshold: float | None) -> set[str]:
-    """Return the categories that a pipeline gives a document."""
+    """Return the categories that a pipeline assigns to a document; threshold None: the best one."""
     if threshold is None:
         return {best_label(doc)}
     return {label for label, value in doc.cats.items() if value >= threshold}
 
 
 def main_score(scores: dict[str, Any]) -> tuple[str, str, float | None]:
-    """Return the one figure of a score table: its name, its kind as the hub has it, its value."""
+    """Return the main score of a table: its name, the hub's name for the metric, its value."""
     return next((name, kind, scores[key]) for key, name, kind in HEADLINES if key in scores)
 
 
 def headline(scores: dict[str, Any]) -> str:
-    """Return the one figure of a score table, in words: entity F 0.842, accuracy 0.913."""
+    """Return the main score of a table in words: entity F 0.842, accuracy 0.913."""
     name, _, value = main_score(scores)
     return f"{name} –" if value is None else f"{name} {value:.3f}"
 
 
 def tables(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the score tables of the metrics with what they are of."""
+    """Yield the score tables in the metrics, each with what it was measured on."""
     for key, title in TABLES.items():
         scores = metrics.get(key, {})
         if any(key in scores for key, *_ in HEADLINES):
@@ -134,109 +107,72 @@ def tables(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def scored_on(metrics: dict[str, Any]) -> str:
-    """Return what the scores are of, in words: corpus, split, where it comes from, other labels."""
+    """Return in words what was scored: corpus, split, where it comes from, renamed labels."""
     split = ": ".join(filter(None, (metrics["split"], metrics["about"])))
     renamed = ", ".join(f"{old} → {new or '–'}" for old, new in metrics["map"].items())
     return f"{metrics['corpus']}, {split}" + (f" (labels {renamed})" if renamed else "")
 
 
-def precision_of(nlp: Language, device: str) -> str:
-    """Return the number format that a pipeline computes in."""
-    settings = nlp.config["components"].get("transformer", {}).get("model", {})
-    if device.startswith("cuda") and settings.get("mixed_precision"):
-        return "float16 where autocast has it"
-    kinds = {weights.dtype for _, module in modules(nlp) for weights in module.parameters()}
-    return ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "float32"
-
-
 def score(
-    nlp: Language, task: str, names: dict[str, str], predicted: list[Doc], gold: list[Doc]
+    header: Header, task: str, names: dict[str, str], predicted: list[Doc], gold: list[Doc]
 ) -> dict[str, Any]:
-    """Return the score table of a task of a pipeline; `names` are new ones of its labels."""
+    """Return the score table of a task; `names` are new names for the pipeline's labels."""
     if task == "ner":
         return score_entities(predicted, gold)
-    labels = new_names(nlp.get_pipe(task).labels, names)
-    return score_categories(predicted, gold, labels, threshold_of(nlp, task))
+    labels = new_names(header.labels[task], names)
+    return score_categories(predicted, gold, labels, header.threshold_of(task))
 
 
 def measure(
-    nlp: Language, gold: Gold, names: dict[str, str], shared: set[str] | None
+    predictions: Predictions, gold: Gold, names: dict[str, str], shared: set[str] | None
 ) -> tuple[dict[str, Any], list[Doc]]:
-    """Return the metrics of a pipeline on gold documents, and what it predicts on their raw text.
+    """Return the metrics of predictions, and the documents that were scored, labels renamed.
 
-    names: new names of its labels. shared: the texts that are in train as well; None where there
-    is no train split to tell.
-    Words per second: gold tokens by the wall time of one pass of nlp.pipe over the raw texts.
+    names: new names for the pipeline's labels. shared: the texts that are also in train; None if
+    there is no train split to compare with.
     """
-    docs = gold.docs
-    # One document beforehand: the first call of a process pays for what later ones share.
-    list(annotate(nlp, [docs[0].text]))
-    head = hf_head(nlp)
-    if head is not None:
-        head.counts.clear()
-    start = time.perf_counter()
-    predicted = list(annotate(nlp, (doc.text for doc in docs), names))
-    seconds = time.perf_counter() - start
-    metrics = {"raw_text": score(nlp, gold.task, names, predicted, docs)}
-    if head is not None:
-        metrics["head"] = dict(head.counts)
+    header, docs = predictions.header, gold.docs
+    found = gold.of(predictions.docs)
+    predicted = predictions.renamed(found, names)
+    metrics = {"raw_text": score(header, gold.task, names, predicted, docs)}
+    if header.head is not None:
+        metrics["head"] = header.head
     if gold.task == "ner":
         metrics["scored_by"] = "character offsets"
-        on_gold_tokens = list(annotate(nlp, [bare(doc) for doc in docs], names))
-        metrics["gold_tokens"] = score(nlp, gold.task, names, on_gold_tokens, docs)
+        on_gold = predictions.renamed(list(map(on_gold_tokens, found, docs)), names)
+        metrics["gold_tokens"] = score(header, gold.task, names, on_gold, docs)
     if shared is not None:
         unseen = [pair for pair in zip(predicted, docs) if pair[1].text not in shared]
         known = len(docs) - len(unseen)
         metrics["unseen_text"] = {"examples": len(unseen), "shared_with_train": known}
         if known and unseen:
-            metrics["unseen_text"] |= score(nlp, gold.task, names, *map(list, zip(*unseen)))
-    words = sum(map(len, docs))
-    device = str(get_torch_default_device())
-    metrics["speed"] = {
-        "words_per_second": round(words / seconds),
-        "method": "gold words / wall time of one nlp.pipe pass over the raw texts",
-        "device": device,
-        "precision": precision_of(nlp, device),
-        "torch_threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-    }
-    metrics["cut_windows"] = count_cut(nlp, predicted)
+            metrics["unseen_text"] |= score(header, gold.task, names, *map(list, zip(*unseen)))
+    metrics["speed"] = header.speed
+    metrics["cut_windows"] = header.cut_windows
     metrics["examples"] = len(docs)
     metrics["unannotated"] = gold.unannotated
-    metrics["words"] = words
-    metrics["parameters"] = count_parameters(nlp)
-    metrics["versions"] = {
-        "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
-    }
+    metrics["words"] = sum(map(len, docs))
+    metrics["parameters"] = header.parameters
+    metrics["versions"] = header.versions
     return metrics, predicted
 
 
-def labels_found(nlp: Language, task: str, docs: list[Doc]) -> Counter:
-    """Return how often a pipeline gives each label in what it predicted."""
+def labels_found(header: Header, task: str, docs: list[Doc]) -> Counter:
+    """Return how often each label is predicted."""
     if task == "ner":
         return Counter(entity.label_ for doc in docs for entity in doc.ents)
-    threshold = threshold_of(nlp, task)
+    threshold = header.threshold_of(task)
     return Counter(label for doc in docs for label in labels_given(doc, threshold))
 
 
 def shared_texts(gold: Gold, train: Path) -> set[str]:
-    """Return the texts that a train split has too, letter by letter."""
+    """Return the texts that are also in the train split, character for character."""
     texts = {doc.text for doc in gold.docs}
-    # A vocabulary of its own: the pipeline's would keep every word of train.
+    # In a vocabulary of its own: the pipeline's would keep every word of train.
     return {doc.text for doc in read_docs(train, Vocab()) if doc.text in texts}
 
 
-def split_sha256(path: Path) -> str:
-    """Return the sha256 of a .spacy file, or of the shards in a folder, one after the other."""
-    digest = hashlib.sha256()
-    for shard in walk_corpus(path, ".spacy"):
-        with shard.open("rb") as stream:
-            hashlib.file_digest(stream, lambda: digest)
-    return digest.hexdigest()
-
-
-# What `evaluate` writes, and others read.
+# Fields that other commands read.
 FIELDS = (
     "pipeline", "weights", "corpus", "split", "about", "split_sha256", "trained_on", "task", "map",
     "encoder", "seed", "examples", "raw_text", "speed", "versions",
@@ -244,19 +180,22 @@ FIELDS = (
 
 
 def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
-    """Return what `evaluate` wrote on a pipeline. Raises UserError where it is missing or something
-    else, or of other weights."""
+    """Return the metrics that `evaluate` wrote for a pipeline.
+
+    Raises UserError if the file is missing or something else, or the pipeline has other weights.
+    """
+    check_whole(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
     try:
         metrics = srsly.read_json(path)
     except ValueError as error:
-        raise UserError(f"{path}: no JSON ({error}); run `evaluate` again.") from error
+        raise UserError(f"{path}: not valid JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
-        raise UserError(f"{path}: not what `evaluate` writes today; run `evaluate` again.")
+        raise UserError(f"{path}: not metrics in the current format; run `evaluate` again.")
     if metrics["weights"] != weights_hash(nlp):
         raise UserError(
-            f"{path}: of another pipeline, or of one with other weights ({metrics['pipeline']}); run "
-            "`evaluate` with this one."
+            f"{path}: metrics of a pipeline with other weights ({metrics['pipeline']}); run `evaluate` "
+            "on this one."
         )
     return metrics

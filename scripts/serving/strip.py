@@ -1,4 +1,4 @@
-"""What a pipeline that leaves the house keeps of its training: no words of the corpus, no paths."""
+"""Strip a pipeline that is given away of its corpus's words and this machine's paths."""
 
 import re
 from typing import Any
@@ -8,11 +8,11 @@ from spacy.language import Language
 from spacy.strings import StringStore
 
 from ..encoders.checkpoint import strip_local_path
-from .predict import encoder_name, hf_head
+from .pipeline import encoder_name, hf_head
 
-# Factories of components that look up no string but their labels. Others of spaCy's may have learnt
-# from their corpus which ones they need: a lemmatizer, a tagger, vectors.
-BLIND = {
+# Factories of components that look up no strings but their labels. Others may need strings of their
+# training corpus: a lemmatizer, a tagger, vectors.
+LABELS_ONLY = {
     "transformer", "ner", "textcat", "textcat_multilabel", "hf_head_ner", "hf_head_textcat",
 }  # fmt: skip
 # Sections of a config that only training reads.
@@ -20,16 +20,18 @@ TRAINING = ("corpora", "initialize", "pretraining", "training")
 
 
 def looked_up(nlp: Language) -> list[str]:
-    """Return what of a pipeline may look up strings of its corpus: names of components, vectors."""
-    names = [name for name in nlp.component_names if nlp.get_pipe_meta(name).factory not in BLIND]
+    """Return what may look up strings of the training corpus: names of components, vectors."""
+    names = [
+        name for name in nlp.component_names if nlp.get_pipe_meta(name).factory not in LABELS_ONLY
+    ]
     return names + ["its vectors"] * bool(nlp.vocab.vectors.n_keys)
 
 
 def own_strings(nlp: Language) -> StringStore:
-    """Return the strings of a pipeline's language, of its components and of their labels.
+    """Return the strings of a pipeline's language, its components' names and their labels.
 
-    Its StringStore has each word of its training corpus beside these. Strings are hashed, and a
-    text brings its own when it is annotated: what is found is the same.
+    Its StringStore also has each word of the training corpus. Predictions do not need those: strings
+    are hashed, and a text adds its own.
     """
     tokenizer = nlp.config.interpolate()["nlp"]["tokenizer"]
     strings = spacy.blank(nlp.lang, config={"nlp": {"tokenizer": tokenizer}}).vocab.strings
@@ -40,7 +42,7 @@ def own_strings(nlp: Language) -> StringStore:
 
 
 def drop_paths(config: dict[str, Any]) -> None:
-    """Take the paths of the building machine out of the sections that only training reads."""
+    """Remove this machine's paths from the sections of a config that only training reads."""
 
     def drop(section: dict[str, Any]) -> None:
         for name, value in section.items():
@@ -56,7 +58,7 @@ def drop_paths(config: dict[str, Any]) -> None:
 
 
 def strip_local_paths(nlp: Language) -> str | None:
-    """Take the building machine out of a pipeline; return the encoder's name without a local path.
+    """Remove this machine's paths from a pipeline; return the encoder's name without a local path.
 
     spaCy and transformers record the paths of the corpora and of the encoder's folder.
     """
@@ -70,7 +72,7 @@ def strip_local_paths(nlp: Language) -> str | None:
         model.transformer.config._name_or_path = name
         model.tokenizer.name_or_path = name
         model.tokenizer.init_kwargs.pop("name_or_path", None)
-        # Not in `config`, whose components spaCy takes from here.
+        # Here and not in `config`: spaCy takes the components of that from here.
         nlp.get_pipe_config("transformer")["model"]["name"] = name
         if "encoder" in config.get("settings", {}):
             config["settings"]["encoder"] = name

@@ -9,14 +9,15 @@ import torch
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.util import registry
+from thinc.api import Optimizer
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from ..common.devices import processor_has_bfloat16
 from ..common.errors import UserError
-from ..encoders.checkpoint import longest
-from ..encoders.hardware import processor_has_bfloat16
-from ..encoders.tokenizer_fixes import fix_offsets, leave_types_out
-from ..wheel.components import with_places
+from ..encoders.checkpoint import max_length
+from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_offsets
+from ..wheel.components import with_offsets
 
 PRECISIONS = ("float32", "bfloat16")
 # Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
@@ -122,6 +123,24 @@ def keep_to_vectors(encoder: PreTrainedModel) -> None:
             setattr(encoder.config, name, False)
 
 
+@registry.callbacks("project.resolve_optimizer.v1")
+def resolve_optimizer() -> Callable[[Language], None]:
+    """Return a callback for [initialize.before_init] that lets the optimizer refer to [settings].
+
+    spaCy's training loop resolves such references. `Language.initialize` on its own does not, as in
+    `spacy debug data`.
+    """
+
+    def callback(nlp: Language) -> None:
+        def create_optimizer() -> Optimizer:
+            training = nlp.config.interpolate()["training"]
+            return registry.resolve({"optimizer": training["optimizer"]})["optimizer"]
+
+        nlp.create_optimizer = create_optimizer
+
+    return callback
+
+
 @registry.callbacks("project.prepare_training.v1")
 def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language], None]:
     """Return a callback for [initialize.after_init] that prepares a pipeline for its training.
@@ -136,18 +155,18 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
 
     def callback(nlp: Language) -> None:
-        # It was opened where this machine has it; what is saved tells what it is.
-        nlp.get_pipe_config("transformer")["model"]["name"] = "${settings.encoder}"
+        if "transformer" not in nlp.pipe_names:
+            if frozen_layers:
+                raise UserError(f"settings.frozen_layers {frozen_layers}: there is no transformer.")
+            return
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
         # Its own word for it may be missing or wrong; the pipeline is saved with this one.
-        model.tokenizer.model_max_length = longest(model.tokenizer, encoder)
-        leave_types_out(model.tokenizer, encoder)
-        with_places(model.tokenizer)
+        model.tokenizer.model_max_length = max_length(model.tokenizer, encoder)
+        drop_token_type_ids(model.tokenizer, encoder)
+        with_offsets(model.tokenizer)
         if model.tokenizer.is_fast and fix_offsets(model.tokenizer.backend_tokenizer):
-            msg.info(
-                "the tokenizer's offsets included spaces: WhitespaceSplit put before Metaspace"
-            )
+            msg.info(OFFSETS_FIXED)
         for _, component in nlp.pipeline:
             if isinstance(component, TextCategorizer):
                 start_head(component)

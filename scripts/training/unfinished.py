@@ -92,8 +92,10 @@ def unfinished_logger(folder: str, logger: Callable):
     def setup(
         nlp: Language, stdout: IO, stderr: IO
     ) -> tuple[Callable[[Info], None], Callable[[], None]]:
-        # What is saved names the logger of the user's config, not this one.
+        # The saved config has the logger of the user's config, not this one, and no temporary path.
         nlp.config["training"]["logger"] = nlp.config["training"]["logger"]["logger"]
+        if "logs" in nlp.config.get("paths", {}):
+            nlp.config["paths"]["logs"] = None
         log, close = logger(nlp, sys.stdout, stderr)
         work = Path(folder)
         progress = Progress(max_steps=nlp.config.interpolate()["training"]["max_steps"])

@@ -1,1 +1,1 @@
-"""What runs where this project is not: it imports nothing of it."""
+"""Code that runs without this project, and so imports nothing from the rest of it."""

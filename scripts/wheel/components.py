@@ -1,13 +1,13 @@
-"""What pipelines of this project have and spaCy has not; a copy of this file is in each wheel.
+"""Components that this project's pipelines need and spaCy lacks; every wheel includes a copy.
 
-- a transformer whose windows are bounded by the encoder's pieces, so that no text is cut, and whose
-  tokenizer tells where its pieces are in the text even where the library's does not;
-- components on ready-made Hugging Face heads, which keep their weights when they are saved.
-  spacy-huggingface-pipelines wraps the same transformers.pipeline; it saves no weights, and passes
-  over spans, and whole texts, that it cannot use.
+- A transformer with windows bounded by the encoder's pieces, so that no text is truncated, and with
+  character offsets even for tokenizers that do not provide them.
+- Components that run ready-made Hugging Face heads and save their weights.
+  spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights and
+  silently skips spans, or whole texts, that it cannot align.
 
-Nothing else of the project may be imported here: a wheel has spaCy, spacy-transformers, transformers
-and torch alone.
+This file must not import anything else from the project: a wheel depends only on spaCy,
+spacy-transformers, transformers and torch.
 """
 
 import tempfile
@@ -36,33 +36,37 @@ from thinc.api import Model, chain, get_torch_default_device
 from thinc.types import Floats2d, Ragged
 from transformers import PreTrainedTokenizerBase
 
-# Texts that the model gets at a time, and pieces that the windows of a longer text share.
-BATCH, OVERLAP = 32, 96
-IOB = {"E": "I", "L": "I", "S": "B", "U": "B"}
+# Texts per batch, and pieces shared by neighbouring windows of a long text.
+BATCH_SIZE, OVERLAP = 32, 96
+# Prefixes of BIOES and BILOU that IOB does not have.
+IOB_PREFIXES = {"E": "I", "L": "I", "S": "B", "U": "B"}
 
 
-def in_iob(tag: str) -> str:
-    """Return a tag of BIOES or BILOU as one of IOB, which transformers makes entities of."""
-    prefix, mark, label = tag.partition("-")
-    if not mark or prefix in ("B", "I"):
+def to_iob(tag: str) -> str:
+    """Convert a BIOES or BILOU tag to IOB, the scheme that transformers decodes."""
+    prefix, hyphen, label = tag.partition("-")
+    if not hyphen or prefix in ("B", "I"):
         return tag
-    # Of a type with a hyphen, but no prefix, transformers would take off what is before it.
-    return f"{IOB[prefix]}-{label}" if prefix in IOB else f"I-{tag}"
+    # "work-of-art" is a type without a prefix; transformers would strip the "work-".
+    return f"{IOB_PREFIXES[prefix]}-{label}" if prefix in IOB_PREFIXES else f"I-{tag}"
 
 
-def type_of(tag: str) -> str:
-    """Return the type of a tag, PER of B-PER."""
+def entity_type(tag: str) -> str:
+    """Return the entity type of an IOB tag: PER for B-PER."""
     return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
 class HFHead(Pipe, ABC):
-    """A Hugging Face model with its head, and the tokenizer that belongs to it.
+    """A component that runs a Hugging Face model with its head, and the model's own tokenizer.
 
-    The labels are those of the model's configuration. counts: what happened to the texts since it
-    was loaded.
+    The labels come from the model's config.
+
+    auto_class: the transformers auto class that loads the model.
+    task: the task of transformers.pipeline.
+    counts: what happened to the texts annotated so far (texts, entities, skipped, ...).
     """
 
-    auto: type
+    auto_class: type
     task: str
 
     def __init__(self, name: str, source: str) -> None:
@@ -72,51 +76,51 @@ class HFHead(Pipe, ABC):
         self.tokenizer: Any = None
 
     def wrap(self, tokenizer: Any, model: Any) -> None:
-        """Take a tokenizer, whose model_max_length is right, and a model with its head."""
+        """Set the model with its head, and the tokenizer; its model_max_length must be correct."""
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
         self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
         self.predict = transformers.pipeline(
             self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
-            **self.settings(),
+            **self.pipeline_settings(),
         )  # fmt: skip
 
     @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Return what transformers.pipeline takes beside the model and the tokenizer."""
+    def pipeline_settings(self) -> dict[str, Any]:
+        """Return further arguments for transformers.pipeline."""
 
     @abstractmethod
-    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
-        """Put what transformers.pipeline found in a text into the document."""
+    def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
+        """Set the predictions of transformers.pipeline for a text on its document."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it can set."""
+        """The labels that the component can set."""
         return tuple(sorted(set(self.model.config.id2label.values())))
 
     def __call__(self, doc: Doc) -> Doc:
         return next(self.pipe([doc]))
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 1000) -> Iterator[Doc]:
-        """Annotate documents, those of like length together; they come in their order."""
+        """Annotate documents in batches of similar length; yield them in their original order."""
         for docs in minibatch(stream, batch_size):
             order = sorted(docs, key=lambda doc: len(doc.text))
-            found_in = self.predict([doc.text for doc in order], batch_size=BATCH)
-            for doc, found in zip(order, found_in):
+            results = self.predict([doc.text for doc in order], batch_size=BATCH_SIZE)
+            for doc, predictions in zip(order, results):
                 self.counts["texts"] += 1
-                self.annotate(doc, found)
+                self.annotate(doc, predictions)
             yield from docs
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """Write an ordinary Hugging Face folder."""
+        """Save the model and its tokenizer as a standard Hugging Face folder."""
         self.model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "HFHead":
-        """Read what `to_disk` wrote; no hub is asked, and no code of a checkpoint run."""
+        """Load what `to_disk` wrote, without access to the hub and without running code from it."""
         settings = {"local_files_only": True, "trust_remote_code": False}
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **settings)
-        self.wrap(tokenizer, self.auto.from_pretrained(str(path), **settings))
+        self.wrap(tokenizer, self.auto_class.from_pretrained(str(path), **settings))
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -133,21 +137,24 @@ class HFHead(Pipe, ABC):
 
 
 class HFEntities(HFHead):
-    """Sets doc.ents. An entity that begins or ends within a token is widened to all of it; of those
-    that then share a token the longest stays, the others are skipped. Both are counted."""
+    """Set doc.ents from a token classification head.
 
-    auto = transformers.AutoModelForTokenClassification
+    An entity that starts or ends inside a token is widened to the whole token. Of entities that
+    then overlap, the longest is kept and the others are skipped. Both cases are counted.
+    """
+
+    auto_class = transformers.AutoModelForTokenClassification
     task = "token-classification"
     scorer = staticmethod(get_ner_prf)
 
     def wrap(self, tokenizer: Any, model: Any) -> None:
         names = model.config.id2label
-        model.config.id2label = {index: in_iob(names[index]) for index in names}
+        model.config.id2label = {index: to_iob(names[index]) for index in names}
         super().wrap(tokenizer, model)
 
-    def settings(self) -> dict[str, Any]:
-        # WordPiece tells where words begin, so that their pieces can agree on a tag. In other
-        # vocabularies transformers takes white space for it, which makes one word of L'Express.
+    def pipeline_settings(self) -> dict[str, Any]:
+        # WordPiece marks where words begin, so the tags of a word's pieces can be averaged. With
+        # other vocabularies transformers splits words at white space, and L'Express would be one.
         prefix = getattr(self.tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
         return {
             "aggregation_strategy": "average" if prefix else "simple",
@@ -156,59 +163,60 @@ class HFEntities(HFHead):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it can set; B-PER and I-PER are one."""
-        return tuple(sorted({type_of(tag) for tag in super().labels} - {"O"}))
+        """The entity types that the component can set: PER for B-PER and I-PER."""
+        return tuple(sorted({entity_type(tag) for tag in super().labels} - {"O"}))
 
-    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
+    def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
         spans: list[Span] = []
-        places: dict[Span, tuple[int, int]] = {}
-        for entity in found:
-            # Some tokenizers count the space before a word in.
+        offsets: dict[Span, tuple[int, int]] = {}
+        for entity in predictions:
+            # Some tokenizers include the space before a word.
             text = doc.text[entity["start"] : entity["end"]]
             start = entity["start"] + len(text) - len(text.lstrip())
             end = start + len(text.strip())
             span = doc.char_span(start, end, label=entity["entity_group"], alignment_mode="expand")
             if start < end and span is not None:
                 spans.append(span)
-                places[span] = start, end
+                offsets[span] = start, end
         doc.ents = filter_spans(spans)
-        self.counts["entities"] += len(found)
-        self.counts["skipped"] += len(found) - len(doc.ents)
+        self.counts["entities"] += len(predictions)
+        self.counts["skipped"] += len(predictions) - len(doc.ents)
         for span in doc.ents:
-            self.counts["widened"] += (span.start_char, span.end_char) != places[span]
+            self.counts["widened"] += (span.start_char, span.end_char) != offsets[span]
 
 
 class HFCategories(HFHead):
-    """Sets doc.cats, the probability of each label. Where several of the model's labels have one
-    name it is their sum, or the highest where labels do not exclude each other.
+    """Set doc.cats, the probability of each label, from a sequence classification head.
 
-    A text that is too long for the model is read up to its limit, and counted.
+    If several of the model's labels have the same name, their probabilities are summed if the
+    labels are mutually exclusive; otherwise the highest is used. A text that is too long for the
+    model is truncated, and counted.
     """
 
-    auto = transformers.AutoModelForSequenceClassification
+    auto_class = transformers.AutoModelForSequenceClassification
     task = "text-classification"
 
     @property
-    def several(self) -> bool:
-        """Whether a text may have several labels, or none: each has a sigmoid of its own."""
+    def multilabel(self) -> bool:
+        """Whether a text can have any number of labels: each has its own sigmoid."""
         return self.model.config.problem_type == "multi_label_classification"
 
     @property
     def scorer(self) -> Callable:
-        return textcat_multilabel_score if self.several else textcat_score
+        return textcat_multilabel_score if self.multilabel else textcat_score
 
-    def settings(self) -> dict[str, Any]:
+    def pipeline_settings(self) -> dict[str, Any]:
         return {"top_k": None, "truncation": True}
 
-    def annotate(self, doc: Doc, found: list[dict[str, Any]]) -> None:
+    def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
         limit = self.tokenizer.model_max_length
-        # No piece is shorter than a character.
+        # A piece covers at least one character, so most texts need not be tokenized again.
         if len(doc.text) > limit:
             pieces = self.tokenizer(doc.text, verbose=False)["input_ids"]
             self.counts["truncated"] += len(pieces) > limit
-        combine = max if self.several else sum
+        combine = max if self.multilabel else sum
         doc.cats = dict.fromkeys(self.labels, 0.0)
-        for item in found:
+        for item in predictions:
             doc.cats[item["label"]] = combine((doc.cats[item["label"]], item["score"]))
 
 
@@ -220,7 +228,7 @@ def make_categories(nlp: Language, name: str, source: str) -> Pipe:
     return HFCategories(name, source)
 
 
-# Each package has a copy of this file; spaCy takes a name once.
+# Several installed wheels may each have a copy of this file; register the factories only once.
 if not Language.has_factory("hf_head_ner"):
     Language.factory(
         "hf_head_ner",
@@ -238,38 +246,41 @@ if not Language.has_factory("hf_head_ner"):
     )
 
 
-# Places in the text for the pieces of tokenizers that tell none -----------------------------------
+# Character offsets for slow tokenizers -----------------------------------------------------------
 #
-# Those without tokenizer.json. spacy-transformers aligns their pieces with tokens by their letters:
-# FlauBERT's `</w>`, which ends a word, then takes the w of the next one, and quotes and dashes, which
-# it replaces by plain ones, get no piece: their vectors are 0.
+# Tokenizers without tokenizer.json return no offsets, so spacy-transformers aligns their pieces
+# with tokens by their characters, and goes wrong: the w of FlauBERT's `</w>`, which ends a word, is
+# aligned with the w of the next word, and quotes and dashes, which FlauBERT normalises, get no
+# piece and so a vector of zeros.
 
-# What pieces have before or after them inside a word.
-MARKS = ("##", "@@", "▁")
+# Markers before or after a piece that is part of a word.
+SUBWORD_MARKERS = ("##", "@@", "▁")
 
 
-def letters(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return what a piece stands for in a text: its letters, nothing where it is the unknown one."""
+def surface_form(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the characters that a piece stands for in a text; "" for the unknown token."""
     if piece == tokenizer.unk_token:
         return ""
     text = tokenizer.convert_tokens_to_string([piece]).strip()
-    for mark in MARKS:
-        # A piece that is the mark and no more stands in the text as it is.
-        text = text.removeprefix(mark).removesuffix(mark) or text
+    for marker in SUBWORD_MARKERS:
+        # A piece that is nothing but a marker stands for itself.
+        text = text.removeprefix(marker).removesuffix(marker) or text
     return text
 
 
-def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
-    """Return start and end of each piece in a text, in characters; (0, 0) for one without a place.
+def piece_offsets(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
+    """Return the character offsets of each piece in a text; (0, 0) for a piece that is not in it.
 
-    pieces: their letters, in any case; None for those that were added to the text. Those that are in the text come first, by the shortest edit
-    script. The others get what is left between their neighbours, shares of it where the numbers
-    differ; if nothing is, what is left beyond the next one: Moses puts quotes before a full stop.
+    pieces: their surface forms; None for special tokens. Case does not matter.
+
+    Pieces that occur in the text are aligned first, by the shortest edit script. The others share
+    the characters left between their neighbours; if there are none, those left on the far side of a
+    neighbour, because Moses moves a quote before the full stop that precedes it.
     """
-    _, found = get_alignments(list(text), [piece or "" for piece in pieces])
-    spans = [(min(place), max(place) + 1) if place else (0, 0) for place in found]
+    _, aligned = get_alignments(list(text), [piece or "" for piece in pieces])
+    spans = [(min(chars), max(chars) + 1) if chars else (0, 0) for chars in aligned]
     placed = [span for span in spans if span[1]]
-    # The pieces and the characters that are left, by the number of placed pieces before them.
+    # Unaligned pieces and characters, keyed by the number of aligned pieces before them.
     left_pieces, left_characters = defaultdict(list), defaultdict(list)
     before = 0
     for index, (_, end) in enumerate(spans):
@@ -285,8 +296,10 @@ def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
         if not covered and not character.isspace():
             left_characters[before].append(index)
     for before, indices in left_pieces.items():
-        near = [before, *(gap for gap in (before + 1, before - 1) if gap not in left_pieces)]
-        characters = next((left_characters.pop(gap) for gap in near if gap in left_characters), ())
+        nearby = [before, *(key for key in (before + 1, before - 1) if key not in left_pieces)]
+        characters = next(
+            (left_characters.pop(key) for key in nearby if key in left_characters), ()
+        )
         for rank, index in enumerate(indices):
             start = rank * len(characters) // len(indices)
             end = max((rank + 1) * len(characters) // len(indices), start + 1)
@@ -295,11 +308,11 @@ def places(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
     return spans
 
 
-class Placed:
-    """Goes before a tokenizer's class: asked about offsets, as fast ones are, it tells them."""
+class OffsetsMixin:
+    """Mixin for slow tokenizers that makes them return an offset_mapping, as fast ones do."""
 
     def __call__(self, texts: str | list[str], **settings) -> Any:
-        # spacy-transformers says False here, and takes those that are there.
+        # spacy-transformers passes False for a slow tokenizer, but uses the offsets if present.
         if "return_offsets_mapping" not in settings:
             return super().__call__(texts, **settings)
         settings |= {"return_offsets_mapping": False, "return_special_tokens_mask": True}
@@ -307,82 +320,82 @@ class Placed:
         rows = [texts], [encoding["input_ids"]], [encoding["special_tokens_mask"]]
         if not isinstance(texts, str):
             rows = texts, encoding["input_ids"], encoding["special_tokens_mask"]
-        found = [
-            places(
+        offsets = [
+            piece_offsets(
                 text,
                 [
-                    None if added else letters(piece, self)
-                    for piece, added in zip(self.convert_ids_to_tokens(ids), mask)
+                    None if special else surface_form(piece, self)
+                    for piece, special in zip(self.convert_ids_to_tokens(ids), mask)
                 ],
             )
             for text, ids, mask in zip(*rows)
         ]
-        encoding["offset_mapping"] = found[0] if isinstance(texts, str) else numpy.array(found)
+        encoding["offset_mapping"] = offsets[0] if isinstance(texts, str) else numpy.array(offsets)
         return encoding
 
 
-class PlacedTokenizer:
-    """Stands for AutoTokenizer where spacy-transformers loads a pipeline."""
+class AutoTokenizerWithOffsets:
+    """Replaces AutoTokenizer where spacy-transformers loads a saved pipeline."""
 
     @staticmethod
     def from_pretrained(*arguments, **settings) -> PreTrainedTokenizerBase:
-        return with_places(transformers.AutoTokenizer.from_pretrained(*arguments, **settings))
+        return with_offsets(transformers.AutoTokenizer.from_pretrained(*arguments, **settings))
 
 
-def with_places(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Make a tokenizer tell places in a text, unless it does; return it."""
-    if not tokenizer.is_fast and not isinstance(tokenizer, Placed):
-        kind = type(tokenizer)
-        # The name goes into tokenizer_config.json, and is the library's.
-        tokenizer.__class__ = type(kind.__name__, (Placed, kind), {})
+def with_offsets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return a tokenizer that returns offsets: a slow one is changed in place."""
+    if not tokenizer.is_fast and not isinstance(tokenizer, OffsetsMixin):
+        slow_class = type(tokenizer)
+        # Keep the library's class name: it is saved in tokenizer_config.json.
+        tokenizer.__class__ = type(slow_class.__name__, (OffsetsMixin, slow_class), {})
     return tokenizer
 
 
-# Windows of texts that are longer than the encoder takes ------------------------------------------
+# Windows that are bounded by pieces --------------------------------------------------------------
 
 
 def count_pieces(texts: Sequence[str], tokenizer: Any) -> list[int]:
-    """Return how many pieces each text has, special ones left out."""
+    """Return the number of pieces in each text, without special tokens."""
     if not texts:
         return []
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
     return list(map(len, encoded["input_ids"]))
 
 
-def most_pieces(text: str) -> int:
-    """Return a number of pieces that no tokenizer exceeds, special ones left out: what a piece
-    stands for is at least a byte of the text, spelled out, or the space before a word."""
-    spelled = unicodedata.normalize("NFKD", text).casefold()
-    return max(len(x.encode(errors="replace")) for x in (text, spelled)) + text.count(" ") + 1
+def max_pieces(text: str) -> int:
+    """Return an upper bound for the number of pieces of a text, whatever the tokenizer.
 
-
-def room_of(tokenizer: Any) -> int:
-    """Return how many pieces the encoder takes at a time, special ones left out."""
-    return tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    A piece covers at least one byte of the text, or of its normal form, or the space before a word.
+    """
+    normalized = unicodedata.normalize("NFKD", text).casefold()
+    return max(len(x.encode(errors="replace")) for x in (text, normalized)) + text.count(" ") + 1
 
 
 def too_long(texts: Sequence[str], tokenizer: Any) -> list[int]:
-    """Return the indices of the texts that have more pieces than the encoder takes."""
-    room = room_of(tokenizer)
-    # Most texts are so short that their pieces need not be counted.
-    doubtful = [index for index, text in enumerate(texts) if most_pieces(text) > room]
-    counts = count_pieces([texts[index] for index in doubtful], tokenizer)
-    return [index for index, count in zip(doubtful, counts) if count > room]
+    """Return the indices of the texts that have more pieces than the encoder accepts."""
+    limit = tokenizer.max_len_single_sentence
+    # Most texts are so short that there is no need to tokenize them.
+    candidates = [index for index, text in enumerate(texts) if max_pieces(text) > limit]
+    counts = count_pieces([texts[index] for index in candidates], tokenizer)
+    return [index for index, count in zip(candidates, counts) if count > limit]
 
 
 def bounded_spans(doc: Doc, tokenizer: Any, window: int, stride: int) -> list[Span]:
-    """Return windows of `window` tokens at most and, where they have more than one token, of no more
-    pieces than the encoder takes. Shorter windows overlap in the same proportion as whole ones."""
-    room = room_of(tokenizer)
+    """Return windows of at most `window` tokens, and of no more pieces than the encoder accepts.
+
+    A single token that has more pieces is a window of its own. Shorter windows overlap in the same
+    proportion as full ones.
+    """
+    limit = tokenizer.max_len_single_sentence
     pieces = count_pieces([token.text for token in doc], tokenizer)
     spans = []
     start = end = 0
     while end < len(doc):
         total, end = pieces[start], start + 1
-        while end < min(start + window, len(doc)) and total + pieces[end] <= room:
+        while end < min(start + window, len(doc)) and total + pieces[end] <= limit:
             total += pieces[end]
             end += 1
-        # Words may have more pieces beside each other than one by one.
+        # In context, words can have more pieces than on their own.
         while end > start + 1 and too_long([doc[start:end].text], tokenizer):
             end -= 1
         spans.append(doc[start:end])
@@ -393,24 +406,27 @@ def bounded_spans(doc: Doc, tokenizer: Any, window: int, stride: int) -> list[Sp
 def piece_spans(
     docs: list[Doc], model: TransformerModel, window: int, stride: int
 ) -> list[list[Span]]:
-    """Return the windows of each document: spacy-transformers' strided spans, unless one of them has
-    more pieces than the encoder takes; what is beyond would be cut off there.
+    """Return each document's windows.
 
-    Only a single token can still be too long.
+    They are spacy-transformers' strided spans unless one of these has more pieces than the encoder
+    accepts and would be truncated; that document gets bounded spans, of which only a single token
+    can still be too long.
     """
     nested = get_strided_spans(docs, window, stride)
     texts = [(index, span.text) for index, spans in enumerate(nested) for span in spans]
-    long = too_long([text for _, text in texts], model.tokenizer)
-    for index in {texts[number][0] for number in long}:
+    overlong = too_long([text for _, text in texts], model.tokenizer)
+    for index in {texts[number][0] for number in overlong}:
         nested[index] = bounded_spans(docs[index], model.tokenizer, window, stride)
     return nested
 
 
 class BoundedTransformer(TransformerModel):
-    """spacy-transformers' model, with windows that its tokenizer bounds.
+    """The model of spacy-transformers, with windows that are bounded by the encoder's pieces.
 
-    window: tokens of a window at most. stride: of them the next window begins so many later. The
-    other settings are those of spacy-transformers.TransformerModel.v3.
+    window: the maximum number of tokens in a window.
+    stride: the number of tokens from the start of one window to the start of the next.
+
+    The other settings are those of spacy-transformers.TransformerModel.v3.
     """
 
     def __init__(
@@ -423,27 +439,27 @@ class BoundedTransformer(TransformerModel):
         mixed_precision: bool = False,
         grad_scaler_config: dict[str, Any] = {},
     ) -> None:
-        # Copies, as spacy-transformers writes into them.
+        # spacy-transformers modifies these dicts; pass copies.
         super().__init__(
             name, get_strided_spans, dict(tokenizer_config), dict(transformer_config),
             mixed_precision, dict(grad_scaler_config),
         )  # fmt: skip
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
-        # What a saved pipeline's tokenizer is loaded with.
-        self.layers[0].shims[0].tokenizer_cls = PlacedTokenizer
+        # Loads the tokenizer of a saved pipeline.
+        self.layers[0].shims[0].tokenizer_cls = AutoTokenizerWithOffsets
         self.attrs["get_spans"] = partial(piece_spans, model=self, window=window, stride=stride)
 
     def copy(self) -> TransformerModel:
         copied = super().copy()
-        # The last name given to a partial counts.
+        # A keyword given to partial again overrides the earlier one.
         copied.attrs["get_spans"] = partial(self.attrs["get_spans"], model=copied)
         return copied
 
 
 def replace_listener_cfg(model: dict[str, Any], listener: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of a component's own copy of the transformer (nlp.replace_listeners)."""
-    own = {key: listener[key] for key in ("pooling", "grad_factor")}
-    return {**model, **own, "@architectures": TOK2VEC}
+    """Return the config of a component's private copy of the transformer, for replace_listeners."""
+    pooling = {key: listener[key] for key in ("pooling", "grad_factor")}
+    return {**model, **pooling, "@architectures": TOK2VEC}
 
 
 def make_tok2vec(
@@ -457,18 +473,18 @@ def make_tok2vec(
     mixed_precision: bool = False,
     grad_scaler_config: dict[str, Any] = {},
 ) -> Model[list[Doc], list[Floats2d]]:
-    """Return a transformer inside of a component, as spacy-transformers.Tok2VecTransformer.v3."""
+    """Return a transformer that belongs to one component, as in Tok2VecTransformer.v3."""
     transformer = BoundedTransformer(
         name, window, stride, tokenizer_config, transformer_config, mixed_precision,
         grad_scaler_config,
     )  # fmt: skip
-    # Nested as replace_listeners does it, so that its weights fit.
+    # Nested as in replace_listeners, so that saved weights fit.
     return chain(chain(transformer, split_trf_batch()), trfs2arrays(pooling, grad_factor))
 
 
 TRANSFORMER = "piece_windows.TransformerModel.v1"
 TOK2VEC = "piece_windows.Tok2VecTransformer.v1"
-# As above: of several copies of this file, the first one that is loaded is used.
+# As above: the copy that is loaded first registers the architectures.
 if not registry.has("architectures", TRANSFORMER):
     registry.architectures(TRANSFORMER, func=BoundedTransformer)
     registry.architectures(TOK2VEC, func=make_tok2vec)

@@ -1,7 +1,7 @@
-"""Load an installed pipeline and annotate a few texts; run by `package`, on its own.
+"""Load an installed pipeline and annotate a few texts; `package` runs this file in a new process.
 
-Knows nothing of this project: it stands for a user's program, where nothing is installed but the
-pipeline and what it requires. Other packages that are there are hidden.
+It stands for a user's program in an environment where only the pipeline and its requirements are
+installed: all other packages are hidden, and nothing is imported from this project.
 """
 
 import json
@@ -24,12 +24,12 @@ TEXTS = [
 
 
 def required(package: str) -> set[str]:
-    """Return the normalised names of a package and of all that it requires, however deep."""
+    """Return the normalised names of a package and of all its direct and indirect requirements."""
     done: set[tuple[str, str]] = set()
-    # Each with an extra that is asked of it, or none.
-    left = [(canonicalize_name(package), "")]
-    while left:
-        name, extra = left.pop()
+    # Pairs of a package and one of its extras, or "".
+    queue = [(canonicalize_name(package), "")]
+    while queue:
+        name, extra = queue.pop()
         if (name, extra) in done:
             continue
         done.add((name, extra))
@@ -37,16 +37,17 @@ def required(package: str) -> set[str]:
             lines = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
             continue
-        for need in map(Requirement, lines):
-            if need.marker is None or need.marker.evaluate({"extra": extra}):
-                left += [(canonicalize_name(need.name), extra) for extra in ("", *need.extras)]
+        for requirement in map(Requirement, lines):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                dependency = canonicalize_name(requirement.name)
+                queue += [(dependency, extra) for extra in ("", *requirement.extras)]
     return {name for name, _ in done}
 
 
-class Required:
-    """Finds modules and metadata of the packages that are required, and hides those of others.
+class RequiredFinder:
+    """Import finder for the required packages alone; it hides all others.
 
-    asked: hidden modules that were asked for, and the packages that they are of.
+    asked: hidden modules that were requested, and the packages that contain them.
     """
 
     def __init__(self, names: set[str]) -> None:
@@ -73,7 +74,7 @@ class Required:
 
 
 def annotate(nlp: Any) -> list[dict[str, Any]]:
-    """Return each text with the categories or the entities that a pipeline finds in it."""
+    """Return each text with the categories or entities that a pipeline sets."""
     answers = []
     for doc in nlp.pipe(TEXTS):
         found = {label: round(value, 3) for label, value in doc.cats.items()} or [
@@ -84,15 +85,15 @@ def annotate(nlp: Any) -> list[dict[str, Any]]:
 
 
 def main(package: str) -> None:
-    finder = Required(required(package))
+    finder = RequiredFinder(required(package))
     sys.meta_path[sys.meta_path.index(PathFinder)] = finder
-    said: dict[str, Any] = {"asked": finder.asked}
+    result: dict[str, Any] = {"asked": finder.asked}
     try:
         import spacy
 
-        said["answers"] = annotate(spacy.load(package))
+        result["answers"] = annotate(spacy.load(package))
     finally:
-        print(json.dumps(said))
+        print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reading and converting in tests, and looking at what came of it."""
+"""Helpers to read and convert corpora in tests, and to inspect the results."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ WORDS = ["Marie Curie vit à Paris Lyon .", "Rien 7 .", "Star Wars ."]
 POS = ["N N V P N N Y", "N M Y", "N N Y"]
 CHUNKS = ["B-NP I-NP B-VP B-PP B-NP B-NP O", "B-NP I-NP O", "B-NP I-NP O"]
 ENTITIES = [[(0, 2, "PER"), (4, 5, "LOC"), (5, 6, "LOC")], [], [(0, 2, "creative-work")]]
-# The prefixes of the entities above; Rien 7 . has none.
+# Tag prefixes for the entities above, by scheme; "Rien 7 ." has none.
 SCHEMES = {
     "IOB1": ["I I O O I B O", "O O O", "I I O"],
     "IOB2": ["B I O O B B O", "O O O", "B I O"],
@@ -63,8 +63,8 @@ def tags_of(scheme: list[str]) -> list[list[str]]:
 
 
 def lines_of(columns: str, scheme: str = "IOB2", separator: str = TAB) -> list[list[str]]:
-    """Return the lines of the three sentences; columns are named by letters: w(ord), t(ag), p(OS),
-    c(hunk), _ (nothing), 0 and 1 (an index from there)."""
+    """Return the lines of the three sentences above. Each letter in `columns` stands for a column:
+    w(ord), t(ag), p(OS), c(hunk), _ (filler), 0 or 1 (index from that number)."""
     sentences = []
     for index, tags in enumerate(tags_of(SCHEMES[scheme])):
         words = WORDS[index].split()
@@ -87,5 +87,6 @@ def text_of(sentences: list[list[str]], between: str = "") -> str:
 
 
 def check(sentences) -> None:
+    """Check that the three sentences above were read."""
     assert [s.words for s in sentences] == [words.split() for words in WORDS]
     assert [s.entities for s in sentences] == ENTITIES

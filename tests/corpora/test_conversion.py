@@ -1,4 +1,4 @@
-"""What the report says, what is dropped by option, and that any words come back."""
+"""The report, options that drop examples, and round trips of arbitrary tokens."""
 
 import re
 import tempfile
@@ -27,12 +27,13 @@ from .reading import (
 
 
 def rows(*pairs: str) -> str:
-    """Return JSON lines of texts and their labels, as "a+" and "b-"; "c?" has none, "+" no text."""
+    """Return JSON Lines of "a+" and "b-", texts with labels; "c?" has no label, "+" no text."""
     labels = {"+": "pos", "-": "neg", "?": None}
     return json_lines([(pair[:-1], labels[pair[-1]]) for pair in pairs], "text", "label")
 
 
-def accounted(report: dict) -> None:
+def check_counts(report: dict) -> None:
+    """Check that the report accounts for every example."""
     for read in report["read"].values():
         skipped = sum(note["count"] for note in read["skipped"].values())
         assert read["examples"] == sum(read["written"].values()) + skipped
@@ -46,7 +47,7 @@ def texts(folder: Path, split: str) -> list[str]:
 
 
 @pytest.fixture
-def three(write, tmp_path):
+def three_splits(write, tmp_path):
     write("raw/train.jsonl", rows("a+", "b-", "a+", "a-", "c+", "d-", "e?", "+", "f+", "g-"))
     write("raw/dev.jsonl", rows("b-", "h+", "h+", "c+", "i-"))
     write("raw/test.jsonl", rows("c-", "j+", "d-", "d-"))
@@ -62,11 +63,11 @@ def three(write, tmp_path):
         (Plan(drop_duplicates=True, drop_leaks=True), "afg", "bhi", "cjd"),
     ],
 )
-def test_the_report_accounts_for_each_example(three, tmp_path, plan, train, dev, test):
-    report = convert("table", three, tmp_path / "out", plan)
+def test_report_accounts_for_every_example(three_splits, tmp_path, plan, train, dev, test):
+    report = convert("table", three_splits, tmp_path / "out", plan)
     got = {split: "".join(texts(tmp_path / "out", split)) for split in ("train", "dev", "test")}
     assert got == {"train": train, "dev": dev, "test": test}
-    accounted(report)
+    check_counts(report)
     assert [read["examples"] for read in report["read"].values()] == [10, 5, 4]
     skipped = Counter()
     for read in report["read"].values():
@@ -85,39 +86,41 @@ def test_the_report_accounts_for_each_example(three, tmp_path, plan, train, dev,
 @pytest.mark.parametrize("size", [None, 30])
 @pytest.mark.parametrize("seed", range(3))
 def test_leaks_between_carved_splits_are_dropped(write, tmp_path, seed, size):
-    # Half of them are four texts that occur too often to be kept together.
+    # Half of them are copies of four texts, too many to be kept in one split.
     pairs = [f"t{i if i < 100 else i % 4}{'+-'[i % 2]}" for i in range(200)]
     path = write("corpus.jsonl", rows(*pairs))
     plan = Plan(dev_ratio=0.2, test_ratio=0.2, seed=seed, train_size=size)
     leaky = convert("table", path, tmp_path / "leaky", plan)
     assert all(leaky["shared"].values())
     report = convert("table", path, tmp_path / "out", plan._replace(drop_leaks=True))
-    accounted(report)
+    check_counts(report)
     (read,) = report["read"].values()
     assert read["examples"] == 200
     train, dev, test = (set(texts(tmp_path / "out", name)) for name in ("train", "dev", "test"))
     assert not train & dev and not train & test and not dev & test
-    # Test gives nothing up, dev only what is in test.
-    was = {name: texts(tmp_path / "leaky", name) for name in ("train", "dev", "test")}
-    assert texts(tmp_path / "out", "test") == was["test"]
-    kept = [text for text in was["dev"] if text not in set(was["test"])]
+    # Nothing is dropped from test, and from dev only what is in test.
+    before = {name: texts(tmp_path / "leaky", name) for name in ("train", "dev", "test")}
+    assert texts(tmp_path / "out", "test") == before["test"]
+    kept = [text for text in before["dev"] if text not in set(before["test"])]
     assert texts(tmp_path / "out", "dev") == kept
-    held = set(was["dev"]) | set(was["test"])
-    assert texts(tmp_path / "out", "train") == [text for text in was["train"] if text not in held]
+    evaluated = set(before["dev"]) | set(before["test"])
+    assert texts(tmp_path / "out", "train") == [
+        text for text in before["train"] if text not in evaluated
+    ]
     assert set(report["shared"].values()) == {0}
 
 
-def test_dev_carved_beside_a_test_split(write, tmp_path):
+def test_dev_is_carved_if_there_is_a_test_split(write, tmp_path):
     write("raw/train.jsonl", rows(*[f"t{i % 40}{'+-'[i % 2]}" for i in range(100)]))
     write("raw/test.jsonl", rows("t0+", "t1-", "u-"))
     plan = Plan(dev_ratio=0.2, drop_leaks=True)
     report = convert("table", tmp_path / "raw", tmp_path / "out", plan)
-    accounted(report)
+    check_counts(report)
     assert set(report["shared"].values()) == {0}
     assert texts(tmp_path / "out", "test") == ["t0", "t1", "u"]
 
 
-def test_texts_annotated_in_several_ways(write, tmp_path):
+def test_texts_with_different_annotations_are_counted(write, tmp_path):
     write("a/train.jsonl", rows("x+", "x-", "x+", "y+", "z-"))
     write("a/test.jsonl", rows("y-", "z-", "w+"))
     report = convert("table", tmp_path / "a", tmp_path / "out")
@@ -144,10 +147,10 @@ def test_texts_annotated_in_several_ways(write, tmp_path):
         ),
     ],
 )
-def test_strict_takes_no_repairs(write, tmp_path, name, file, content, options):
+def test_strict_refuses_repairs(write, tmp_path, name, file, content, options):
     path = write(file, content)
     report = convert(name, path, tmp_path / "out", **options)
-    accounted(report)
+    check_counts(report)
     (read,) = report["read"].values()
     assert sum(note["count"] for note in read["repaired"].values()) == 1
     with pytest.raises(UserError, match=rf"{file}:\d+: .*--strict"):
@@ -155,15 +158,15 @@ def test_strict_takes_no_repairs(write, tmp_path, name, file, content, options):
     assert not (tmp_path / "strict").exists()
 
 
-def test_strict_takes_what_needs_no_repair(write, tmp_path):
+def test_strict_accepts_what_needs_no_repair(write, tmp_path):
     for scheme in SCHEMES:
         path = write("train.conll", text_of(lines_of("wt", scheme)))
         report = convert("iob", path, tmp_path / scheme, Plan(strict=True))
-        accounted(report)
+        check_counts(report)
         assert report["splits"]["train"]["entities"] == {"PER": 1, "LOC": 2, "creative-work": 1}
 
 
-# Any words ----------------------------------------------------------------------------------------
+# Arbitrary tokens ----------------------------------------------------------------------------------------
 
 EDGES = [
     "#",
@@ -196,7 +199,7 @@ def tagged(draw) -> tuple[list[str], list[tuple[int, int, str]]]:
     while start < len(words):
         length = draw(st.integers(0, 4))
         end = min(start + length, len(words))
-        # White space at the edges of an entity is taken off.
+        # Whitespace at the edges of an entity would be trimmed.
         if length and not (words[start][:1].isspace() or words[end - 1][-1:].isspace()):
             entities.append((start, end, draw(st.sampled_from(["PER", "creative-work", "NP"]))))
             start = end
@@ -220,24 +223,24 @@ def prefixes(length: int, scheme: str) -> str:
     encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
     language=st.sampled_from(["en", "xx"]),
 )
-def test_any_words_come_back(sentences, scheme, columns, encoding, language):
+def test_arbitrary_tokens_survive_conversion(sentences, scheme, columns, encoding, language):
     every = [word for words, _ in sentences for word in words]
     # A corpus without an entity is refused.
     assume(any(entities for _, entities in sentences))
-    # The start of a document, also after a mark.
+    # Begins a document, also after zero-width characters.
     assume(
         not any(word.lstrip("\u200b\u200c\u200d\u2060\ufeff").startswith("-DOC") for word in every)
     )
-    # The mark at the start of a file is none of its text.
+    # A byte order mark at the start of the file is not part of the text.
     assume(encoding == "utf-8-sig" or not every[0].startswith(BYTE_ORDER_MARK))
-    # The first bytes of bz2.
+    # The magic number of bzip2.
     assume(not every[0].startswith("BZh"))
-    # The words of WikiANN: all have the prefix of their language.
+    # Read as WikiANN if all tokens have the same language prefix.
     assume(len({word[: word.find(":") + 1] for word in every}) > 1 or ":" not in every[0])
-    # Tags in either column: it is asked which counts.
+    # With tags in both columns, the user has to choose.
     like_tags = [re.fullmatch(r"O|[BISUELMW]-.+", word, re.DOTALL) for word in every]
     assume(sum(map(bool, like_tags)) <= len(every) / 2)
-    # The words 1, 2, 3 before other columns are an index.
+    # Tokens 1, 2, 3 before other columns are read as an index.
     assume("X" not in columns or not all(re.match(r"\d|# ", word) for word in every))
     lines = []
     for words, entities in sentences:

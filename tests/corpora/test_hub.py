@@ -1,4 +1,4 @@
-"""Rows of the hub's data sets in raw formats: the names of labels, and what has none."""
+"""Rows of the hub's data sets in raw formats: label names, and rows without a label."""
 
 import datasets
 import pytest
@@ -42,7 +42,7 @@ def lines(format: str, rows: datasets.Dataset, ours=None) -> tuple[list[str], Lo
 
 
 def back(format: str, rows: datasets.Dataset, write, ours=None):
-    """Write rows and read them with the reader of their format."""
+    """Write rows and read them back with their format's reader."""
     written, log = lines(format, rows, ours)
     path = write(f"train.{WRITERS[format].suffix}", "".join(f"{line}\n" for line in written))
     examples, read_log = read(READERS[format], path)
@@ -55,13 +55,13 @@ def back(format: str, rows: datasets.Dataset, write, ours=None):
     [
         ([[0, 1, 2, 3]], classes(*THEIRS), None, [(0, 2, "PER"), (3, 4, "LOC")]),
         ([[2, 2, 0, 1]], NUMBERS, OURS, [(0, 2, "PER"), (3, 4, "LOC")]),
-        # The card of WikiNER names the types alone.
+        # WikiNER's card names only the types.
         ([[2, 2, 0, 1]], classes("O", "LOC", "PER", "MISC", "ORG"), OURS, None),
         ([["B-PER", "I-PER", "O", "B-LOC"]], STRINGS, None, [(0, 2, "PER"), (3, 4, "LOC")]),
         ([["B-PER", "I-PER", "O", "B-LOC"]], STRINGS, OURS, [(0, 2, "PER"), (3, 4, "LOC")]),
     ],
 )
-def test_tags_have_the_names_of_their_data_set(write, format, tags, kind, ours, entities):
+def test_tags_have_their_data_sets_names(write, format, tags, kind, ours, entities):
     (sentence,), log, _ = back(format, tagged(tags, kind), write, ours)
     assert sentence.entities == (entities or [(0, 2, "PER"), (3, 4, "LOC")])
     assert counts(log.skipped) == counts(log.repaired) == {}
@@ -69,7 +69,7 @@ def test_tags_have_the_names_of_their_data_set(write, format, tags, kind, ours, 
 
 @pytest.mark.parametrize("format", ["iob", "wikiner"])
 @pytest.mark.parametrize(
-    "kind, ours, told",
+    "kind, ours, message",
     [
         (NUMBERS, None, "ner_tags: numbers without names; .*--id, .* `labels`"),
         (datasets.Value("float32"), None, "ner_tags: numbers without names"),
@@ -79,8 +79,8 @@ def test_tags_have_the_names_of_their_data_set(write, format, tags, kind, ours, 
         (classes("I-PER", "B-PER"), ["B-PER", "I-PER"], "has the names I-PER, B-PER"),
     ],
 )
-def test_names_that_cannot_be_right_are_refused(format, kind, ours, told):
-    with pytest.raises(UserError, match=f"a/b, train: .*{told}"):
+def test_contradicting_names_are_refused(format, kind, ours, message):
+    with pytest.raises(UserError, match=f"a/b, train: .*{message}"):
         lines(format, tagged([[0, 1]], kind), ours)
 
 
@@ -93,26 +93,26 @@ def test_a_sentence_with_an_unlabelled_tag_is_left_out(write, format):
     assert [s.words for s in sentences] == [["a", "b"], ["k"]]
     assert [s.entities for s in sentences] == [[(0, 2, "PER")], [(0, 1, "LOC")]]
     assert log.skipped.counts == {UNLABELLED: 4}
-    assert log.skipped.places[UNLABELLED][0] == "a/b, train: row 2"
+    assert log.skipped.locations[UNLABELLED][0] == "a/b, train: row 2"
 
 
 @pytest.mark.parametrize("format", ["iob", "wikiner"])
 @pytest.mark.parametrize(
-    "rows, told",
+    "rows, message",
     [
-        (tagged([[0], [4]], NUMBERS), "row 2: class 4, and the names are of 0 to 3 "),
+        (tagged([[0], [4]], NUMBERS), "row 2: class 4 has no name; there are names for 0 to 3 "),
         (tagged([[0, 1]], NUMBERS, [["a"]]), "row 1: 1 tokens and 2 tags"),
         (tagged([["O"], ["LOC"]], STRINGS), "row 2: ner_tags holds 'LOC', which does not say"),
     ],
     ids=["number", "lengths", "string"],
 )
-def test_rows_that_cannot_be_written_are_told(format, rows, told):
-    with pytest.raises(UserError, match=f"a/b, train: {told}"):
+def test_rows_that_cannot_be_written_are_reported(format, rows, message):
+    with pytest.raises(UserError, match=f"a/b, train: {message}"):
         lines(format, rows, THEIRS)
 
 
 @pytest.mark.parametrize("format, inner", [("iob", " "), ("wikiner", "\u00a0")])
-def test_a_line_end_inside_a_token_ends_no_sentence(write, format, inner):
+def test_a_line_break_inside_a_token_does_not_end_the_sentence(write, format, inner):
     rows = tagged([[2, 0, 2]], classes(*THEIRS), [["a\tb", "Lens", "c\r\nd"]])
     (sentence,), log, _ = back(format, rows, write)
     assert sentence.words == [f"a{inner}b", "Lens", f"c{inner}{inner}d"]
@@ -135,7 +135,7 @@ def test_a_line_end_inside_a_token_ends_no_sentence(write, format, inner):
     ],
 )
 @pytest.mark.parametrize("text", ["text", "review"])
-def test_labels_of_a_table(write, labels, kind, ours, names, text):
+def test_table_labels(write, labels, kind, ours, names, text):
     examples, _, log = back("table", labelled(labels, kind, text), write, ours)
     assert [example.label for example in examples] == names
     assert log.skipped.counts["without label"] == len(labels) - len(names)
@@ -149,7 +149,9 @@ def test_a_table_of_numbers_without_names_is_refused(kind):
 
 def test_a_number_without_a_name_is_refused_with_its_row():
     rows = labelled([0, 1, 2], NUMBERS)
-    with pytest.raises(UserError, match=r"row 3: class 2, and the names are of 0 to 1 \(no, yes\)"):
+    with pytest.raises(
+        UserError, match=r"row 3: class 2 has no name; there are names for 0 to 1 \(no, yes\)"
+    ):
         lines("table", rows, ["no", "yes"])
 
 
@@ -160,10 +162,10 @@ SST2 = ["negative", "positive", "negative"]
     "labels, kind, polarities",
     [
         ([0, 1, 0], classes("negative", "positive"), SST2),
-        # Any order, any spelling of them.
+        # In any order and spelling.
         ([1, 0, 1], classes("Positive", "Negative"), SST2),
         (["neg", "pos", "neg"], STRINGS, SST2),
-        # Not decided by the first row.
+        # The first row does not decide.
         ([-1, 1, None, 0], classes("negative", "positive"), ["positive", "negative"]),
         ([1, -1, 0], classes("negative", "positive"), ["positive", "negative"]),
     ],
@@ -174,12 +176,12 @@ def test_sst2_polarities(write, labels, kind, polarities):
     assert log.skipped.counts["without label"] == len(labels) - len(polarities)
 
 
-def test_sst2_without_labels_is_as_glue_writes_it():
+def test_sst2_without_labels_is_written_as_in_glue():
     got, _ = lines("sst2", labelled([-1, -1], classes("negative", "positive"), "sentence"))
     assert got == ["index\tsentence", "0\ttexte 0", "1\ttexte 1"]
 
 
-def test_sst2_of_other_labels_is_refused():
+def test_sst2_with_other_labels_is_refused():
     rows = labelled([0, 1], classes("unacceptable", "acceptable"), "sentence")
     with pytest.raises(UserError, match="'unacceptable', where negative and positive"):
         lines("sst2", rows)

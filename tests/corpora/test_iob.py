@@ -1,4 +1,4 @@
-"""Every dialect of a token a line."""
+"""Variants of the format with one token per line."""
 
 import re
 from collections import Counter
@@ -39,7 +39,7 @@ def test_columns_schemes_and_separators(write, columns, scheme, separator):
     assert counts(log.repaired) == {} and log.lines["tokens"] == 13
 
 
-def test_i_only_joins_neighbours_and_needs_no_repair(write):
+def test_i_only_merges_adjacent_entities_without_repair(write):
     text = text_of(lines_of("wt", "IOB2")).replace("B-", "I-")
     sentences, log = read(iob, write("train.bio", text))
     assert sentences[0].entities == [(0, 2, "PER"), (4, 6, "LOC")]
@@ -59,7 +59,7 @@ def test_i_only_joins_neighbours_and_needs_no_repair(write):
         ("0pwt", 3, None),
         ("0pwt", -2, None),
         ("wtc", None, 2),
-        # What comes before the tag and is no index may be anything: here the user must tell.
+        # A column before the tokens that is not an index may hold anything: the user has to choose.
         ("pwt", 2, None),
         ("tpcw", -1, None),
     ],
@@ -69,7 +69,7 @@ def test_named_columns(write, columns, token, tag):
     check(read(iob, path, token_column=token, tag_column=tag)[0])
 
 
-def test_named_columns_of_lines_of_many_widths(write):
+def test_named_columns_in_lines_of_any_width(write):
     text = "Paris\tN\tx\tB-LOC\nest\tO\n\nà\tP\tO\nLyon\tB-LOC\n"
     sentences, _ = read(iob, write("train.conll", text), token_column=1, tag_column=-1)
     assert [s.words for s in sentences] == [["Paris", "est"], ["à", "Lyon"]]
@@ -93,12 +93,12 @@ def test_named_columns_of_lines_of_many_widths(write):
     ],
     ids=str,
 )
-def test_named_columns_that_are_not_there_or_are_one_are_refused(write, options):
+def test_named_columns_that_do_not_exist_or_coincide_are_refused(write, options):
     with pytest.raises(UserError):
         read(iob, write("train.conll", text_of(lines_of("wt"))), **options)
 
 
-def test_ranges_and_empty_nodes_do_not_hide_the_index(write):
+def test_index_is_detected_despite_ranges_and_empty_nodes(write):
     text = "1\tIl\tO\n2-3\tdu\tO\n2\tde\tO\n3\tle\tO\n4\tMans\tB-LOC\n4.1\tvu\tO\n\n1\tNon\tO\n2\t.\tO\n"
     sentences, log = read(iob, write("train.conllu", text))
     assert log.layout["token_column"] == 2 and log.layout["tag_column"] == 3
@@ -118,11 +118,11 @@ def test_ranges_and_empty_nodes_do_not_hide_the_index(write):
         ["  mot O" + "\n" * (i % 30 == 29) for i in range(120)],
     ],
     ids=["no blank lines", "from 1, no blank lines", "whole file", "whole file, POS"]
-    + ["aligned to the right", "indented"],
+    + ["right-aligned", "indented"],
 )
-def test_an_index_of_another_kind_does_not_become_the_tokens(write, lines):
+def test_unusual_index_is_not_read_as_tokens(write, lines):
     lines[40] = lines[40].replace("mot", "Lyon").replace("O", "B-LOC")
-    # Refused is well too: what must not be is a corpus of numbers or of nothing.
+    # An error is also fine; a corpus of numbers, or of nothing, is not.
     try:
         sentences, _ = read(iob, write("train.conll", "\n".join(lines)))
     except UserError as error:
@@ -132,7 +132,7 @@ def test_an_index_of_another_kind_does_not_become_the_tokens(write, lines):
         assert words == ["mot"] * 40 + ["Lyon"] + ["mot"] * 79
 
 
-def test_numbers_as_tokens_are_no_index(write):
+def test_numbers_as_tokens_are_not_an_index(write):
     sentences, _ = read(iob, write("train.conll", "1\tM\tO\n2\tM\tO\n2\tM\tO\nNice\tN\tB-LOC\n"))
     assert sentences[0].words == ["1", "2", "2", "Nice"]
 
@@ -162,20 +162,20 @@ def test_more_comments_than_tokens(write):
     check(read(iob, write("train.conllu", text_of(sentences)))[0])
 
 
-def test_a_defective_tag_does_not_turn_the_reader_to_the_chunks(write):
+def test_invalid_tag_does_not_make_chunks_the_tag_column(write):
     lines = lines_of("wpct")
     lines[1][1] += ZERO_WIDTH_SPACE
     check(read(iob, write("train.conll", text_of(lines)))[0])
 
 
-def test_a_tag_that_is_none_is_told_rather_than_chunks_read(write):
+def test_invalid_tag_is_reported_instead_of_reading_chunks(write):
     text = text_of(lines_of("wpct")).replace("B-PER", "B_PER")
-    with pytest.raises(UserError, match="train.conll:1: 'B_PER' is no tag"):
+    with pytest.raises(UserError, match="train.conll:1: 'B_PER' is not a tag"):
         read(iob, write("train.conll", text))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_defective_tags_are_repaired_and_counted_with_their_lines(write, end):
+def test_tag_repairs_are_counted_with_their_lines(write, end):
     lines = (
         ["-DOCSTART- -X- O O", "", "# O O O", "a N O B-PER", "b N O I-LOC", "", "", "c N O I-PER"]
         + ["d N O I-PER", "-DOCSTART-", "e N O B-ORG", "f N O O", "g N O E-ORG", "h N O B-PER"]
@@ -193,7 +193,7 @@ def test_defective_tags_are_repaired_and_counted_with_their_lines(write, end):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 10, 250])
-def test_a_file_without_blank_lines_is_cut_outside_entities(write, limit):
+def test_file_without_blank_lines_is_split_outside_entities(write, limit):
     tags = ["O", "B-PER", "I-PER", "I-PER", "O", "O", "B-LOC", "B-LOC"] * 100
     path = write("train.bio", "".join(f"w{i} {tag}\n" for i, tag in enumerate(tags)))
     sentences, log = read(iob, path, max_words=limit)
@@ -207,11 +207,11 @@ def test_a_file_without_blank_lines_is_cut_outside_entities(write, limit):
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n", "\n\n\n\t\n"])
-def test_the_last_sentence_needs_no_blank_line(write, end):
+def test_last_sentence_needs_no_blank_line(write, end):
     check(read(iob, write("train.conll", text_of(lines_of("wt")).rstrip("\n") + end))[0])
 
 
-def test_an_empty_token_after_the_first_lines_between_spaces(write):
+def test_empty_token_after_the_first_lines_of_a_space_separated_file(write):
     lines = ["mot O"] * 1500
     lines[7] = "Lyon B-LOC"
     lines[1200] = " O"
@@ -225,7 +225,7 @@ def test_an_empty_token_after_the_first_lines_between_spaces(write):
     [range(5000, 5120), [i for i in range(150) if i % 5], [i * 10 for i in range(120)]],
     ids=["from 5000", "gaps", "tens"],
 )
-def test_a_column_of_numbers_alone_is_no_column_of_tokens(write, numbers):
+def test_column_of_numbers_only_is_not_the_token_column(write, numbers):
     lines = [f"{i}\tmot\tO" + "\n" * (i % 30 == 29) for i in numbers]
     lines[40] = lines[40].replace("mot", "Lyon").replace("O", "B-LOC")
     sentences, _ = read(iob, write("train.conll", "\n".join(lines)))
@@ -234,7 +234,7 @@ def test_a_column_of_numbers_alone_is_no_column_of_tokens(write, numbers):
 
 
 @pytest.mark.parametrize("first", ["Sentence_{n}", "N{n}"])
-def test_a_first_column_that_is_poor_in_values_is_not_the_tokens(write, first):
+def test_column_with_few_distinct_values_is_not_the_token_column(write, first):
     """Sentence numbers, or parts of speech."""
     rows = [f"{first.format(n=i // 25)}\tmot{i}\tO" + "\n" * (i % 25 == 24) for i in range(200)]
     rows[40] = rows[40].replace("\tO", "\tB-LOC")

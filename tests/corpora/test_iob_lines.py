@@ -1,4 +1,4 @@
-"""What a line, a word and a file of a token a line can hold."""
+"""What lines, tokens and files with one token per line may contain."""
 
 import bz2
 import gzip
@@ -72,14 +72,14 @@ def test_docstart_is_a_boundary_and_never_a_token(write, columns, separator, doc
     ids=ascii,
 )
 @pytest.mark.parametrize("separator", [TAB, SPACE], ids=["tab", "space"])
-def test_separator_lines_of_white_space_alone(write, separator, line):
+def test_lines_of_whitespace_separate_sentences(write, separator, line):
     path = write("train.conll", text_of(lines_of("wpct", separator=separator), between=line))
     sentences, log = read(iob, path)
     check(sentences)
     assert log.lines["blank"] == 3
 
 
-def test_no_break_space_beside_zero_width_space_is_a_separator_line(write):
+def test_line_of_no_break_and_zero_width_space_separates_sentences(write):
     line = NO_BREAK_SPACE + ZERO_WIDTH_SPACE
     check(read(iob, write("train.conll", text_of(lines_of("wt"), between=line)))[0])
 
@@ -92,7 +92,7 @@ def test_no_break_space_beside_zero_width_space_is_a_separator_line(write):
     ids=ascii,
 )
 @pytest.mark.parametrize("first", [True, False], ids=["first", "inside"])
-def test_any_word_is_data(write, word, first):
+def test_any_token_is_read(write, word, first):
     words = [word, "à", "Lyon"] if first else ["à", word, "Lyon"]
     lines = [f"{w}\tB-LOC" if w == "Lyon" else f"{w}\tO" for w in words]
     sentences, log = read(iob, write("train.conll", text_of([["ok\tO"], lines, lines])))
@@ -102,17 +102,17 @@ def test_any_word_is_data(write, word, first):
 
 
 @pytest.mark.parametrize("word", ["|", "a|b", "#", "#tag", "-", "", '"', f"a{ZERO_WIDTH_SPACE}b"])
-def test_any_word_is_data_between_spaces(write, word):
+def test_any_token_is_read_between_spaces(write, word):
     lines = [f"{word} O", "à O", f"{word} O", "Lyon B-LOC"]
     sentences, _ = read(iob, write("train.conll", text_of([lines, lines])))
     assert [s.words for s in sentences] == [[word, "à", word, "Lyon"]] * 2
 
 
-def test_one_byte_order_mark_is_none_of_the_first_word(write):
+def test_byte_order_mark_is_not_part_of_the_first_token(write):
     text = BYTE_ORDER_MARK + text_of(lines_of("wt"))
     check(read(iob, write("train.conll", text))[0])
     check(read(iob, write("train.conll", text), encoding="utf-8")[0])
-    # A second one is data, if odd.
+    # A second one is part of it, odd as that is.
     sentences, _ = read(iob, write("train.conll", BYTE_ORDER_MARK + text))
     assert sentences[0].words[0] == BYTE_ORDER_MARK + "Marie"
 
@@ -121,7 +121,7 @@ def test_one_byte_order_mark_is_none_of_the_first_word(write):
 @pytest.mark.parametrize(
     "tag", ["O{}", "{}O", "{}B-LOC", "B-LOC{}", "{}I-PER", "I-PER{}"], ids=ascii
 )
-def test_invisible_characters_beside_a_tag_are_taken_off_and_counted(write, tag, invisible):
+def test_invisible_characters_around_a_tag_are_removed_and_counted(write, tag, invisible):
     plain, written = tag.format(""), tag.format(invisible)
     text = text_of(lines_of("wt"))
     lines = text.splitlines()
@@ -133,7 +133,7 @@ def test_invisible_characters_beside_a_tag_are_taken_off_and_counted(write, tag,
     assert note["count"] == 1 and note["first"][0].endswith(f"train.conll:{line + 1}")
 
 
-def test_a_space_after_a_tag_does_not_make_another_label(write):
+def test_trailing_space_is_not_part_of_the_label(write):
     text = text_of(lines_of("wt")).replace("B-PER\n", "B-PER \n")
     try:
         sentences, _ = read(iob, write("train.conll", text))
@@ -148,10 +148,10 @@ def test_wikiann_prefixes(write, prefix):
     lines = [[prefix + line for line in lines] for lines in lines_of("wt")]
     sentences, log = read(iob, write("train.txt", text_of(lines)))
     check(sentences)
-    assert log.layout["prefix taken off the tokens"] == prefix
+    assert log.layout["prefix removed from tokens"] == prefix
 
 
-def test_wikiann_prefixes_are_taken_off_once_and_only_if_all_words_have_them(write):
+def test_wikiann_prefix_is_removed_once_and_only_if_all_tokens_have_it(write):
     sentences, _ = read(iob, write("train", "fr:fr:x\tO\nfr::\tO\nfr:Lyon\tB-LOC\n"))
     assert sentences[0].words == ["fr:x", ":", "Lyon"]
     sentences, log = read(iob, write("train", "fr:x\tO\nde:y\tO\nfr:Lyon\tB-LOC\n"))
@@ -182,7 +182,7 @@ def test_encodings_and_line_ends(write, encoding, option, end):
 
 
 @pytest.mark.parametrize("option", ["iso-8859-1", "windows-1252", "utf-16"])
-def test_the_mark_of_another_encoding_than_the_named_one(write, option):
+def test_byte_order_mark_contradicts_the_encoding_option(write, option):
     path = write("train.conll", BYTE_ORDER_MARK + text_of(lines_of("wt")))
     # Marie, never ï»¿Marie.
     try:
@@ -191,14 +191,14 @@ def test_the_mark_of_another_encoding_than_the_named_one(write, option):
         assert option in str(error)
 
 
-def test_the_advice_for_a_file_that_is_not_utf_8_holds_for_all_of_it(write):
+def test_suggested_encoding_suits_the_whole_file(write):
     text = "é\tO\n" * 2000 + "œuvre\tO\nLyon\tB-LOC\n"
     path = write("train.conll", text.encode("windows-1252"))
-    with pytest.raises(UserError, match="train.conll:1: not UTF-8.*windows-1252"):
+    with pytest.raises(UserError, match="train.conll:1: not valid UTF-8.*windows-1252"):
         read(iob, path)
 
 
-def test_utf_16_big_endian_with_its_mark(write):
+def test_utf_16_big_endian_with_byte_order_mark(write):
     text = (BYTE_ORDER_MARK + text_of(lines_of("wt"))).encode("utf-16-be")
     check(read(iob, write("train.conll", text))[0])
 
@@ -208,20 +208,20 @@ PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
 @pytest.mark.parametrize("name", ["train.conll", "train.gz", "train.bz2", "train.conll.xz"])
 @pytest.mark.parametrize("kind", PACKERS)
-def test_compressed_files_under_any_name(write, kind, name):
+def test_compression_is_detected_whatever_the_suffix(write, kind, name):
     text = text_of(lines_of("wpct")).encode()
     sentences, _ = read(iob, write(name, PACKERS[kind](text)))
     check(sentences)
-    cut = write(name, PACKERS[kind](text)[:-9])
-    with pytest.raises(UserError, match="cut short or broken"):
-        read(iob, cut)
+    truncated = write(name, PACKERS[kind](text)[:-9])
+    with pytest.raises(UserError, match="truncated or corrupt"):
+        read(iob, truncated)
 
 
-def test_a_plain_file_named_as_if_compressed(write):
+def test_plain_file_with_a_compression_suffix(write):
     check(read(iob, write("train.gz", text_of(lines_of("wt"))))[0])
 
 
-def test_empty_tokens_are_written_as_a_sign_and_counted(write, tmp_path):
+def test_empty_tokens_are_replaced_and_counted(write, tmp_path):
     path = write("train.conll", "à\tO\n\tB-LOC\nParis\tI-LOC\n\n\tO\nLyon\tB-LOC\n\tO\n")
     report = convert("iob", path, tmp_path / "out")
     assert [found(doc) for doc in docs(tmp_path / "out" / "train.spacy")] == [

@@ -1,4 +1,4 @@
-"""Each Doc tells where it came from, in a file as in shards, and spaCy takes it as any other."""
+"""Docs record where they came from, in files and shards, and work with spaCy as usual."""
 
 import pytest
 import spacy
@@ -13,7 +13,7 @@ from .reading import convert, docs, found
 
 
 @pytest.mark.parametrize("shards", [False, True])
-def test_each_doc_tells_where_it_came_from(write, tmp_path, monkeypatch, shards):
+def test_docs_record_where_they_came_from(write, tmp_path, monkeypatch, shards):
     if shards:
         monkeypatch.setattr(writer, "SHARD_TOKENS", 2)
     lines = "a O\nb B-X\n\n# newdoc id = n1\n# sent_id = 1\nc O\n\n-DOCSTART- O\n\nd O\n\ne O\n"
@@ -29,7 +29,7 @@ def test_each_doc_tells_where_it_came_from(write, tmp_path, monkeypatch, shards)
     assert found(read[0]) == (["a", "b"], [(1, 2, "X")])
 
 
-def test_a_document_of_wikiner_and_a_category_of_reviews(write, tmp_path):
+def test_documents_of_wikiner_and_categories_of_reviews_are_recorded(write, tmp_path):
     write("raw/train.wikiner", "\na|N|B-X\n\n\nb|N|O\nc|N|O\n\n")
     convert("wikiner", tmp_path / "raw", tmp_path / "a", Plan(dev_ratio=0, test_ratio=0))
     assert [
@@ -45,7 +45,7 @@ def test_a_document_of_wikiner_and_a_category_of_reviews(write, tmp_path):
     ]
 
 
-def test_spacy_trains_on_it(write, tmp_path):
+def test_spacy_trains_on_converted_docs(write, tmp_path):
     text = "-DOCSTART- O\n\n" + "Marie B-PER\nva O\nà O\nLens B-LOC\n\n" * 20
     convert("iob", write("a.iob", text), tmp_path / "out", language="fr")
     nlp = spacy.blank("fr")

@@ -1,4 +1,4 @@
-"""Quotes in tables: fields over several lines, and stray quotes that would swallow rows."""
+"""Quotes in tables: fields of several lines, and stray quotes that would swallow rows."""
 
 import pytest
 
@@ -20,8 +20,8 @@ def rows(n: int) -> str:
 )
 @pytest.mark.parametrize("swallowed", [1, 5, FIELD_LINES + 5, 500])
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "open"])
-def test_a_stray_quote_that_swallows_rows_is_told(write, name, header, swallowed, closed):
-    """Such as "Great" film: no quote at its end, and the next one far below."""
+def test_stray_quote_that_swallows_rows_is_reported(write, name, header, swallowed, closed):
+    """A field that begins with a quote but does not end with one: the next one is far below."""
     number = "1\t" if "id" in header else ""
     body = "".join(f"{number}{line}\n" for line in rows(swallowed).splitlines())
     end = f'{number}un écran de 12"\ta\n' if closed else ""
@@ -35,7 +35,7 @@ def test_a_stray_quote_that_swallows_rows_is_told(write, name, header, swallowed
 
 
 @pytest.mark.parametrize("name, delimiter", [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t")])
-def test_fields_over_several_lines(write, name, delimiter):
+def test_quoted_fields_of_several_lines(write, name, delimiter):
     long = "\n".join(f"ligne {n}" for n in range(FIELD_LINES))
     header = delimiter.join(["text", "label", "note"])
     row = delimiter.join(['"{}"', "a", '"{}"'])
@@ -43,36 +43,36 @@ def test_fields_over_several_lines(write, name, delimiter):
     ((got,), _) = read(table, path)
     assert got.text == long
     longer = write(name, f"{header}\n{row.format('x', 'y')}\n{row.format('x', long + chr(10))}\n")
-    told = f"{name}:3: a quoted field over more than {FIELD_LINES} lines; a stray quote?"
-    with pytest.raises(UserError, match=told):
+    message = f"{name}:3: quoted field of more than {FIELD_LINES} lines; possibly a stray quote"
+    with pytest.raises(UserError, match=message):
         read(table, longer)
     assert len(read(table, longer, quoting="minimal")[0]) == 2
 
 
-def test_a_field_of_lines_that_look_like_rows_is_taken_if_the_user_says_so(write):
+def test_field_of_lines_that_look_like_rows_needs_quoting_minimal(write):
     path = write("train.tsv", f'{HEADER}"un\tdeux\ntrois"\tx\nquatre\ty\n')
-    with pytest.raises(UserError, match="train.tsv:2: a quoted field over 2 lines, each of which"):
+    with pytest.raises(UserError, match="train.tsv:2: quoted field of 2 lines, each with as many"):
         read(table, path)
     texts, _ = read(table, path, quoting="minimal")
     assert [(t.text, t.label) for t in texts] == [("un\tdeux\ntrois", "x"), ("quatre", "y")]
 
 
-def test_a_file_is_not_read_to_its_end_for_a_stray_quote(write):
-    """The place of the quote is told, not that of a line that is broken further on."""
+def test_stray_quote_is_reported_before_the_rest_of_the_file_is_read(write):
+    """The error is that of the quote, not that of the invalid byte at the end."""
     path = write(
         "train.csv", ("text,label\nx,a\n" + '"y,b\n' + "z,a\n" * 500_000).encode() + b"\xff"
     )
-    with pytest.raises(UserError, match="train.csv:3: a quoted field over more than"):
+    with pytest.raises(UserError, match="train.csv:3: quoted field of more than"):
         read(table, path)
 
 
-def test_quotes_that_are_text_hide_no_delimiter(write):
+def test_delimiter_is_detected_among_literal_quotes(write):
     path = write("train.csv", '"Bon film, dit-il, encore;a\nnul;b\n')
     texts, _ = read(table, path, columns="text,label", quoting="none")
     assert [(t.text, t.label) for t in texts] == [('"Bon film, dit-il, encore', "a"), ("nul", "b")]
 
 
-def test_flue_takes_the_option_as_well(write, tmp_path):
+def test_quoting_option_applies_to_flue(write, tmp_path):
     path = write("train.tsv", 'Text\tLabel\nbon\t1\n"Bon film\t1\nnul\t0\nil dit "oui"\t0\n')
     with pytest.raises(UserError, match="train.tsv:3: .* --quoting none"):
         read(cls, path)

@@ -1,4 +1,4 @@
-"""Each reader on small files in the published layouts, with exact counts."""
+"""Each reader on small files in the published formats, with exact counts."""
 
 import bz2
 
@@ -41,11 +41,11 @@ def test_conll_columns_and_iob1(write):
     ]
     assert sentences[0].entities == [(0, 1, "ORG"), (2, 3, "MISC")]
     assert sentences[1].entities == [(0, 2, "PER"), (2, 3, "LOC"), (3, 4, "LOC")]
-    # IOB1 entities begin with I-: nothing is defective.
+    # IOB1 entities begin with I-: there is nothing to repair.
     assert repaired.to_json() == {}
 
 
-def test_two_columns_with_tab_separators_and_inner_hyphens(write):
+def test_two_tab_separated_columns_and_labels_with_hyphens(write):
     text = "\ufeffStar\tB-creative-work\nWars\tI-creative-work\n\t\nok\tO\nLyon\tI-location\n"
     sentences, _, repaired = read(iob, write("train.conll", text))
     assert [s.entities for s in sentences] == [[(0, 2, "creative-work")], [(1, 2, "location")]]
@@ -54,7 +54,7 @@ def test_two_columns_with_tab_separators_and_inner_hyphens(write):
     assert note["count"] == 1 and note["first"][0].endswith("train.conll:5")
 
 
-def test_index_column_is_found(write):
+def test_index_column_is_detected(write):
     sentences, _, _ = read(iob, write("val.conllu", "0\tRue\tB-LOC\n1\t7\tI-LOC\n\n0\tNon\tO\n"))
     assert [s.words for s in sentences] == [["Rue", "7"], ["Non"]]
 
@@ -75,7 +75,7 @@ def test_tag_schemes(write, tags, entities):
     assert sentences[0].entities == entities
 
 
-def test_a_file_without_blank_lines_is_cut_outside_entities(write):
+def test_file_without_blank_lines_is_split_outside_entities(write):
     text = "".join(f"w{i} {'I-PER' if 248 <= i <= 252 else 'O'}\n" for i in range(600))
     sentences, _, repaired = read(iob, write("train.bio", text))
     assert [len(s.words) for s in sentences] == [253, 250, 97]
@@ -92,7 +92,7 @@ def test_wikiner_plain_and_bz2(write):
     assert plain[1].entities == [(0, 1, "LOC"), (1, 2, "LOC")]
 
 
-def test_sst2_columns_by_name_and_trailing_space(write):
+def test_sst2_columns_are_found_by_name_and_text_is_stripped(write):
     path = write("train.tsv", 'label\tsentence\r\n1\ta "quoted film \r\n0\t \r\n0\tflat .\r\n')
     texts, skipped, _ = read(sst2, path)
     assert [(t.text, t.label) for t in texts] == [
@@ -102,7 +102,7 @@ def test_sst2_columns_by_name_and_trailing_space(write):
     assert skipped.to_json()["empty text"]["count"] == 1
 
 
-def test_sst2_validation_becomes_test_and_the_unlabelled_test_is_noted(write):
+def test_sst2_validation_becomes_test_and_unlabelled_test_is_reported(write):
     folder = write("train.tsv", "sentence\tlabel\nx\t1\n").parent
     write("dev.tsv", "sentence\tlabel\ny\t0\n")
     write("test.tsv", "index\tsentence\n0\tz\n1\tzz\n")
@@ -136,7 +136,7 @@ def test_cls_rating_and_cleaning(write):
     assert sum(skipped.counts.values()) == 3
 
 
-def test_cls_takes_the_folder_of_the_language(write, tmp_path):
+def test_cls_reads_the_folder_of_the_language(write, tmp_path):
     for language in ("de", "fr"):
         for category in ("books", "dvd"):
             write(f"cls/{language}/{category}/train.review", REVIEWS)
@@ -167,7 +167,7 @@ def test_cls_takes_the_folder_of_the_language(write, tmp_path):
         ("devel2.bio", "dev"),
         ("train.review.gz", "train"),
         ("notes.txt", None),
-        # Only parts of words.
+        # Parts of words do not count.
         ("medieval.conll", None),
         ("latest.txt", None),
         ("contest.tsv", None),
@@ -177,17 +177,17 @@ def test_cls_takes_the_folder_of_the_language(write, tmp_path):
         ("unlabeled.review", None),
     ],
 )
-def test_split_names(tmp_path, name, split):
+def test_split_is_identified_by_file_name(tmp_path, name, split):
     assert split_of(tmp_path / name) == split
 
 
-def test_a_file_whose_name_tells_no_split_is_not_used_for_one(write):
+def test_file_not_named_after_a_split_is_ignored(write):
     folder = write("train.conll", "a O\n").parent
     write("latest.txt", "b O\n")
     ignored = Notes()
     files = find_files(folder, ignored.add)
     assert {split: path.name for split, (path,) in files.items()} == {"train": "train.conll"}
-    assert ignored.places == {"file whose name tells no split": [str(folder / "latest.txt")]}
+    assert ignored.locations == {"file not named after a split": [str(folder / "latest.txt")]}
 
 
 @pytest.mark.parametrize(
@@ -198,37 +198,49 @@ def test_a_file_whose_name_tells_no_split_is_not_used_for_one(write):
         ("notes.trs.txt", ["<Turn><Sync/>euh oui</Turn>"]),
     ],
 )
-def test_a_transcript_is_told_by_its_suffix(write, name, lines):
+def test_transcript_is_identified_by_its_suffix(write, name, lines):
     path = write(name, "<Turn><Sync/>euh oui</Turn>")
     assert list(read_lines(path)) == lines
     assert list(read_lines(path.parent)) == lines
 
 
-def test_two_files_of_one_split_are_refused(write):
+def test_two_files_named_after_one_split_are_refused(write):
     folder = write("train.conll", "a O\n").parent
     write("train2.conll", "a O\n")
-    with pytest.raises(UserError, match="train.conll and train2.conll are both the train split"):
+    with pytest.raises(
+        UserError, match="both train.conll and train2.conll are named after the train"
+    ):
         find_files(folder, Notes().add)
 
 
 @pytest.mark.parametrize(
     "reader, name, content, message",
     [
-        (iob, "train.iob", "Paris B-LOC\nword\n", r"train.iob:2: 1 columns, 'word'"),
+        (
+            iob,
+            "train.iob",
+            "Paris B-LOC\nword\n",
+            r"train.iob:2: expected 2 columns, found 1: 'word'",
+        ),
         (iob, "train.iob", "Paris LOC\n", r"train.iob:1: no column of tags"),
-        (iob, "train.iob", "à O\nParis -LOC\n. O\n", r"train.iob:2: '-LOC' is no tag"),
-        (iob, "train.iob", "à O\nParis BI-LOC\n. O\n", r"train.iob:2: 'BI-LOC' is no tag"),
-        (iob, "train.iob", "w O\n" * 260 + "w\t\n", r"'' is no tag"),
-        (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not UTF-8"),
+        (iob, "train.iob", "à O\nParis -LOC\n. O\n", r"train.iob:2: '-LOC' is not a tag"),
+        (iob, "train.iob", "à O\nParis BI-LOC\n. O\n", r"train.iob:2: 'BI-LOC' is not a tag"),
+        (iob, "train.iob", "w O\n" * 260 + "w\t\n", r"'' is not a tag"),
+        (iob, "train.iob", b"caf\xe9 O\n", r"train.iob:1: not valid UTF-8"),
         (wikiner, "train.wikiner", "a|b|O\nParis\n", r"train.wikiner:2: 'Paris' is not word"),
-        (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "cut short"),
+        (wikiner, "train.bz2", bz2.compress(b"a|X|O\n" * 50000)[:-20], "truncated"),
         (sst2, "train.tsv", "a film\t1\n", r"train.tsv:1: no column 'sentence'"),
-        (sst2, "train.tsv", "sentence\tlabel\nx\t1\textra\n", r"train.tsv:2: 3 columns"),
-        (sst2, "train.tsv", "sentence\tlabel\nx\tpos\n", r"train.tsv:2: label 'pos'"),
-        (cls, "train.review", "<items><item></items>", r"train.review:1: broken XML"),
-        (cls, "train.review", "", r"train.review.*(no XML|broken XML)"),
+        (
+            sst2,
+            "train.tsv",
+            "sentence\tlabel\nx\t1\textra\n",
+            r"train.tsv:2: expected 2 columns .*, found 3",
+        ),
+        (sst2, "train.tsv", "sentence\tlabel\nx\tpos\n", r"train.tsv:2: invalid label 'pos'"),
+        (cls, "train.review", "<items><item></items>", r"train.review:1: malformed XML"),
+        (cls, "train.review", "", r"train.review.*(no XML|malformed XML)"),
     ],
 )
-def test_bad_input_says_where(write, reader, name, content, message):
+def test_invalid_input_is_reported_with_its_location(write, reader, name, content, message):
     with pytest.raises(UserError, match=message):
         read(reader, write(name, content))

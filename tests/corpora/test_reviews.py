@@ -39,7 +39,7 @@ CATEGORIES = ("books", "dvd", "music")
 
 @pytest.fixture
 def reviews(tmp_path) -> Path:
-    """The folder of the archive: two languages, three categories."""
+    """A folder as in the archive, with two languages and three categories."""
     root = tmp_path / "cls-acl10-unprocessed"
     for language in ("de", "fr"):
         for category in CATEGORIES:
@@ -52,7 +52,7 @@ def reviews(tmp_path) -> Path:
     return root
 
 
-def test_an_archive_gives_the_report_of_its_folder(reviews, tmp_path):
+def test_archive_and_folder_give_the_same_report(reviews, tmp_path):
     archive = tmp_path / "cls.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(reviews, reviews.name)
@@ -61,9 +61,9 @@ def test_an_archive_gives_the_report_of_its_folder(reviews, tmp_path):
     assert len(folder_report["read"]) == 6
     assert sum(read["examples"] for read in folder_report["read"].values()) == 90
     assert folder_report["ignored"]["file without labels"]["count"] == 3
-    told = json.dumps(archive_report, ensure_ascii=False)
-    assert tempfile.gettempdir() not in told.replace(str(tmp_path), "")
-    same = told.replace(f"{archive}/{reviews.name}", str(reviews))
+    written = json.dumps(archive_report, ensure_ascii=False)
+    assert tempfile.gettempdir() not in written.replace(str(tmp_path), "")
+    same = written.replace(f"{archive}/{reviews.name}", str(reviews))
     assert json.loads(same) == json.loads(json.dumps(folder_report))
     for split in ("train", "dev", "test"):
         a, b = ((tmp_path / x / f"{split}.spacy").read_bytes() for x in "ab")
@@ -89,10 +89,12 @@ def test_compressed_reviews_are_found(reviews, tmp_path, suffix):
     assert len(read(cls, tmp_path / "x.tsv.review")[0]) == 8
 
 
-def test_reviews_that_stand_there_compressed_as_well_are_not_read_twice(reviews, tmp_path):
+def test_reviews_also_present_in_compressed_form_are_refused(reviews, tmp_path):
     path = reviews / "fr" / "dvd" / "train.review"
     path.with_name("train.review.gz").write_bytes(gzip.compress(path.read_bytes()))
-    with pytest.raises(UserError, match="train.review and train.review.gz are both the train"):
+    with pytest.raises(
+        UserError, match="both train.review and train.review.gz are named after the train"
+    ):
         convert("cls", reviews, tmp_path / "out", language="fr")
 
 
@@ -109,13 +111,15 @@ def test_one_category(reviews, tmp_path, category):
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
-def test_a_category_that_is_not_there(reviews, tmp_path, packed):
+def test_unknown_category_is_refused(reviews, tmp_path, packed):
     source = reviews
     if packed:
         source = tmp_path / "cls.tar.gz"
         with tarfile.open(source, "w:gz") as tar:
             tar.add(reviews, reviews.name)
-    with pytest.raises(UserError, match="no category 'games'; there are books, dvd, music") as info:
+    with pytest.raises(
+        UserError, match="no category 'games'; use one of books, dvd, music"
+    ) as info:
         convert("cls", source, tmp_path / "out", language="fr", category="games")
     assert str(info.value).startswith(str(source))
 
@@ -174,6 +178,6 @@ def test_reviews_are_cleaned(write, written, cleaned):
     assert got == LabelledText(cleaned, "positive", "Livres/positive", 1)
 
 
-def test_a_language_that_the_corpus_has_not(reviews, tmp_path):
-    with pytest.raises(UserError, match="no reviews in 'en'; there are de, fr"):
+def test_language_not_in_the_corpus_is_refused(reviews, tmp_path):
+    with pytest.raises(UserError, match="no reviews for --lang en; use one of de, fr"):
         convert("cls", reviews, tmp_path / "out", language="en")

@@ -1,4 +1,4 @@
-"""Several columns of tags: read where they say the same, asked about where they do not."""
+"""Several tag columns: read if they agree; if they differ, the user has to choose."""
 
 import re
 
@@ -9,7 +9,8 @@ from scripts.corpora import iob
 
 from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
 
-# Published layouts in miniature: HIPE-2022, GermEval-2014, and a gold column with a model's answer.
+# Small files in published formats, HIPE-2022 and GermEval-2014, and gold tags beside predicted
+# ones.
 HIPE = """TOKEN NE-COARSE-LIT NE-COARSE-METO NE-FINE-LIT NE-NESTED NEL-LIT MISC
 # hipe2022:document_id = GDM-1897-08-04
 À O O O O _ _
@@ -29,11 +30,11 @@ GERMEVAL = """#\thttp://fr.example.org/article [2012-02-14]
 #\thttp://fr.example.org/article [2012-03-14]
 1\tArras\tB-LOC\tO
 """
-ANSWERS = "Lens B-LOC O\n, O O\nMarie B-PER B-PER\nCurie I-PER I-PER\n\nBrest B-LOC B-ORG\n"
+PREDICTED = "Lens B-LOC O\n, O O\nMarie B-PER B-PER\nCurie I-PER I-PER\n\nBrest B-LOC B-ORG\n"
 
 
 @pytest.mark.parametrize(
-    "text, told, column, entities",
+    "text, message, column, entities",
     [
         (
             HIPE.partition("\n")[2],
@@ -48,32 +49,32 @@ ANSWERS = "Lens B-LOC O\n, O O\nMarie B-PER B-PER\nCurie I-PER I-PER\n\nBrest B-
             [[(1, 4, "ORG")], [(0, 1, "LOC")]],
         ),
         (
-            ANSWERS,
+            PREDICTED,
             "column 2 has 3, column 3 has 2",
             2,
             [[(0, 1, "LOC"), (2, 4, "PER")], [(0, 1, "LOC")]],
         ),
     ],
-    ids=["hipe", "germeval", "answers"],
+    ids=["hipe", "germeval", "predicted"],
 )
-def test_layers_and_answers_are_asked_about(write, text, told, column, entities):
+def test_tag_columns_with_different_entities_are_refused(write, text, message, column, entities):
     path = write("train.tsv", text)
-    with pytest.raises(UserError, match=f"{re.escape(told)}; .* --tag-column"):
+    with pytest.raises(UserError, match=f"{re.escape(message)}; .* --tag-column"):
         read(iob, path)
     sentences, _ = read(iob, path, tag_column=column)
     assert [s.entities for s in sentences] == entities
 
 
-def test_the_columns_are_called_by_the_header(write):
-    told = (
+def test_columns_are_named_as_in_the_header(write):
+    message = (
         "column 2 (NE-COARSE-LIT) has 2, column 4 (NE-FINE-LIT) has 2, column 5 (NE-NESTED) has 1"
     )
-    with pytest.raises(UserError, match=re.escape(told)):
+    with pytest.raises(UserError, match=re.escape(message)):
         read(iob, write("train.tsv", HIPE))
 
 
 @pytest.mark.parametrize("first, second", [("IOB1", "IOB2"), ("BILUO", "IOB1")])
-def test_the_same_entities_in_two_schemes_are_no_question(write, first, second):
+def test_columns_with_the_same_entities_in_two_schemes_agree(write, first, second):
     sentences = [
         [f"{line}\t{tag}" for line, tag in zip(lines, tags)]
         for lines, tags in zip(lines_of("wt", first), tags_of(SCHEMES[second]))
@@ -84,15 +85,15 @@ def test_the_same_entities_in_two_schemes_are_no_question(write, first, second):
 
 
 @pytest.mark.parametrize("columns", ["wt{}", "w{}t"])
-def test_a_column_without_entities_is_none_to_choose(write, columns):
+def test_column_without_entities_is_not_chosen(write, columns):
     sentences = lines_of(columns.format("_"))
     text = text_of(sentences).replace("\t_", "\tO")
     got, _ = read(iob, write("train.conll", text))
     check(got)
 
 
-def test_the_whole_file_counts(write):
-    """The first thousand lines have entities in one column only, or in none."""
+def test_entities_are_counted_in_the_whole_file(write):
+    """Not only in the first thousand lines, which may have entities in one column or none."""
     plain = ["mot\tO\tO"] * 1500
     tagged = [*plain, "Lens\tO\tB-LOC"]
     (sentence, *_), _ = read(iob, write("late.conll", "\n".join(tagged[::-1])))
@@ -104,24 +105,24 @@ def test_the_whole_file_counts(write):
         read(iob, write("late.conll", "\n".join(both)))
 
 
-def test_defects_do_not_make_a_models_answer_the_truth(write):
+def test_invalid_gold_tags_do_not_make_predicted_ones_gold(write):
     gold = ["B_LOC", "O", "B-PER", "I_PER", "O", "B-LOC", "O"]
-    answer = ["B-LOC", "O", "O", "O", "O", "O", "O"]
-    lines = [f"w{n}\t{pair[0]}\t{pair[1]}" for n, pair in enumerate(zip(gold, answer))]
+    predicted = ["B-LOC", "O", "O", "O", "O", "O", "O"]
+    lines = [f"w{n}\t{pair[0]}\t{pair[1]}" for n, pair in enumerate(zip(gold, predicted))]
     path = write("train.conll", "\n".join(lines))
     with pytest.raises(UserError, match="column 2 has 2, column 3 has 1"):
         read(iob, path)
-    with pytest.raises(UserError, match="train.conll:1: 'B_LOC' is no tag"):
+    with pytest.raises(UserError, match="train.conll:1: 'B_LOC' is not a tag"):
         read(iob, path, tag_column=2)
 
 
-def test_lines_of_many_widths_are_counted(write):
+def test_entities_are_counted_in_lines_of_any_width(write):
     path = write("train.conll", "Lens\tB-LOC\tx\nBrest\tO\tB-LOC\nvu\tO\tO\n" * 5 + "vu\tO\n")
     with pytest.raises(UserError, match="column 2 has 5, column 3 has 5"):
         read(iob, path, token_column=1)
 
 
-def test_chunks_are_not_taken_for_defective_entities(write):
+def test_chunks_are_not_read_instead_of_invalid_entity_tags(write):
     text = "".join(f"w{n}\tB-NP\t{'B_PER' if n % 4 == 0 else 'O'}\n" for n in range(40))
-    with pytest.raises(UserError, match="train.conll:1: 'B_PER' is no tag"):
+    with pytest.raises(UserError, match="train.conll:1: 'B_PER' is not a tag"):
         read(iob, write("train.conll", text))

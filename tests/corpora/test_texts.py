@@ -1,4 +1,4 @@
-"""Every dialect of texts with labels, and of texts with entities by their offsets."""
+"""Variants of texts with labels, and of texts with entities given by offsets."""
 
 import csv
 import gzip
@@ -39,34 +39,31 @@ RATED = [
         ("0\t1\t{0}\n1\t0\t{1}\n2\t1\t{2}\n", "index, Label, Sentence"),
     ],
 )
-def test_sst2_dialects(write, text, columns):
+def test_sst2_variants(write, text, columns):
     path = write("train.tsv", text.format(*(sentence for sentence, _ in RATED)))
     texts, log = read(sst2, path, columns=columns)
     assert [(t.text, t.label) for t in texts] == RATED
     assert counts(log.skipped) == {} and log.lines["rows"] == 3
 
 
-def test_sst2_without_label_is_skipped(write):
+def test_sst2_rows_without_label_are_skipped(write):
     text = "sentence\tlabel\nx\t-1\ny\t0\n \t1\nz\t1\n"
     texts, log = read(sst2, write("train.tsv", text))
     assert [(t.text, t.label) for t in texts] == [("y", "negative"), ("z", "positive")]
     assert counts(log.skipped) == {"empty text": 1, "without label": 1}
-    assert log.skipped.places["without label"][0].endswith("train.tsv:2")
+    assert log.skipped.locations["without label"][0].endswith("train.tsv:2")
 
 
 @pytest.mark.parametrize("columns", ["text,label", "sentence", "label", "sentence;label"])
-def test_sst2_columns_that_are_not_what_is_needed(write, columns):
+def test_sst2_refuses_columns_without_sentence_and_label(write, columns):
     with pytest.raises(UserError):
         read(sst2, write("train.tsv", "x\t1\ny\t0\n"), columns=columns)
 
 
-def test_sst2_without_header_hears_what_to_do(write):
+def test_sst2_without_header_suggests_the_columns_option(write):
     path = write("train.tsv", "x\t1\ny\t0\n")
     with pytest.raises(UserError, match=r"--columns sentence,label"):
         read(sst2, path)
-
-
-# cls ----------------------------------------------------------------------------------------------
 
 
 # table --------------------------------------------------------------------------------------------
@@ -134,7 +131,7 @@ def test_tables_of_labels(write, name, content, options, packed):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_table_without_header_is_split_as_its_columns_say(write, delimiter):
+def test_delimiter_of_a_table_without_header_fits_its_columns(write, delimiter):
     for text in ("Un, deux, trois, quatre", "Un; deux; trois; quatre"):
         content = delimited([(text, "a"), ("b", "b")], delimiter, ())
         (got, _), _ = read(table, write("train.csv", content), columns="text,label")
@@ -148,13 +145,13 @@ def test_label_names(write, names):
 
 
 @pytest.mark.parametrize("names", ["neg,pos", "0:neg,1:pos", "0=neg,pos"])
-def test_label_names_that_are_no_pairs_are_refused(write, tmp_path, names):
+def test_label_names_that_are_not_pairs_are_refused(write, tmp_path, names):
     path = write("train.csv", "text,label\na,0\nb,1\n")
     with pytest.raises(UserError, match="--label-names"):
         convert("table", path, tmp_path / "out", label_names=names)
 
 
-def test_a_number_that_is_none_is_no_label(tmp_path):
+def test_nan_means_no_label(tmp_path):
     rows = pyarrow.table({"text": ["a", "b", "c"], "label": [1.0, float("nan"), 0.0]})
     pyarrow.parquet.write_table(rows, tmp_path / "train.parquet")
     texts, log = read(table, tmp_path / "train.parquet")
@@ -183,7 +180,7 @@ def test_parquet_with_and_without_class_labels(tmp_path, classes, options):
     assert log.lines["rows"] == 3
 
 
-def test_class_label_minus_one_is_without_label(tmp_path):
+def test_class_minus_one_means_no_label(tmp_path):
     rows = pyarrow.table({"text": ["a", "b", "c"], "label": [0, -1, 1]})
     features = {"label": {"names": ["negative", "positive"], "_type": "ClassLabel"}}
     info = json.dumps({"info": {"features": features}})
@@ -230,7 +227,7 @@ DOCCANO = [dict(zip(("id", "start_offset", "end_offset", "label"), (7, *item))) 
     ],
     ids=lambda row: ",".join(row),
 )
-def test_entities_by_their_offsets(write, tmp_path, row, escaped):
+def test_entities_given_by_offsets(write, tmp_path, row, escaped):
     path = write("train.jsonl", json.dumps(row, ensure_ascii=escaped) + "\n")
     texts, _ = read(table, path)
     assert texts == [SpannedText(PLACES, SPANS, 1)]
@@ -261,7 +258,7 @@ def test_overlapping_entities(write):
         ("a@b.fr", "b"),
     ],
 )
-def test_an_entity_that_cuts_a_token_keeps_its_exact_text(write, tmp_path, text, part):
+def test_entity_that_splits_a_token_keeps_its_exact_text(write, tmp_path, text, part):
     start, end, label = span(text, part, "LOC")
     rows = [{"text": text, "spans": [[start, end, label]]}, {"text": "rien", "spans": []}]
     path = write("train.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -277,7 +274,7 @@ def test_an_entity_that_cuts_a_token_keeps_its_exact_text(write, tmp_path, text,
         assert unaligned == {"count": 1, "first": [f"{path}:1: {part}"]}
 
 
-def test_what_an_annotator_refused_is_skipped(write):
+def test_examples_rejected_by_the_annotator_are_skipped(write):
     rows = '{"text": "a", "label": "x", "answer": "accept"}\n'
     rows += '{"text": "b", "label": "y", "answer": "reject"}\n'
     texts, log = read(table, write("train.jsonl", rows))
@@ -287,10 +284,14 @@ def test_what_an_annotator_refused_is_skipped(write):
 @pytest.mark.parametrize(
     "content, options, message",
     [
-        ('text,entities\na,"[[0,1,""A""]]"\n', {}, "train.csv:2: the entities are a text"),
-        ("text,label\na,0\n", {"label_names": "neg=0"}, "no label is one of --label-names"),
+        ('text,entities\na,"[[0,1,""A""]]"\n', {}, "train.csv:2: the entities are a string"),
+        (
+            "text,label\na,0\n",
+            {"label_names": "neg=0"},
+            "--label-names neg=0: the file has none of these labels",
+        ),
     ],
 )
-def test_tables_that_would_be_read_as_something_else(write, content, options, message):
+def test_tables_that_would_be_misread_are_refused(write, content, options, message):
     with pytest.raises(UserError, match=message):
         read(table, write("train.csv", content), **options)

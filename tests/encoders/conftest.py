@@ -1,4 +1,4 @@
-"""Minuscule checkpoints with heads for masked words, and a raw text."""
+"""Tiny checkpoints with masked-LM heads, and a raw text."""
 
 import shutil
 
@@ -23,7 +23,7 @@ from ..conftest import sample_words
 
 @pytest.fixture(scope="session")
 def masked(distilbert, camembert, tmp_path_factory):
-    """The checkpoints again, with heads for masked words."""
+    """The checkpoints with masked-LM heads: distilbert, camembert and bert."""
     folders = {}
     for source, config_class, model_class in (
         (distilbert, DistilBertConfig, DistilBertForMaskedLM),
@@ -53,7 +53,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def hub(tmp_path, camembert, distilbert):
-    """The root of a hub with me/tiny: main is a CamemBERT, v1 another encoder altogether."""
+    """The root of a hub with me/tiny: main is a CamemBERT, v1 a DistilBERT."""
     root = tmp_path / "hub"
     shutil.copytree(camembert, root / "models/me/tiny")
     shutil.copytree(distilbert, root / "models/me/tiny@v1")
@@ -62,7 +62,7 @@ def hub(tmp_path, camembert, distilbert):
 
 @pytest.fixture
 def unigram():
-    """A unigram tokenizer as XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
+    """A unigram tokenizer like XLM-R's, with Metaspace alone, and a BERT of width 8 for it."""
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁le", "▁chat", "▁dort", "a", "t", "▁кот", ","]
     tokenizer = Tokenizer(models.Unigram([(p, -float(i)) for i, p in enumerate(pieces)], unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

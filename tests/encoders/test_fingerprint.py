@@ -1,4 +1,4 @@
-"""Trainings follow the encoder that they were made from, whether a folder or a name on the hub."""
+"""Trainings depend on their encoder's contents, whether it is a folder or a hub id."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ NAME = "me/tiny"
 
 @pytest.fixture
 def written(command, tmp_path):
-    """Run the command; return what it wrote and what it said, in one line."""
+    """Run the command; return what it wrote and, in one line, what it printed."""
 
     def call(encoder, *options, output=tmp_path / "encoder.json"):
         result = command(fingerprint, encoder, output, *options)
@@ -28,20 +28,20 @@ def written(command, tmp_path):
     return call
 
 
-def test_a_folder_by_its_files(written, distilbert, tmp_path):
+def test_a_folder_is_identified_by_its_files(written, distilbert, tmp_path):
     folder, output = tmp_path / "encoder", tmp_path / "encoder.json"
     shutil.copytree(distilbert, folder)
     first, _ = written(folder)
     assert first == {"encoder": str(folder), "sha256": first["sha256"]}
     assert len(first["sha256"]) == 64
-    # What is not read does not count, and the file is not touched.
+    # Files that are not read do not count, and the output is not touched.
     (folder / "README.md").write_text("a card")
     (folder / "logs").mkdir()
     before = output.stat().st_mtime_ns
     again, said = written(folder)
-    assert again == first and said.endswith(", as before")
+    assert again == first and said.endswith(", unchanged")
     assert output.stat().st_mtime_ns == before
-    # The same files elsewhere have the same hash, under another name.
+    # The same files elsewhere have the same hash under another name.
     other, said = written(distilbert)
     assert other == {"encoder": str(distilbert), "sha256": first["sha256"]}
     assert "another" not in said
@@ -51,56 +51,56 @@ def test_a_folder_by_its_files(written, distilbert, tmp_path):
         with (folder / name).open("ab") as stream:
             stream.write(b" ")
         now, said = written(folder)
-        assert now["sha256"] not in seen and "another than before" in said
+        assert now["sha256"] not in seen and "changed: steps" in said
         seen.add(now["sha256"])
     (folder / "added_tokens.json").write_text("{}")
     assert written(folder)[0]["sha256"] not in seen
 
 
-def test_a_name_on_the_hub_by_its_commit(written, hub, tmp_path):
+def test_a_hub_id_is_identified_by_its_commit(written, hub, tmp_path):
     main, tagged = (commit_of(hub / f"models/me/tiny{ending}") for ending in ("", "@v1"))
     with pointed_at(hub, tmp_path / "cache"):
         first, _ = written(NAME)
         assert first == {"encoder": NAME, "revision": "main", "commit": main}
-        assert written(NAME)[1] == f"✔ {NAME}: commit {main[:12]}, as before"
+        assert written(NAME)[1] == f"✔ {NAME}: commit {main[:12]}, unchanged"
         assert written(NAME, "--revision", "v1")[0] == {
             "encoder": NAME, "revision": "v1", "commit": tagged,
         }  # fmt: skip
         assert written(NAME, "--revision", tagged)[0]["commit"] == tagged
         written(NAME)
-        # Nothing but the config was downloaded.
+        # Only the config was downloaded.
         names = {path.name for path in (tmp_path / "cache").rglob("snapshots/*/*")}
         assert names == {"config.json"}
         (hub / "models/me/tiny/README.md").write_text("The branch moves.")
         now, said = written(NAME)
     assert now["commit"] == commit_of(hub / "models/me/tiny") != main
-    assert "another than before: what depends on it is to be made again" in said
+    assert "changed: steps that depend on it will run again" in said
 
 
-def test_a_hub_that_cannot_be_asked_changes_nothing(written, command, hub, tmp_path):
+def test_a_hub_that_does_not_answer_changes_nothing(written, command, hub, tmp_path):
     cache, output = tmp_path / "cache", tmp_path / "encoder.json"
     with pointed_at(hub, cache):
         first, _ = written(NAME)
         (hub / "models/me/tiny/README.md").write_text("The branch moves.")
-        # Another program gets it.
+        # Another program downloads it.
         written(NAME, output=tmp_path / "other.json")
-    # Trouble, a login that ran out, a repository that is gone.
+    # A server error, an expired login, a deleted repository.
     (tmp_path / "gone").mkdir()
     for root, failure in (
         (hub, Failure(500, b"")), (hub, Failure(401, b"")), (tmp_path / "gone", None),
     ):  # fmt: skip
         with pointed_at(root, cache, failure):
             again, said = written(NAME)
-            assert again == first and f"taken to be at commit {first['commit'][:12]}" in said
+            assert again == first and f"using commit {first['commit'][:12]}" in said
     with pointed_at(hub, cache, Failure(500, b"")):
-        # Nothing was written of it before: it is what the cache has.
+        # Without an earlier fingerprint, the cache's commit is used.
         output.unlink()
         now, said = written(NAME)
-        assert now["commit"] == commit_of(hub / "models/me/tiny") and "taken to be" in said
+        assert now["commit"] == commit_of(hub / "models/me/tiny") and "the last one known" in said
     with pointed_at(hub, tmp_path / "empty", Failure(500, b"")):
         output.unlink()
         result = command(fingerprint, NAME, output)
-        assert result.code == 1 and "the server has trouble" in result.line
+        assert result.code == 1 and "the server has a problem" in result.line
         assert not output.exists()
 
 
@@ -112,13 +112,13 @@ def test_a_hub_that_cannot_be_asked_changes_nothing(written, command, hub, tmp_p
         ("assets/encoders/nowhere", (), "Repo id must be"),
     ],
 )
-def test_what_is_no_encoder(command, distilbert, tmp_path, encoder, options, message):
+def test_not_an_encoder(command, distilbert, tmp_path, encoder, options, message):
     name = encoder.format(tmp=tmp_path, distilbert=distilbert)
     result = command(fingerprint, name, tmp_path / "e.json", *options)
     assert result.code == 1 and message in result.line and not (tmp_path / "e.json").exists()
 
 
-def test_what_is_written_need_not_be_readable(written, distilbert, tmp_path):
+def test_an_unreadable_fingerprint_is_replaced(written, distilbert, tmp_path):
     first, _ = written(distilbert)
     for broken in ("{", "[1]"):
         (tmp_path / "encoder.json").write_text(broken)
@@ -151,7 +151,7 @@ commands:
 
 @pytest.fixture
 def project(tmp_path, distilbert, hub, monkeypatch):
-    """Return a function that runs a workflow, and says whether its training ran."""
+    """Return a function that runs a workflow and returns whether its training ran."""
     folder = tmp_path / "p"
     folder.mkdir()
     (folder / "scripts").symlink_to(ROOT / "scripts")
@@ -177,14 +177,14 @@ def project(tmp_path, distilbert, hub, monkeypatch):
     return trains
 
 
-def test_the_project_engine_trains_when_the_encoder_is_another(project, hub, tmp_path, capfd):
+def test_the_project_engine_retrains_when_the_encoder_changes(project, hub, tmp_path, capfd):
     encoder = tmp_path / "p/encoder"
     with serve(hub) as endpoint:
         assert project("a", endpoint) and project("b", endpoint)
         capfd.readouterr()
         assert not any(project(workflow, endpoint) for workflow in ("a", "b", "a"))
         assert capfd.readouterr().out.count("Skipping 'train-") == 3
-        # Other files in the folder, and another folder with the same files.
+        # Changed files in the folder, and another folder with the same files.
         (encoder / "config.json").write_text((encoder / "config.json").read_text("utf8") + "\n")
         assert project("a", endpoint) and not project("a", endpoint)
         shutil.copytree(encoder, tmp_path / "p/again")
@@ -193,5 +193,5 @@ def test_the_project_engine_trains_when_the_encoder_is_another(project, hub, tmp
         assert project("b", endpoint, revision_b="v1") and project("b", endpoint)
         (hub / "models/me/tiny/README.md").write_text("The branch moves.")
         assert project("b", endpoint) and not project("b", endpoint)
-    # Without the hub nothing is trained again.
+    # Without the hub nothing is retrained.
     assert not project("b", "http://127.0.0.1:9")

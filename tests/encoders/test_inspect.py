@@ -1,4 +1,4 @@
-"""Looking inside an encoder, and filling its mask, on minuscule checkpoints."""
+"""The commands inspect and fill-mask on tiny checkpoints."""
 
 import json
 import re
@@ -18,30 +18,30 @@ TEXT = "L'Express paraît à Paris."
 ENCODERS = ["distilbert", "camembert"]
 
 
-def shown(command, *arguments) -> dict:
+def report(command, *arguments) -> dict:
     result = command(inspect, *arguments, "--json")
     assert result.code == 0, result.err
     return json.loads(result.out)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_pieces_fall_on_their_tokens(command, request, name):
+def test_pieces_are_aligned_with_tokens(command, request, name):
     folder = request.getfixturevalue(name)
-    found = shown(command, folder, TEXT)
+    found = report(command, folder, TEXT)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert [piece["id"] for piece in found["pieces"]] == tokenizer(TEXT)["input_ids"]
     inner = [piece for piece in found["pieces"] if not piece["special"]]
     assert [piece["special"] for piece in found["pieces"]].count(True) == 2
     assert all(TEXT[piece["start"] : piece["end"]] == piece["text"] for piece in inner)
-    # Nothing of the text is lost between the pieces but spaces.
+    # The pieces cover all of the text but its spaces.
     assert "".join(piece["text"] for piece in inner).replace(" ", "") == TEXT.replace(" ", "")
     for piece in inner:
         assert piece["misaligned"] or len(piece["tokens"]) == 1
 
 
-def test_a_piece_that_takes_the_space_before_it_is_marked(command, camembert):
-    """As camembert's own pre-tokenizer does: spaCy gives such a piece to two tokens."""
-    found = shown(command, camembert, TEXT)
+def test_a_piece_that_includes_the_space_before_it_is_marked(command, camembert):
+    """As with CamemBERT's own pre-tokenizer: spaCy aligns such a piece with two tokens."""
+    found = report(command, camembert, TEXT)
     assert found["misaligned"] == sum(piece["text"].startswith(" ") for piece in found["pieces"])
     result = command(inspect, camembert, TEXT)
     assert result.out.count("✘ misaligned") == found["misaligned"]
@@ -50,7 +50,7 @@ def test_a_piece_that_takes_the_space_before_it_is_marked(command, camembert):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_shapes_and_parameters(command, request, name):
     folder = request.getfixturevalue(name)
-    found = shown(command, folder, TEXT)
+    found = report(command, folder, TEXT)
     n = len(found["pieces"])
     assert found["last_hidden_state"] == [1, n, 32]
     assert found["hidden_states"] == [3, 1, n, 32]
@@ -64,11 +64,11 @@ def test_shapes_and_parameters(command, request, name):
 
 
 def test_similarity_by_layer(command, distilbert):
-    found = shown(command, distilbert, TEXT, "--compare", TEXT)
+    found = report(command, distilbert, TEXT, "--compare", TEXT)
     assert found["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
-    # Padding counts for nothing: the shorter sentence has the mean that it has alone.
+    # Padding is ignored: the mean of the shorter sentence is the same as on its own.
     other = "Lens."
-    found = shown(command, distilbert, TEXT, "--compare", other)
+    found = report(command, distilbert, TEXT, "--compare", other)
     tokenizer, model = (
         AutoTokenizer.from_pretrained(distilbert),
         AutoModel.from_pretrained(distilbert),
@@ -100,17 +100,17 @@ def test_attention_page(command, distilbert, tmp_path):
 def test_attention_page_in_a_browser(browser, command, distilbert, tmp_path):
     page = tmp_path / "attention.html"
     assert command(inspect, distilbert, TEXT, "--attention", page).code == 0
-    # A head of a layer is chosen, and a cell pointed at, as a reader would.
+    # Choose a layer and a head, and hover over a cell, as a reader would.
     script = (
         "<script>layer.value = 1; head.value = 0; head.onchange();"
         "map.querySelectorAll('td')[5].onmouseenter();</script></body>"
     )
-    tried = tmp_path / "tried.html"
-    tried.write_text(page.read_text("utf8").replace("</body>", script), "utf8")
-    dom = browser(tried)
+    scripted = tmp_path / "scripted.html"
+    scripted.write_text(page.read_text("utf8").replace("</body>", script), "utf8")
+    dom = browser(scripted)
     data = json.loads(re.search(r'id="data">(.*?)</script>', dom, re.DOTALL)[1])
     n = len(data["pieces"])
-    # The corner, and a cell for each pair of pieces.
+    # The corner cell, and one for each pair of pieces.
     assert dom.count("<td") == 1 + n * n
     value = data["weights"][1][0][4 // n][4 % n] / 1000
     assert f">{data['pieces'][0]} → {data['pieces'][4]}: {value:.3f}</p>" in dom
@@ -119,7 +119,7 @@ def test_attention_page_in_a_browser(browser, command, distilbert, tmp_path):
 
 @pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("gap", fill_mask.GAPS)
-def test_gaps_are_filled_as_by_the_library(command, masked, name, gap):
+def test_gaps_are_filled_as_by_transformers(command, masked, name, gap):
     text = f"Paris est {gap} de la France."
     result = command(fill_mask, masked[name], text, "--top", 4, "--json")
     assert result.code == 0, result.err
@@ -141,11 +141,11 @@ def test_several_gaps_in_a_table(command, masked):
     "module, text, options, message",
     [
         (inspect, "  ", (), "the text is empty"),
-        (inspect, "mot " * 600, (), "pieces, the encoder takes 512"),
+        (inspect, "mot " * 600, (), "pieces, but the encoder accepts 512"),
         (inspect, "mot", ("--lang", "zz"), "--lang 'zz'"),
-        (inspect, "mot " * 80, ("--attention", "out/a.html"), "a page of up to 64"),
+        (inspect, "mot " * 80, ("--attention", "out/a.html"), "the page is readable only up to 64"),
         (fill_mask, "Paris.", (), "no gap in 'Paris.': write [MASK]"),
-        (fill_mask, "Paris [MASK].", (), "it was saved without that part"),
+        (fill_mask, "Paris [MASK].", (), "it was saved without them"),
     ],
 )
 def test_mistakes(
@@ -159,7 +159,7 @@ def test_mistakes(
     assert not list(tmp_path.iterdir())
 
 
-def test_code_in_a_checkpoint_is_not_run(command, distilbert, tmp_path):
+def test_code_in_a_checkpoint_is_never_run(command, distilbert, tmp_path):
     folder = tmp_path / "encoder"
     shutil.copytree(distilbert, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -169,5 +169,5 @@ def test_code_in_a_checkpoint_is_not_run(command, distilbert, tmp_path):
     proof = tmp_path / "proof"
     (folder / "evil.py").write_text(f"open({str(proof)!r}, 'w')\n")
     result = command(inspect, folder, "mot")
-    assert result.code == 1 and "no whole checkpoint" in result.line
+    assert result.code == 1 and "not a complete checkpoint" in result.line
     assert not proof.exists()

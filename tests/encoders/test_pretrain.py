@@ -1,4 +1,4 @@
-"""Masked-language-model pretraining, really run on minuscule encoders."""
+"""Masked-language-model pretraining, run for real on tiny encoders."""
 
 import json
 import math
@@ -16,8 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from scripts.common.files import discard
-from scripts.encoders import mlm as masked_words
-from scripts.encoders import pretrain
+from scripts.encoders import mlm, pretrain
 from scripts.encoders.packing import Blocks, pack
 
 from ..conftest import ROOT, sample_words
@@ -50,10 +49,10 @@ def test_lines_are_packed_without_loss_or_padding(distilbert, tmp_path):
     assert found == wanted[: len(found)] and len(wanted) - len(found) < 31
     mask = blocks[0]["special_tokens_mask"].tolist()
     assert [index in tokenizer.all_special_ids for index in rows[0]] == [bool(m) for m in mask]
-    assert pack(lines, tokenizer, path, 32, most=3) == 3
+    assert pack(lines, tokenizer, path, 32, max_blocks=3) == 3
 
 
-def test_entropy_is_of_the_pieces_alone(tmp_path):
+def test_entropy_ignores_special_tokens(tmp_path):
     numpy.array([[0, 5, 6, 1], [0, 5, 6, 1]], numpy.int32).tofile(tmp_path / "x")
     assert Blocks(tmp_path / "x", 4, [0, 1, 90]).entropy() == pytest.approx(math.log(2))
 
@@ -71,14 +70,14 @@ def test_from_scratch(command, request, text, tmp_path, kind):
     figures = json.loads((out / "pretraining.json").read_text("utf8"))
     assert [point["step"] for point in figures["held_out"]] == [0, 20, 40]
     losses = [point["loss"] for point in figures["held_out"]]
-    # From knowing nothing, each piece as likely as another, towards what is frequent.
+    # It starts from uniform predictions and learns which pieces are frequent.
     assert losses[0] == pytest.approx(math.log(figures["pieces"]), abs=0.3)
     assert losses[2] < losses[1] < losses[0] and losses[2] == figures["loss"]
     assert figures["perplexity"] == pytest.approx(math.exp(figures["loss"]))
     model = AutoModelForMaskedLM.from_pretrained(out).eval()
     assert model.config.model_type == kind and model.config.vocab_size == figures["pieces"]
     pieces = AutoTokenizer.from_pretrained(out)
-    # 512 pieces, as it says: the positions hold out.
+    # There are enough positions for the 512 pieces that the tokenizer allows.
     batch = pieces("un " * 900, truncation=True, return_tensors="pt")
     assert batch["input_ids"].shape[1] == 512
     with torch.no_grad():
@@ -93,7 +92,7 @@ def test_from_scratch(command, request, text, tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_going_on_with_an_encoder(command, masked, text, tmp_path):
+def test_continuing_from_an_encoder(command, masked, text, tmp_path):
     source = masked["distilbert"]
     result = command(
         pretrain, text, tmp_path / "out", "--encoder", source, *SMALL, "--training.max_steps", 2,
@@ -104,7 +103,7 @@ def test_going_on_with_an_encoder(command, masked, text, tmp_path):
     after = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").state_dict()
     figures = json.loads((tmp_path / "out" / "pretraining.json").read_text("utf8"))
     assert figures["training"]["learning_rate"] == figures["further"]["learning_rate"] == 5e-5
-    # Its own shape, and weights that moved a little.
+    # It keeps its shape, and its weights change a little.
     assert {name: value.shape for name, value in after.items()} == {
         name: value.shape for name, value in before.items()
     }
@@ -123,7 +122,7 @@ def test_an_encoder_without_a_head_gets_a_new_one(command, distilbert, text, tmp
 
 
 def run(*arguments, launcher=()) -> subprocess.Popen:
-    command = [sys.executable, "-m", *launcher, "scripts.encoders.pretrain", *map(str, arguments)]
+    command = [sys.executable, "-m", *launcher, "scripts", "pretrain", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command,
@@ -136,20 +135,20 @@ def run(*arguments, launcher=()) -> subprocess.Popen:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    read = AutoModelForMaskedLM.from_pretrained(folder).state_dict()
-    # Copies: those that were read are mapped from the file.
-    return {name: tensor.clone() for name, tensor in read.items()}
+    loaded = AutoModelForMaskedLM.from_pretrained(folder).state_dict()
+    # Copies, because the loaded tensors are mapped from the file.
+    return {name: tensor.clone() for name, tensor in loaded.items()}
 
 
 def discard_closed(folder: Path) -> None:
-    """Delete a folder of which no file is open or mapped: Windows would refuse."""
+    """Delete a folder after checking that none of its files is open or mapped, as Windows does."""
     assert str(folder) not in Path("/proc/self/maps").read_text()
     opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
     assert not [path for path in opened if path.startswith(str(folder))]
     discard(folder)
 
 
-def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
+def test_a_killed_pretraining_resumes_from_its_last_checkpoint(distilbert, text, tmp_path):
     options = (
         text, "--tokenizer", distilbert, *SMALL, "--training.max_steps", 60,
         "--training.eval_steps", 60, "--training.save_steps", 10,
@@ -162,30 +161,32 @@ def test_a_killed_pretraining_goes_on_where_it_was(distilbert, text, tmp_path):
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
-    # A checkpoint that the kill cut short is passed over.
+    # A checkpoint that the kill left incomplete is ignored.
     (work / "checkpoint-90").mkdir()
     (work / "checkpoint-90" / "trainer_state.json").write_text("{")
     other = run(options[0], tmp_path / "killed", *options[1:], "--training.seed", 1)
     _, error = other.communicate()
-    assert other.returncode == 1 and "was broken off there; delete it" in error
-    again, whole = (run(options[0], tmp_path / name, *options[1:]) for name in ("killed", "whole"))
-    out, _ = again.communicate()
-    whole.communicate()
-    assert again.returncode == whole.returncode == 0
-    assert "going on from" in out and "checkpoint-90" not in out
-    assert not work.exists()
-    # The blocks come in the same order; the masks on them may be others.
-    resumed, through = (
-        json.loads((tmp_path / name / "pretraining.json").read_text("utf8"))
-        for name in ("killed", "whole")
+    assert other.returncode == 1 and "an interrupted pretraining with other settings" in error
+    again, uninterrupted = (
+        run(options[0], tmp_path / name, *options[1:]) for name in ("killed", "uninterrupted")
     )
-    assert resumed["loss"] == pytest.approx(through["loss"], abs=0.1)
-    assert resumed["held_out"][0] == through["held_out"][0]
-    assert [point["step"] for point in through["held_out"]] == [0, 60]
+    out, _ = again.communicate()
+    uninterrupted.communicate()
+    assert again.returncode == uninterrupted.returncode == 0
+    assert "resuming from" in out and "checkpoint-90" not in out
+    assert not work.exists()
+    # The blocks come in the same order, but their masks can differ.
+    resumed, reference = (
+        json.loads((tmp_path / name / "pretraining.json").read_text("utf8"))
+        for name in ("killed", "uninterrupted")
+    )
+    assert resumed["loss"] == pytest.approx(reference["loss"], abs=0.1)
+    assert resumed["held_out"][0] == reference["held_out"][0]
+    assert [point["step"] for point in reference["held_out"]] == [0, 60]
     assert resumed["held_out"][-1]["step"] == 60
 
 
-def test_killed_after_the_last_update_it_is_only_written(
+def test_killed_after_the_last_update_only_the_output_is_written(
     command, distilbert, text, tmp_path, monkeypatch
 ):
     arguments = (
@@ -197,7 +198,7 @@ def test_killed_after_the_last_update_it_is_only_written(
         killed.setattr(pretrain, "write", None)
         with pytest.raises(TypeError):
             command(*arguments)
-    kept = weights(tmp_path / "out.unfinished" / "checkpoint-6")
+    trained = weights(tmp_path / "out.unfinished" / "checkpoint-6")
     monkeypatch.setattr(pretrain, "discard", discard_closed)
     result = command(*arguments)
     assert result.code == 0, result.err
@@ -205,14 +206,14 @@ def test_killed_after_the_last_update_it_is_only_written(
     assert [point["step"] for point in figures["held_out"]] == [0, 3, 6]
     assert figures["training"]["learning_rate"] == pytest.approx(1 / 3000)
     written = weights(tmp_path / "out")
-    assert all(torch.equal(kept[name], written[name]) for name in kept)
+    assert all(torch.equal(trained[name], written[name]) for name in trained)
 
 
 def test_no_file_is_open_when_it_is_deleted(command, distilbert, text, tmp_path, monkeypatch):
-    for module in (pretrain, masked_words):
+    for module in (pretrain, mlm):
         monkeypatch.setattr(module, "discard", discard_closed)
     arguments = (pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL)
-    # Begun, and nothing learnt.
+    # A training that was started and has no checkpoint.
     (tmp_path / "out.unfinished").mkdir()
     (tmp_path / "out.unfinished" / "begun.json").write_text("{}")
     result = command(*arguments, "--training.max_steps", 3, "--training.eval_steps", 2)
@@ -220,7 +221,7 @@ def test_no_file_is_open_when_it_is_deleted(command, distilbert, text, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_training_that_goes_astray_is_told(command, distilbert, text, tmp_path):
+def test_a_diverged_training_is_reported(command, distilbert, text, tmp_path):
     result = command(
         pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 9,
         "--training.learning_rate", 1e30, "--training.max_grad_norm", 0.0,
@@ -230,17 +231,17 @@ def test_a_training_that_goes_astray_is_told(command, distilbert, text, tmp_path
 
 
 def test_two_processes_as_on_two_gpus(distilbert, text, tmp_path):
-    """Also where both find what a kill left."""
-    cut = tmp_path / "out.unfinished" / "checkpoint-90"
-    cut.mkdir(parents=True)
-    (cut / "trainer_state.json").write_text("{")
-    (cut.parent / "begun.json").write_text("{")
+    """Both find the incomplete checkpoint of a killed training."""
+    incomplete = tmp_path / "out.unfinished" / "checkpoint-90"
+    incomplete.mkdir(parents=True)
+    (incomplete / "trainer_state.json").write_text("{")
+    (incomplete.parent / "begun.json").write_text("{")
     process = run(
         text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 4,
         launcher=("torch.distributed.run", "--nproc_per_node", "2", "-m"),
     )  # fmt: skip
     out, error = process.communicate()
     assert process.returncode == 0, error
-    # One of them talks and writes.
+    # Only one of them prints and writes.
     assert out.count("unigram entropy of the pieces") == 1 and out.count("held-out loss") == 1
     assert weights(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""A hub encoder is of one revision, whole: config, tokenizer and weights. The hub is on loopback."""
+"""Config, tokenizer and weights of a hub encoder belong to one revision. The hub is on loopback."""
 
 import json
 import pickle
@@ -15,8 +15,8 @@ from scripts.common.downloads import Unavailable
 from scripts.common.errors import UserError
 from scripts.encoders import inspect, trim
 from scripts.encoders.checkpoint import open_checkpoint
-from scripts.encoders.snapshot import needed, revision_of, snapshot
-from scripts.serving.predict import encoder_name, encoder_revision
+from scripts.encoders.snapshot import files_of, needed, revision_of, snapshot
+from scripts.serving.pipeline import encoder_name, encoder_revision
 
 from ..conftest import ROOT
 from ..heads import tag_checkpoint
@@ -36,7 +36,7 @@ def commit(hub):
     return commit_of(hub / "models/me/tiny@v1")
 
 
-def test_all_of_the_asked_revision_is_trained_on(
+def test_training_uses_all_files_of_the_requested_revision(
     command, hub, cache, commit, distilbert, sample_corpora, tmp_path
 ):
     # A tag that looks like a number.
@@ -51,13 +51,13 @@ def test_all_of_the_asked_revision_is_trained_on(
     assert result.code == 0, result.err
     nlp = spacy.load(tmp_path / "out/model-best")
     model = nlp.get_pipe("transformer").model
-    # Nothing was learnt at a rate of 0.
+    # Nothing is learnt at a rate of 0.
     before = AutoModel.from_pretrained(distilbert).state_dict()
     after = model.transformer.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert model.tokenizer.get_vocab() == AutoTokenizer.from_pretrained(distilbert).get_vocab()
     assert model.transformer.config.model_type == "distilbert"
-    # The pipeline says what it is of, and not where this machine has it.
+    # The pipeline records the hub id and commit, not this machine's path.
     assert (encoder_name(nlp), encoder_revision(nlp)) == (NAME, commit)
     assert str(cache) not in (tmp_path / "out/model-best/config.cfg").read_text("utf8")
 
@@ -68,9 +68,9 @@ def test_a_folder_has_no_revision(command, camembert, sample_corpora, tmp_path):
     assert result.code == 1 and f"revision v1: {camembert} is a folder" in result.line
 
 
-def test_a_revision_that_the_project_engine_changed(command, tmp_path):
+def test_a_revision_altered_by_the_project_engine(command, tmp_path):
     result = command(inspect, NAME, "Paris", "--revision", "Infinity")
-    assert result.code == 1 and "revision Infinity: is that what was typed?" in result.line
+    assert result.code == 1 and "revision Infinity: probably not the value you typed" in result.line
 
 
 def test_a_branch_a_tag_and_a_commit(hub, cache, commit):
@@ -86,7 +86,21 @@ def test_a_branch_a_tag_and_a_commit(hub, cache, commit):
         assert model.config.model_type == kind
 
 
-def test_every_command_takes_a_revision(command, hub, cache, commit, sample_corpora, tmp_path):
+def test_files_are_requested_once_and_a_known_commit_never(hub, cache, commit):
+    files_of.cache_clear()
+    with pointed_at(hub, cache) as requests:
+        snapshot(NAME, "v1", weights=False)
+        assert sum("/api/" in request for request in requests) == 1
+        del requests[:]
+        snapshot(NAME, commit)
+        assert requests and all("model.safetensors" in request for request in requests)
+        del requests[:]
+        snapshot(NAME, commit)
+        open_checkpoint(NAME, revision=commit)
+        assert requests == []
+
+
+def test_every_command_accepts_a_revision(command, hub, cache, commit, sample_corpora, tmp_path):
     head = hub / "models/me/head"
     (head.parent / "head").mkdir()
     tag_checkpoint(hub / "models/me/tiny@v1", sample_corpora / "ner", Path(f"{head}@v2"), steps=1)
@@ -116,7 +130,7 @@ def test_every_command_takes_a_revision(command, hub, cache, commit, sample_corp
         ({"model.safetensors", "model.fp16.safetensors"}, ["model.safetensors"]),
     ],
 )
-def test_the_files_that_are_needed(names, wanted):
+def test_needed_files(names, wanted):
     small = {
         "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "merges.txt",
         "sentencepiece.bpe.model", "special_tokens_map.json", "added_tokens.json",
@@ -136,7 +150,7 @@ def test_other_weights_are_refused(hub, cache, name):
 
 
 class Evil:
-    """A pickle that writes a file when it is opened."""
+    """A pickle that writes a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -145,7 +159,7 @@ class Evil:
         return Path.write_text, (self.path, "run")
 
 
-def test_no_program_in_weights_is_run(hub, cache, tmp_path):
+def test_code_in_weights_is_not_run(hub, cache, tmp_path):
     folder = hub / "models/me/tiny"
     weights = AutoModel.from_pretrained(folder).state_dict()
     (folder / "model.safetensors").unlink()
@@ -154,62 +168,62 @@ def test_no_program_in_weights_is_run(hub, cache, tmp_path):
         _, model = open_checkpoint(NAME)
         assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
         torch.save({**weights, "more": Evil(tmp_path / "ran")}, folder / "pytorch_model.bin")
-        with pytest.raises(UserError, match="encoder me/tiny: no whole checkpoint"):
+        with pytest.raises(UserError, match="encoder me/tiny: not a complete checkpoint"):
             open_checkpoint(NAME)
         (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
-        with pytest.raises(UserError, match="encoder me/tiny: no whole checkpoint"):
+        with pytest.raises(UserError, match="encoder me/tiny: not a complete checkpoint"):
             open_checkpoint(NAME)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_altered_files_are_refused_and_got_again(hub, cache, file):
+def test_altered_files_are_refused_and_downloaded_again(hub, cache, file):
     altered = pointed_at(hub, cache, Failure(match=f"/{file}", altered=True))
-    with altered, pytest.raises(UserError, match=f"{file} came with other content"):
+    with altered, pytest.raises(UserError, match=f"{file} differs from what the hub announced"):
         snapshot(NAME)
     with pointed_at(hub, cache):
         folder, _ = snapshot(NAME)
-        # A cache that was damaged since is noticed as well.
+        # A file damaged in the cache is noticed too.
         damaged = (folder / file).resolve()
         damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-        with pytest.raises(UserError, match=f"{file} came with other content"):
+        with pytest.raises(UserError, match=f"{file} differs from what the hub announced"):
             snapshot(NAME)
         snapshot(NAME)
     assert (folder / file).read_bytes() == (hub / "models/me/tiny" / file).read_bytes()
 
 
-def test_without_the_hub_what_is_in_the_cache_is_used(hub, cache, commit, monkeypatch, capsys):
+def test_the_cache_is_used_without_the_hub(hub, cache, commit, monkeypatch, capsys):
     with pointed_at(hub, cache):
         wanted = snapshot(NAME, "v1")
     with pointed_at(hub, cache, Failure(500, b"")):
         assert snapshot(NAME, "v1") == wanted
         said = capsys.readouterr().err
-        assert "has trouble; try later; taken to be at commit " + commit[:12] in said
+        assert "has a problem; try again later; using commit " + commit[:12] in said
     with pointed_at(hub, cache) as requests:
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
         assert snapshot(NAME, "v1") == snapshot(NAME, commit) == wanted
         assert open_checkpoint(NAME, revision="v1")[1].config.model_type == "distilbert"
         assert requests == [] and capsys.readouterr().out == ""
-        # Of main there is nothing, and of another commit neither.
+        # Neither main nor another commit is cached.
         for revision in (None, commit[::-1]):
-            with pytest.raises(UserError, match="me/tiny: no whole.+HF_HUB_OFFLINE is set"):
+            with pytest.raises(UserError, match="me/tiny: not a complete.+HF_HUB_OFFLINE is set"):
                 snapshot(NAME, revision)
         (wanted[0] / "model.safetensors").unlink()
         with pytest.raises(UserError, match="neither model.safetensors nor pytorch_model.bin"):
             snapshot(NAME, "v1")
 
 
-def test_what_is_not_there(hub, cache):
+def test_missing_encoders(hub, cache):
     (hub / "models/me/empty").mkdir()
     with pointed_at(hub, cache):
         for name, revision in ((NAME, "v9"), ("me/nobody", "main"), ("me/empty", "main")):
-            with pytest.raises(UserError, match=f"encoder {name}: .+ there is no such thing"):
+            with pytest.raises(UserError, match=f"encoder {name}: .+ not found"):
                 snapshot(name, revision)
         with pytest.raises(UserError, match="encoder a/b/c: .+Repo id must be"):
             snapshot("a/b/c")
 
 
-def test_a_revision_that_was_read_as_a_number():
+def test_a_revision_read_as_a_number():
     for none in ({}, {"revision": None}, {"revision": ""}):
         assert revision_of(none) is None
     assert revision_of({"revision": 2024}) == "2024"
@@ -218,6 +232,6 @@ def test_a_revision_that_was_read_as_a_number():
             revision_of({"revision": changed})
 
 
-def test_nothing_to_open():
+def test_no_weights_to_open():
     with pytest.raises(Unavailable):
         needed(["config.json"])

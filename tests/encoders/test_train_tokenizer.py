@@ -1,4 +1,4 @@
-"""Tokenizers trained on raw text, as transformers and spaCy load them."""
+"""Tokenizers trained on raw text, loaded by transformers and spaCy."""
 
 import gzip
 
@@ -31,19 +31,19 @@ def trained(text, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pieces_have_right_offsets_and_come_back(trained, kind):
+def test_offsets_and_round_trip(trained, kind):
     tokenizer = AutoTokenizer.from_pretrained(trained[kind])
     assert len(tokenizer) == 1000 and tokenizer.model_max_length == 512
     assert tokenizer.mask_token_id is not None and tokenizer.pad_token_id is not None
     for text in TEXTS:
         encoding = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
-        places = zip(encoding.tokens(), encoding["offset_mapping"])
-        # A ▁ of its own stands for the start of a word, and has the place of its first letter.
-        covered = [text[start:end] for piece, (start, end) in list(places)[1:-1] if piece != "▁"]
+        pieces = list(zip(encoding.tokens(), encoding["offset_mapping"]))[1:-1]
+        # A lone ▁ marks the start of a word, and has the offsets of its first letter.
+        covered = [text[start:end] for piece, (start, end) in pieces if piece != "▁"]
         assert all(piece == piece.strip() != "" for piece in covered)
         assert "".join(covered) == text.replace(" ", "")
-        back = tokenizer.decode(encoding["input_ids"], skip_special_tokens=True)
-        assert back.replace(" ", "") == text.replace(" ", "")
+        decoded = tokenizer.decode(encoding["input_ids"], skip_special_tokens=True)
+        assert decoded.replace(" ", "") == text.replace(" ", "")
         assert encoding["special_tokens_mask"][0] == encoding["special_tokens_mask"][-1] == 1
     assert "token_type_ids" not in tokenizer(text)
 
@@ -72,18 +72,18 @@ def test_spacy_trains_and_saves_a_transformer_with_it(trained, kind, tmp_path):
         assert joined == token.text
 
 
-def test_figures_on_held_out_text_beside_a_reference(command, text, distilbert, tmp_path):
+def test_figures_on_held_out_text_next_to_those_of_a_reference(command, text, distilbert, tmp_path):
     result = command(
         train_tokenizer, text, tmp_path / "out", "--size", 600, "--reference", distilbert
     )
     assert result.code == 0, result.err
-    assert "pieces a word" in result.out and str(distilbert) in result.out
+    assert "pieces per word" in result.out and str(distilbert) in result.out
     held_out = list(split(read_lines(text), held_out=True))
     assert len(held_out) == sum(1 for _ in read_lines(text)) // 20
     found = train_tokenizer.measure(held_out, AutoTokenizer.from_pretrained(tmp_path / "out"))
     assert found["fertility"] > 1 and f"{found['fertility']:.3f}" in result.out
-    learnt = set(split(read_lines(text), held_out=False))
-    assert len(learnt) + len(held_out) <= sum(1 for _ in read_lines(text))
+    training = set(split(read_lines(text), held_out=False))
+    assert len(training) + len(held_out) <= sum(1 for _ in read_lines(text))
 
 
 def test_transcripts_and_compressed_files_of_a_folder(tmp_path):
@@ -105,13 +105,18 @@ def test_transcripts_and_compressed_files_of_a_folder(tmp_path):
     "name, content, options, message",
     [
         ("no.txt", None, (), "no such file or folder"),
-        ("empty.txt", "", (), "0 lines of text, and 20 are needed"),
+        ("empty.txt", "", (), "0 lines of text, but at least 20 are needed"),
         ("one.txt", "Une seule ligne.", (), "1 lines of text"),
-        ("few.txt", "Un mot.\n" * 40, ("--size", 900), "--size 900: the text allows for"),
-        ("old.txt", "été\n".encode("iso-8859-1") * 40, (), "give --encoding iso-8859-1"),
-        ("some.txt", "Un mot.\n" * 40, ("--encoding", "klingon"), "--encoding klingon: no such"),
-        ("bad.trs", "<Trans><Turn>", (), "bad.trs:1: broken XML"),
-        ("bomb.trs", '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>', (), "it declares entities"),
+        ("few.txt", "Un mot.\n" * 40, ("--size", 900), "--size 900: the text yields only"),
+        ("old.txt", "été\n".encode("iso-8859-1") * 40, (), "pass --encoding iso-8859-1"),
+        (
+            "some.txt",
+            "Un mot.\n" * 40,
+            ("--encoding", "klingon"),
+            "--encoding klingon: unknown encoding",
+        ),
+        ("bad.trs", "<Trans><Turn>", (), "bad.trs:1: malformed XML"),
+        ("bomb.trs", '<!DOCTYPE t [<!ENTITY a "b">]><t>&a;</t>', (), "declares XML entities"),
         ("some.txt", "Un mot.\n" * 40, ("--reference", "nowhere/x"), "encoder nowhere/x"),
     ],
 )

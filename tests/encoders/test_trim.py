@@ -1,4 +1,4 @@
-"""Vocabularies cut: the same pieces and hidden states as before, in fewer embeddings."""
+"""Trimmed vocabularies: the same pieces and hidden states as before, with fewer embeddings."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from scripts.common.errors import UserError
-from scripts.encoders import trim as command_line
+from scripts.encoders import trim
 from scripts.encoders.trim import choose_pieces, count_words, trim_vocabulary
 
 from ..conftest import sample_words
@@ -40,11 +40,11 @@ def test_trim_keeps_hidden_states_and_round_trip(unigram):
         ids["input_ids"][0]
     )
     assert (cut.pad_token_id, cut.mask_token_id) == (1, len(cut) - 1)
-    # A piece that was cut is read as unknown, not as another one.
+    # A removed piece becomes the unknown token, not another piece.
     assert cut.unk_token_id in cut("кот")["input_ids"]
 
 
-def test_chosen_pieces_are_of_the_languages_and_not_too_few(unigram):
+def test_pieces_are_chosen_for_the_languages_and_can_be_too_few(unigram):
     tokenizer = unigram[1]
     counts = count_words(tokenizer.backend_tokenizer, ["fr"])
     kept = choose_pieces(tokenizer, counts, 11)
@@ -64,16 +64,18 @@ def opened(folder):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_a_text_whose_pieces_are_kept_changes_nothing(command, masked, text, tmp_path, name):
-    """WordPiece and unigram, with the head for masked words: pieces, states, and guesses."""
+def test_texts_whose_pieces_are_kept_have_the_same_hidden_states(
+    command, masked, text, tmp_path, name
+):
+    """And the same pieces and predictions, with WordPiece, unigram and a masked-LM head."""
     out = tmp_path / "out"
-    result = command(command_line, masked[name], out, "--text", text, "--pieces", 700)
+    result = command(trim, masked[name], out, "--text", text, "--pieces", 700)
     assert result.code == 0, result.err
     assert "of the pieces of held-out text are lost" in result.out
     tokenizer, model = opened(masked[name])
     cut, small = opened(out)
     config = AutoConfig.from_pretrained(out)
-    # transformers adds none of its own to the 800.
+    # transformers does not add pieces of its own.
     assert len(cut) == config.vocab_size == 700 < len(tokenizer)
     assert config.pad_token_id == cut.pad_token_id == tokenizer.pad_token_id
     assert cut.special_tokens_map == tokenizer.special_tokens_map
@@ -104,9 +106,9 @@ def test_a_text_whose_pieces_are_kept_changes_nothing(command, masked, text, tmp
     assert same > 20
 
 
-def test_a_language_and_weights_of_half_the_size(command, distilbert, tmp_path):
+def test_a_language_with_weights_in_float16(command, distilbert, tmp_path):
     result = command(
-        command_line, distilbert, tmp_path / "out", "--language", "fr", "--pieces", 500, "--half"
+        trim, distilbert, tmp_path / "out", "--language", "fr", "--pieces", 500, "--half"
     )
     assert result.code == 0, result.err
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
@@ -115,14 +117,14 @@ def test_a_language_and_weights_of_half_the_size(command, distilbert, tmp_path):
     n = model.base_model.num_parameters()
     assert 2 * n < size < 2 * n + 8000
     card = (tmp_path / "out" / "README.md").read_text("utf8")
-    assert "cut from 800 to 500 pieces: those of fr" in card
+    assert "trimmed from 800 to 500 pieces: those of fr" in card
 
 
-def test_another_head_is_kept_and_other_vocabularies_are_refused(command, distilbert, tmp_path):
+def test_other_heads_are_kept_and_other_vocabularies_refused(command, distilbert, tmp_path):
     text_checkpoint(distilbert, ["a", "b"], tmp_path / "head")
     (tmp_path / "one.txt").write_text("Marie vit à Lens.")
     options = ("--language", "fr", "--pieces", 500, "--measure", tmp_path / "one.txt")
-    result = command(command_line, tmp_path / "head", tmp_path / "out", *options)
+    result = command(trim, tmp_path / "head", tmp_path / "out", *options)
     assert result.code == 0, result.err
     assert "of the pieces of held-out text are lost" in result.out
     old, new = (
@@ -137,8 +139,6 @@ def test_another_head_is_kept_and_other_vocabularies_are_refused(command, distil
         distilbert, tmp_path / "bpe", ignore=shutil.ignore_patterns("*token*", "vocab*")
     )
     bpe.save_pretrained(tmp_path / "bpe")
-    result = command(
-        command_line, tmp_path / "bpe", tmp_path / "no", "--language", "fr", "--pieces", 1
-    )
+    result = command(trim, tmp_path / "bpe", tmp_path / "no", "--language", "fr", "--pieces", 1)
     assert result.code == 1 and not (tmp_path / "no").exists()
     assert "only WordPiece and unigram vocabularies" in result.line or "few" in result.line

@@ -114,7 +114,7 @@ JSON = '{"text": "bon", "label": "a"}\n{"text": "mal", "label": "b"}\n'
 COLUMNS = {"text": ["bon", "été", "mal", "fin"], "label": ["a", "b", "b", "a"]}
 IOB = "Lens B-LOC\n\nété O\nParis B-LOC\n".encode()
 WIKINER = "Lens|N|B-LOC\nbon|A|O\nété|N|O\nbon|A|O\n".encode()
-TAKEN = "taken: a file of that name is there; name a folder"
+TAKEN = "taken: already exists as a file; give the path of a folder"
 
 
 def tree(root: Path) -> dict[str, object]:

@@ -14,6 +14,7 @@ from spacy.tokens import DocBin, Span
 from spacy.training.initialize import init_nlp
 
 from scripts import evaluate, package, report, train
+from scripts.config import training_config
 from scripts.encoders import pretrain, trim, unpack_e5
 
 from ..conftest import ROOT
@@ -39,7 +40,7 @@ def made(distilbert, tmp_path_factory) -> Made:
             continue
         paths = {f"paths.{split}": str(corpus / f"{split}.spacy") for split in ("train", "dev")}
         overrides = {**paths, "settings.encoder": str(distilbert)}
-        config = spacy.util.load_config(ROOT / "configs" / f"{kind}.cfg", overrides=overrides)
+        _, config = training_config(kind, overrides)
         made[kind] = root / kind
         init_nlp(config).to_disk(made[kind])
     made["metrics"] = root / "metrics.json"
@@ -164,7 +165,7 @@ COMMAND_CASES = [
     Case("train-no-labels", "{configs}/ner.cfg>{configs}/textcat.cfg", {}, f"{TRAIN} | label"),
     Case("train-no-config", BAD, {}, "bad.cfg: no such config file | configs/"),
     Case("train-config", BAD, {"bad.cfg": "[nlp\nlang = "}, "bad.cfg: "),
-    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: | settings"),
+    Case("train-config-other", BAD, {"bad.cfg": '[nlp]\nlang = "fr"\n'}, "bad.cfg: no component to train"),
     Case("train-setting", "--settings.nonsense 3", {}, "settings.nonsense"),
     Case("train-steps", "--settings.max_steps many", {}, "max_steps | many"),
     Case("train-gpu", "--gpu-id 7", {}, "--gpu-id 7"),
@@ -188,8 +189,8 @@ COMMAND_CASES = [
     Case("evaluate-dot", "out/m.json>.", {}, "file"),
     Case("evaluate-taken", "out/m.json>taken/m.json", {"taken": "x"}, TAKEN),
     Case("evaluate-labels", "{ner}>{textcat}", OTHER, "corpus/test.spacy | 'x'"),
-    Case("report-metrics", "{ner}>{textcat}", {}, "metrics.json: of another pipeline"),
-    Case("package-metrics", "{ner}>{textcat}", {}, "of another pipeline", elsewhere),
+    Case("report-metrics", "{ner}>{textcat}", {}, "metrics.json: metrics of a pipeline with other weights"),
+    Case("package-metrics", "{ner}>{textcat}", {}, "of a pipeline with other weights", elsewhere),
     Case("package-name", "--name en_x", {}, "--name en_x: must begin with | fr_"),
     Case("package-name-path", "--name fr_/../x", {}, "--name fr_/../x: ", elsewhere),
     Case("package-version", "--version new", {}, "--version new: ", elsewhere),
@@ -203,41 +204,41 @@ COMMAND_CASES = [
     Case("e5-parent-taken", "out>taken/out", {"taken": "x"}, TAKEN, unpacked),
     Case("trim-nothing", "--language=fr>--half", {}, "say what to keep: | --text"),
     Case("trim-language", "--language=fr>--language=zz", {}, "zz: no large word list in wordfreq"),
-    Case("trim-few", "--pieces 3", {}, "3 pieces are too few: | are needed"),
+    Case("trim-few", "--pieces 3", {}, "--pieces 3 is too few: | are needed"),
     Case("trim-all", "--pieces 9000", {}, "pieces, all of which would be kept; give fewer"),
     Case("trim-text", "--text nowhere", {}, "nowhere: no such file or folder"),
-    Case("trim-empty", "--text empty", {"empty": ""}, "empty: 0 lines of text, and 20 are needed"),
+    Case("trim-empty", "--text empty", {"empty": ""}, "empty: 0 lines of text, but at least 20 are needed"),
     Case("trim-measure", "--measure one", {"one": ""}, "one: no line of text in it"),
     Case("trim-taken", "out>taken", {"taken": "x"}, TAKEN),
-    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: no whole checkpoint"),
+    Case("trim-encoder", "{encoder}>nowhere", {}, "encoder nowhere: not a complete checkpoint"),
     pretraining("no-text", {"text": None}, "text: no such file or folder"),
-    pretraining("empty", {"text": ""}, "text: 0 lines of text, and 20 are needed"),
+    pretraining("empty", {"text": ""}, "text: 0 lines of text, but at least 20 are needed"),
     pretraining("one-line", {"text": "une ligne " * 99}, "text: 1 lines of text"),
     pretraining("little", {"text": "un\n" * 20}, "text: | does not fill a block of 8 pieces"),
-    pretraining("bytes", {"text": BYTES}, "text:1: not UTF-8"),
-    pretraining("block", {}, "--data.block_size 600: from 3 to 512", "--data.block_size 600"),
-    pretraining("heads", {}, "[model]: no such shape", "--model.num_attention_heads 5"),
-    pretraining("type", {}, "--model.type gpt: there are bert", "--model.type gpt"),
-    pretraining("masks", {}, "--data.mlm_probability 2.0: a share", "--data.mlm_probability 2.0"),
-    pretraining("no-masks", {}, "mlm_probability 0.0: a share", "--data.mlm_probability 0.0"),
-    pretraining("no-heads", {}, "num_attention_heads 0: 1 or", "--model.num_attention_heads 0"),
-    pretraining("no-batch", {}, "batch_size 0: 1", "--training.per_device_train_batch_size 0"),
-    pretraining("positions", {}, "there are absolute", "--model.position_embedding_type foo"),
-    pretraining("true", {}, "max_steps True: a number", "--training.max_steps true"),
-    pretraining("no-bool", {}, "bf16 1: true or false", "--training.bf16 1"),
+    pretraining("bytes", {"text": BYTES}, "text:1: not valid UTF-8"),
+    pretraining("block", {}, "--data.block_size 600: give 3 to 512", "--data.block_size 600"),
+    pretraining("heads", {}, "[model]: invalid shape", "--model.num_attention_heads 5"),
+    pretraining("type", {}, "--model.type gpt: choose one of bert", "--model.type gpt"),
+    pretraining("masks", {}, "--data.mlm_probability 2.0: expected", "--data.mlm_probability 2.0"),
+    pretraining("no-masks", {}, "mlm_probability 0.0: expected", "--data.mlm_probability 0.0"),
+    pretraining("no-heads", {}, "num_attention_heads 0: give 1", "--model.num_attention_heads 0"),
+    pretraining("no-batch", {}, "batch_size 0: give 1", "--training.per_device_train_batch_size 0"),
+    pretraining("positions", {}, "choose one of absolute", "--model.position_embedding_type foo"),
+    pretraining("true", {}, "max_steps True: expected a number", "--training.max_steps true"),
+    pretraining("no-bool", {}, "bf16 1: expected true or false", "--training.bf16 1"),
     pretraining("deeper", {}, "--training.max_steps.x: no such", "--training.max_steps.x 3"),
     pretraining("letters", {}, "--model.type.b: no such", "--model.type.b 3"),
     pretraining("option", {}, "--foo: no such option", "--foo 3"),
-    pretraining("twice", {"c.cfg": CONFIG + "seed = 1\nseed = 2\n"}, "c.cfg: no config", "--config c.cfg"),
+    pretraining("twice", {"c.cfg": CONFIG + "seed = 1\nseed = 2\n"}, "c.cfg: not a valid config", "--config c.cfg"),
     pretraining("missing", {"c.cfg": CONFIG.replace("dropout = 0.0\n", "")}, "c.cfg: no dropout in [model]", "--config c.cfg"),
     pretraining("setting", {}, "--training.nonsense: no such", "--training.nonsense 2"),
     pretraining("field", {"c.cfg": FIELD}, "[training]: | unexpected", "--config c.cfg"),
     pretraining("scheduler", {}, "[training]: ", "--training.lr_scheduler_type bent"),
     pretraining("section", {"c.cfg": "[model]"}, "c.cfg: no [model] or no [data]", "--config c.cfg"),
-    pretraining("both", {}, "give --tokenizer to begin", "--encoder {encoder}"),
+    pretraining("both", {}, "give either --tokenizer", "--encoder {encoder}"),
     pretraining("no-head-no-base", {}, "encoder nowhere: ", "--encoder nowhere --tokenizer="),
-    pretraining("other", BEGUN, "out.unfinished: a pretraining with"),
-    pretraining("something", {"out.unfinished/x": "mine"}, "out.unfinished: something else is there"),
+    pretraining("other", BEGUN, "out.unfinished: an interrupted pretraining with"),
+    pretraining("something", {"out.unfinished/x": "mine"}, "out.unfinished: not an interrupted pretraining"),
     pretraining("taken", {"taken": "x"}, TAKEN, "out>taken"),
     Case("e5-full", "", {}, "out: | disk full", unpacked),
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from scripts.common.raw_text import read_lines
 from scripts.corpora import writer
 from scripts.corpora.docbins import read_docs
 from scripts.encoders.checkpoint import open_config, open_tokenizer, save_checkpoint
-from scripts.serving.predict import load
+from scripts.serving.pipeline import load
 from scripts.training.unfinished import WORK, unfinished, unfinished_logger
 
 from ..conftest import SAMPLE

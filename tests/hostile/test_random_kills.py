@@ -11,7 +11,7 @@ import pytest
 
 from scripts import package
 from scripts.common.files import check_whole, sha256
-from scripts.serving.predict import load
+from scripts.serving.pipeline import load
 
 from ..conftest import SAMPLE, sample_words
 from ..heads import text_checkpoint

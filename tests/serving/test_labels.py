@@ -1,4 +1,4 @@
-"""Other names for the labels of a pipeline, before it is scored and drawn."""
+"""Renaming a pipeline's labels before it is scored and drawn."""
 
 import pytest
 import spacy
@@ -16,7 +16,7 @@ OTHER = {"LOC": "GPE", "ORG": "ORG", "MISC": "MISC"}
 
 @pytest.fixture(scope="module")
 def other(sample_corpora, tmp_path_factory):
-    """A corpus with other labels, and without persons; pipelines with those of the samples."""
+    """A corpus with other labels and without persons; pipelines with the samples' labels."""
     folder = tmp_path_factory.mktemp("other")
     vocab = spacy.blank("fr").vocab
     docs = list(read_docs(sample_corpora / "ner" / "test.spacy", vocab))
@@ -41,23 +41,23 @@ def texts(other):
     return [doc.text for doc in docs]
 
 
-def test_entities_under_other_names(command, other, sample_corpora, tmp_path):
+def test_renamed_entities(command, other, sample_corpora, tmp_path):
     pipeline, path = other / "ner", tmp_path / "m.json"
     out, metrics = scored(command, pipeline, other / "corpus", path, "--map", " LOC = GPE")
-    # What it calls PER is told, and counts as errors.
+    # Its PER entities are reported, and count as errors.
     found = [e.label_ for doc in spacy.load(pipeline).pipe(texts(other)) for e in doc.ents]
-    assert f"predicted, and no label of the split: PER {found.count('PER')};" in out
+    assert f"predicted labels that the split does not have: PER {found.count('PER')};" in out
     assert metrics["map"] == {"LOC": "GPE"}
     types = metrics["raw_text"]["ents_per_type"]
     assert set(types) == {"GPE", "ORG", "MISC", "PER"} and types["PER"]["f"] == 0
     out, without = scored(command, pipeline, other / "corpus", path, "--map", "LOC=GPE,PER=")
-    assert "no label of the split" not in out
+    assert "that the split does not have" not in out
     assert without["raw_text"]["ents_p"] > metrics["raw_text"]["ents_p"]
     assert without["raw_text"]["ents_r"] == metrics["raw_text"]["ents_r"]
-    # Under the name of the sample corpus the type scores the same.
+    # The same type scores the same under the sample corpus's name.
     _, own = scored(command, pipeline, sample_corpora / "ner", tmp_path / "own.json")
     assert types["GPE"] == own["raw_text"]["ents_per_type"]["LOC"] != types["PER"]
-    # The page and the wheel follow the metrics.
+    # The page and the wheel use the names in the metrics.
     page = tmp_path / "p.html"
     assert command(report, pipeline, other / "corpus", path, page).code == 0
     drawn = page.read_text("utf8")
@@ -67,7 +67,7 @@ def test_entities_under_other_names(command, other, sample_corpora, tmp_path):
     assert "(labels LOC → GPE, PER → –)" in nlp.meta["description"]
 
 
-def test_categories_under_other_names(command, other, sample_corpora, tmp_path):
+def test_renamed_categories(command, other, sample_corpora, tmp_path):
     vocab = spacy.blank("fr").vocab
     docs = list(read_docs(sample_corpora / "textcat" / "test.spacy", vocab))
     for doc in docs:
@@ -88,25 +88,25 @@ def test_categories_under_other_names(command, other, sample_corpora, tmp_path):
 @pytest.mark.parametrize(
     "names, message",
     [
-        ("PERS=PER", "--map: no label PERS; it has LOC, MISC, ORG, PER."),
-        ("PER", "--map PER: write OLD=new"),
-        ("PER=x,PER=y", "a label has two new names"),
+        ("PERS=PER", "--map: no label PERS; the labels are LOC, MISC, ORG, PER."),
+        ("PER", "--map PER: 'PER' is not a pair; write OLD=new"),
+        ("PER=x,PER=y", "--map PER=x,PER=y: label 'PER' is given two names; give it one"),
     ],
 )
-def test_mistakes(command, other, tmp_path, names, message):
+def test_invalid_names_are_refused(command, other, tmp_path, names, message):
     result = command(evaluate, other / "ner", other / "corpus", tmp_path / "m.json", "--map", names)
     assert result.code == 1 and message in result.line
     assert not (tmp_path / "m.json").exists()
 
 
-def test_names_are_read_once_each():
+def test_new_names_are_parsed():
     assert read_names("--map", " A = x ,B=, ", "ABC", may_drop=True) == {"A": "x", "B": ""}
     assert new_names("ABC", {"A": "C", "B": ""}) == ["C"]
     assert read_names("--map", "", "AB") == {}
 
 
 @pytest.mark.parametrize("exclusive, wanted", [(True, 0.75), (False, 0.5)])
-def test_categories_of_one_new_name(exclusive, wanted):
+def test_categories_with_the_same_new_name(exclusive, wanted):
     doc = spacy.blank("fr").make_doc("texte")
     doc.cats = {"a": 0.5, "b": 0.25, "c": 0.25}
     rename(doc, {"a": "x", "b": "x", "c": ""}, exclusive)

@@ -1,4 +1,4 @@
-"""Scores held against nervaluate, and what is no error: missing annotation."""
+"""Scores compared with nervaluate's; missing annotation is not an error."""
 
 import random
 
@@ -10,12 +10,12 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from scripts.corpora.docbins import read_docs
+from scripts.serving.gold import split_sha256
 from scripts.serving.metrics import (
     labels_given,
     score_categories,
     score_entities,
     scored_on,
-    split_sha256,
 )
 
 LABELS = ["LOC", "MISC", "ORG", "PER"]
@@ -27,7 +27,7 @@ def gold(sample_corpora):
 
 
 def characters(doc: Doc) -> list[str]:
-    """Return a tag in IOB2 for each character of a text."""
+    """Return an IOB2 tag for each character of a text."""
     tags = ["O"] * len(doc.text)
     for entity in doc.ents:
         tags[entity.start_char : entity.end_char] = [f"I-{entity.label_}"] * len(entity.text)
@@ -36,13 +36,13 @@ def characters(doc: Doc) -> list[str]:
 
 
 def guessed(doc: Doc, seed: int, tokens: str) -> Doc:
-    """Return a prediction that is right, a token too long or short, of another label, or missing;
-    on the gold tokens, or on others: single letters."""
+    """Return predictions that are correct, a token too long or short, mislabelled or missing; on the
+    gold tokens, or on single letters."""
     chance = random.Random(seed)
     words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
     found = Doc(doc.vocab, words, spaces)
     if tokens == "letters":
-        # A space that the letter before it does not take is a token of its own.
+        # Each space is a token too.
         found = Doc(doc.vocab, list(doc.text), [False] * len(doc.text))
     spans = []
     for entity in doc.ents:
@@ -65,7 +65,7 @@ def guessed(doc: Doc, seed: int, tokens: str) -> Doc:
 
 @pytest.mark.parametrize("tokens", ["gold", "letters"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_entities_as_nervaluate_counts_them(gold, seed, tokens):
+def test_entity_scores_equal_those_of_nervaluate(gold, seed, tokens):
     found = [guessed(doc, seed + index, tokens) for index, doc in enumerate(gold)]
     assert [doc.text for doc in found] == [doc.text for doc in gold]
     scores = score_entities(found, gold)
@@ -83,14 +83,14 @@ def test_entities_as_nervaluate_counts_them(gold, seed, tokens):
         )
 
 
-def test_on_gold_tokens_spacy_counts_the_same(gold):
+def test_on_gold_tokens_scores_equal_those_of_spacy(gold):
     found = [guessed(doc, index, "gold") for index, doc in enumerate(gold)]
     theirs = get_ner_prf([Example(*pair) for pair in zip(found, gold)])
     assert score_entities(found, gold) == theirs
 
 
-def test_wrong_borders_are_wrong():
-    """spaCy aligns them to the gold token, and finds them right."""
+def test_wrong_boundaries_are_errors():
+    """spaCy aligns them to the gold token, and counts them as correct."""
     vocab = spacy.blank("fr").vocab
     gold = Doc(vocab, ["lit", "L'Express", "hier"], [True, True, False], ents=["O", "B-ORG", "O"])
     found = Doc(vocab, ["lit", "L'", "Express", "hier"], [True, False, True, False])
@@ -105,7 +105,7 @@ def test_wrong_borders_are_wrong():
     assert score_entities([found], [gold])["ents_f"] == 1.0
 
 
-def test_where_annotation_is_missing_nothing_is_wrong():
+def test_nothing_is_an_error_if_annotation_is_missing():
     vocab = spacy.blank("fr").vocab
     gold = Doc(vocab, ["Marie", "et", "Lens"])
     gold.set_ents([Span(gold, 0, 1, label="PER")], missing=[gold[2:3]], default="outside")
@@ -128,14 +128,14 @@ def with_cats(*cats: dict[str, float]) -> list[Doc]:
     return docs
 
 
-def test_categories_that_exclude_each_other():
+def test_exclusive_categories():
     found = with_cats({"a": 0.4, "b": 0.6}, {"a": 0.3, "b": 0.7}, {"a": 0.9, "b": 0.1})
     gold = with_cats({"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 0.0}, {"a": 1.0, "b": 0.0})
     scores = score_categories(found, gold, ["a", "b"], None)
     assert scores["accuracy"] == scores["cats_micro_f"] == pytest.approx(2 / 3)
 
 
-def test_several_categories_from_a_threshold_on():
+def test_categories_above_a_threshold():
     found = with_cats({"a": 0.4, "b": 0.6}, {"a": 0.3, "b": 0.2})
     gold = with_cats({"a": 1.0, "b": 1.0}, {"a": 0.0, "b": 0.0})
     assert "accuracy" not in score_categories(found, gold, ["a", "b"], 0.5)
@@ -144,14 +144,14 @@ def test_several_categories_from_a_threshold_on():
     assert [labels_given(doc, 0.4) for doc in found] == [{"a", "b"}, set()]
 
 
-def test_what_was_scored_in_words():
+def test_what_was_scored_is_put_into_words():
     metrics = {"corpus": "c", "split": "dev", "about": "", "map": {}}
     assert scored_on(metrics) == "c, dev"
     metrics |= {"about": "carved", "map": {"PERSON": "PER", "DATE": ""}}
     assert scored_on(metrics) == "c, dev: carved (labels PERSON → PER, DATE → –)"
 
 
-def test_the_hash_of_a_split_is_that_of_its_shards_in_their_order(tmp_path):
+def test_a_split_is_hashed_shard_by_shard_in_order(tmp_path):
     (tmp_path / "test.spacy").mkdir()
     for name, content in (("b", b"two"), ("a", b"one")):
         (tmp_path / "test.spacy" / f"{name}.spacy").write_bytes(content)

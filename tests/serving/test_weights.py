@@ -1,4 +1,4 @@
-"""The hash of a pipeline's weights: the same wherever it lies, another where a number differs."""
+"""The hash of a pipeline's weights: independent of its place, different if any number differs."""
 
 import shutil
 
@@ -16,7 +16,7 @@ from ..heads import text_checkpoint
 
 @pytest.fixture(scope="module")
 def folder(distilbert, tmp_path_factory):
-    """Untrained pipelines: `ner` on a transformer, `textcat` without, `head`, a ready-made one."""
+    """Untrained pipelines: `ner` on a transformer, `textcat` without, and a ready-made `head`."""
     folder = tmp_path_factory.mktemp("pipelines")
     for name in ("ner", "textcat"):
         nlp = spacy.blank("fr")
@@ -35,7 +35,7 @@ def folder(distilbert, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["ner", "textcat", "head"])
-def test_it_does_not_depend_on_place_or_name(folder, tmp_path, name):
+def test_the_hash_does_not_depend_on_place_or_name(folder, tmp_path, name):
     nlp = spacy.load(folder / name)
     before = weights_hash(nlp)
     assert len(before) == 64 and before == weights_hash(spacy.load(folder / name))
@@ -84,7 +84,7 @@ def a_name_of_a_label(nlp: Language) -> None:
         ("textcat", a_label), ("head", a_name_of_a_label),
     ],
 )  # fmt: skip
-def test_it_tells_small_changes(folder, name, change):
+def test_the_hash_changes_with_any_weight_or_label(folder, name, change):
     nlp = spacy.load(folder / name)
     before = weights_hash(nlp)
     change(nlp)

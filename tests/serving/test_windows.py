@@ -1,4 +1,4 @@
-"""No text is cut: windows are bounded by the encoder's pieces, whatever the words look like."""
+"""No text is cut: the encoder's limit bounds windows, whatever the words look like."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
 from scripts import convert, evaluate, package, train
-from scripts.wheel.components import TRANSFORMER, count_pieces, most_pieces, room_of
+from scripts.wheel.components import TRANSFORMER, count_pieces, max_pieces
 
 from ..conftest import ROOT
 
@@ -62,7 +62,7 @@ def test_every_token_has_a_vector(request, encoder, tmp_path):
         assert tokens_without_vector(short) == [] and len(empty) == 0
 
 
-def test_windows_are_the_usual_ones_where_these_fit(camembert):
+def test_windows_are_strided_spans_if_these_fit(camembert):
     nlp = with_transformer(camembert)
     spans = nlp.get_pipe("transformer").model.attrs["get_spans"]
     docs = [nlp.make_doc("un film . " * n) for n in (0, 1, 32, 33, 43, 100, 200)]
@@ -77,20 +77,20 @@ def test_a_token_beyond_the_limit_stands_alone_and_nothing_else_is_cut(distilber
     transformer = nlp.get_pipe("transformer").model
     doc = nlp(f"Un début {'x' * 1500} et la fin {'y' * 400} {'z' * 400} !")
     assert tokens_without_vector(doc) == []
-    room = room_of(transformer.tokenizer)
+    limit = transformer.tokenizer.max_len_single_sentence
     (spans,) = transformer.attrs["get_spans"]([doc])
     for span in spans:
-        assert len(span) == 1 or count_pieces([span.text], transformer.tokenizer)[0] <= room
+        assert len(span) == 1 or count_pieces([span.text], transformer.tokenizer)[0] <= limit
     assert {token.i for span in spans for token in span} == set(range(len(doc)))
 
 
-def test_no_text_has_more_pieces_than_are_reckoned_with(distilbert, camembert):
+def test_no_text_has_more_pieces_than_the_upper_bound(distilbert, camembert):
     numbers = random.Random(0)
     texts = ["".join(numbers.choices(MONSTERS + [" ", "a", "É"], k=40)) for _ in range(200)]
     for encoder in (distilbert, camembert):
         tokenizer = AutoTokenizer.from_pretrained(encoder)
         for text, count in zip(texts, count_pieces(texts, tokenizer)):
-            assert count <= most_pieces(text), text
+            assert count <= max_pieces(text), text
 
 
 def test_a_component_with_its_own_transformer_keeps_the_windows(camembert, tmp_path):
@@ -109,8 +109,8 @@ def test_a_component_with_its_own_transformer_keeps_the_windows(camembert, tmp_p
         assert [e.text for e in spacy.load(tmp_path)(text).ents] == [e.text for e in nlp(text).ents]
 
 
-def test_what_is_cut_is_counted(command, camembert, tmp_path):
-    """A word of 1,500 letters, in training and in evaluation; nothing is said where nothing is cut."""
+def test_cut_windows_are_counted(command, camembert, tmp_path):
+    """A word of 1,500 letters, in training and in evaluation; no warning if nothing is cut."""
     for name, word in (("long", "abc" * 500), ("short", "abc")):
         rows = [{"text": f"Un film {word} !", "label": label} for label in ("bon", "nul")]
         folder = tmp_path / name
@@ -130,13 +130,13 @@ def test_what_is_cut_is_counted(command, camembert, tmp_path):
         metrics = folder / "metrics.json"
         result = command(evaluate, out / "model-best", corpus, metrics, "--split", "dev")
         assert result.code == 0, result.err
-        assert ("2 stretches of text have more pieces" in result.err) == (name == "long")
+        assert ("2 windows of text have more pieces" in result.err) == (name == "long")
         assert json.loads(metrics.read_text("utf8"))["cut_windows"] == 2 * (name == "long")
 
 
 @pytest.fixture(scope="module")
 def without_limit(distilbert, tmp_path_factory):
-    """An encoder whose tokenizer does not say how long a text may be."""
+    """An encoder whose tokenizer states no maximum length."""
     folder = tmp_path_factory.mktemp("encoders") / "without-limit"
     shutil.copytree(distilbert, folder)
     path = folder / "tokenizer_config.json"
@@ -148,7 +148,7 @@ def without_limit(distilbert, tmp_path_factory):
 
 
 def rows(task: str) -> str:
-    """Return texts whose label, or entity, one word tells, amid links that tell nothing."""
+    """Return texts whose label, or entity, depends on one word amid irrelevant links."""
     numbers = random.Random(0)
     lines = []
     for number in range(160):
@@ -199,7 +199,7 @@ def test_the_last_sentence_of_a_long_text_counts(command, without_limit, tmp_pat
         answers.append(best or [entity.text for entity in doc.ents])
     assert answers[0] == answers[1] and answers[2] == answers[3] and [] not in answers
 
-    # The wheel alone finds the same: it brings the file that the project has imported here.
+    # The wheel predicts the same without the project: it contains components.py.
     nlp.meta.update(name="windows_trf")
     with zipfile.ZipFile(package.build(nlp, tmp_path / "built")) as wheel:
         wheel.extractall(tmp_path / "wheel")

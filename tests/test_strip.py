@@ -1,4 +1,4 @@
-"""What leaves the house: strings, paths, and what a wheel requires and says when it is tried."""
+"""What is stripped from a pipeline, and what a wheel requires and predicts when it is tried."""
 
 import zipfile
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from scripts.serving.strip import drop_paths, looked_up, own_strings
 from scripts.wheel import trial
 
 
-def test_strings_of_the_language_and_of_the_labels_stay():
+def test_strings_of_the_language_and_the_labels_are_kept():
     nlp = spacy.blank("fr")
     category = nlp.add_pipe("textcat", name="avis")
     for label in ("très bien", "nul"):
@@ -26,7 +26,7 @@ def test_strings_of_the_language_and_of_the_labels_stay():
     assert "Varsovie" in nlp.vocab.strings and looked_up(nlp) == []
 
 
-def test_components_that_look_strings_up_are_named():
+def test_components_that_look_up_strings_are_named():
     nlp = spacy.blank("fr")
     for name in ("ner", "tagger", "lemmatizer"):
         nlp.add_pipe(name)
@@ -35,7 +35,7 @@ def test_components_that_look_strings_up_are_named():
     assert looked_up(nlp) == ["tagger", "lemmatizer", "its vectors"]
 
 
-def test_paths_that_only_training_reads_go():
+def test_paths_that_only_training_reads_are_removed():
     config = Config().from_str(
         '[paths]\ntrain = "clients.spacy"\n[corpora]\n[corpora.dev]\n@readers = "spacy.Corpus.v1"\n'
         'path = "/home/me/dev.spacy"\nlimit = 0\n[initialize]\nvectors = "C:\\\\mine"\n'
@@ -52,7 +52,7 @@ def test_paths_that_only_training_reads_go():
 
 
 def small_wheel(folder: Path, program: str, requirements: list[str]) -> Path:
-    """Write a wheel by hand: a module whose `load` returns a pipeline after a line of program."""
+    """Write a wheel by hand: a module whose `load` runs a line of code and returns a pipeline."""
     folder.mkdir(parents=True)
     path, info = folder / "fr_small-0.1.0-py3-none-any.whl", "fr_small-0.1.0.dist-info"
     required = "".join(f"Requires-Dist: {line}\n" for line in requirements)
@@ -69,7 +69,7 @@ def small_wheel(folder: Path, program: str, requirements: list[str]) -> Path:
 
 @pytest.fixture
 def built(monkeypatch):
-    """`package.build` with small wheels of a program, which require spaCy and what meta says."""
+    """Make `package.build` write small wheels that require spaCy and the meta's requirements."""
 
     def prepare(program):
         monkeypatch.setattr(
@@ -81,7 +81,7 @@ def built(monkeypatch):
     return prepare
 
 
-def test_a_package_that_it_does_not_load_without_is_added(built, tmp_path, capsys):
+def test_a_package_that_loading_needs_is_added(built, tmp_path, capsys):
     nlp = built("import sentencepiece, ftfy")
     wheel, answers = package.build_and_try(nlp, tmp_path, "fr_small")
     added = ("sentencepiece", "ftfy")
@@ -92,8 +92,8 @@ def test_a_package_that_it_does_not_load_without_is_added(built, tmp_path, capsy
     assert all(f"added to its requirements: {name}" in printed for name in added)
 
 
-def test_packages_that_it_can_do_without_are_not_added(built, tmp_path):
-    """They are hidden all the same, with what importlib says of them."""
+def test_packages_that_loading_does_not_need_are_not_added(built, tmp_path):
+    """They are hidden nevertheless, with their metadata."""
     nlp = built(
         "import importlib.util as u, importlib.metadata as m, numpy, click; "
         "names = {d.name for d in m.distributions()}; "
@@ -116,14 +116,16 @@ def test_a_wheel_that_does_not_load_is_refused(built, tmp_path, program, message
         package.build_and_try(built(program), tmp_path, "fr_small")
 
 
-def test_a_wheel_that_answers_otherwise_is_refused(built, tmp_path):
+def test_a_wheel_with_other_predictions_is_refused(built, tmp_path):
     nlp = built("pass")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Marie Curie"}])
-    with pytest.raises(UserError, match="says \\[\\] of 'Née à Varsovie.*not the same pipeline"):
+    with pytest.raises(
+        UserError, match="predicts \\[\\] for 'Née à Varsovie.*not the same pipeline"
+    ):
         package.build_and_try(nlp, tmp_path, "fr_small")
 
 
-def test_probabilities_may_differ_by_a_rounding():
+def test_probabilities_may_differ_by_rounding():
     assert package.alike({"a": 0.5, "b": 0.5}, {"a": 0.501, "b": 0.499})
     assert not package.alike({"a": 0.5, "b": 0.5}, {"a": 0.6, "b": 0.4})
     assert not package.alike({"a": 0.5}, {"b": 0.5})
@@ -131,7 +133,7 @@ def test_probabilities_may_differ_by_a_rounding():
     assert not package.alike([["Lens", "LOC"]], [["Lens", "ORG"]])
 
 
-def test_extras_and_what_they_require_are_required(tmp_path, monkeypatch):
+def test_extras_and_their_requirements_are_required(tmp_path, monkeypatch):
     needs = ["one[more]", 'two; extra == "other"', 'six; os_name == ""']
     wheel = small_wheel(tmp_path / "wheels", "pass", needs)
     one = ['three; extra == "more"', 'four; extra == "none"']

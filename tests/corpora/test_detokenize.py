@@ -1,11 +1,11 @@
-"""Tokens to text, as a reader of the language would write it."""
+"""Tokens are joined to text with the spacing conventions of the language."""
 
 import pytest
 import spacy
 
 from scripts.common.rawfile import RawFile
 from scripts.corpora import wikiner
-from scripts.corpora.detokenize import spaces
+from scripts.corpora.detokenize import infer_spaces
 from scripts.corpora.examples import Log
 from scripts.corpora.options import Options
 
@@ -13,8 +13,8 @@ from ..conftest import SAMPLE
 
 
 def text(words, language):
-    followed = spaces(words, language)
-    return "".join(word + " " * space for word, space in zip(words, followed))
+    spaces = infer_spaces(words, language)
+    return "".join(word + " " * space for word, space in zip(words, spaces))
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_detokenisation(language, text_):
 @pytest.mark.parametrize("words", [[], ["'"], ['"'], ["-il"], ["'s", "O", "'"]])
 def test_edges(words):
     for language in ("fr", "en"):
-        followed = spaces(words, language)
-        assert len(followed) == len(words) and (not words or followed[-1] is False)
+        spaces = infer_spaces(words, language)
+        assert len(spaces) == len(words) and (not words or spaces[-1] is False)
 
 
-def test_the_pipelines_tokenizer_finds_the_same_entities_on_the_samples_raw_text():
+def test_entities_of_the_sample_align_with_the_tokenization_of_its_text():
     nlp = spacy.blank("fr")
     aligned = total = 0
     for path in sorted((SAMPLE / "ner-fr").glob("*.wikiner")):

@@ -1,0 +1,86 @@
+"""The config of a training: a task's small file merged over configs/base.cfg, or a full config."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from spacy.util import (
+    CONFIG_SECTION_ORDER,
+    get_sourced_components,
+    load_config_from_str,
+    load_model_from_config,
+)
+from thinc.api import Config
+
+# Registers the functions that the project's configs name.
+from . import code  # noqa: F401
+from .common.errors import UserError
+from .common.settings import check_overrides, config_errors, read_config
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+BASE = "base.cfg"
+LIKE = "configs/ner.cfg"
+# Settings that are text, even where the value looks like a number.
+TEXTS = ("settings.encoder", "settings.revision", "components.transformer.model.name")
+
+
+def find_config(name: str) -> Path:
+    """Return the file that is meant by a path, or by the name of a task: `ner` is configs/ner.cfg."""
+    path, task = Path(name), CONFIGS / f"{name}.cfg"
+    return task if path.name == name and not path.is_file() and task.is_file() else path
+
+
+def override(config: Config, overrides: dict[str, Any]) -> Config:
+    """Return a copy of a config with some settings, named section.name, replaced."""
+    return load_config_from_str(config.to_str(interpolate=False), overrides=overrides)
+
+
+def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config]:
+    """Return the file and the config of a training, `overrides` applied, references unresolved.
+
+    A file that has nothing in [training] but the score weights, or no such section, is a task's and
+    is merged over configs/base.cfg; any other is a full config. Raises UserError.
+    """
+    path = find_config(name)
+    config = read_config(path, LIKE)
+    if set(config.get("training", {})) <= {"score_weights"}:
+        config = read_config(CONFIGS / BASE, LIKE).merge(config)
+    if not config.get("nlp", {}).get("pipeline"):
+        raise UserError(f"{path}: no component to train in [nlp] pipeline; compare {LIKE}.")
+    check_overrides(path, config, overrides, "settings" if "settings" in config else "nlp")
+    with config_errors(path):
+        return path, override(config, overrides)
+
+
+def fill(path: Path, config: Config) -> Config:
+    """Return a config with spaCy's defaults filled in, as `spacy init fill-config` does.
+
+    Components are created, but nothing is loaded into them. Raises UserError.
+    """
+    with config_errors(path):
+        nlp = load_model_from_config(config, auto_fill=True, validate=False)
+        # Again, now that nothing is missing, with validation.
+        filled = load_model_from_config(nlp.config).config
+    filled["components"].update(get_sourced_components(config))
+    return filled
+
+
+def grouped(text: str) -> str:
+    """Return the text of a config with its sections in spaCy's order, subsections beneath them.
+
+    A config is written level by level, which tears components apart.
+    """
+
+    def place(section: str) -> tuple[float, list[str]]:
+        path = section[1 : section.index("]")].split(".")
+        known = path[0] in CONFIG_SECTION_ORDER
+        # Sections that spaCy does not know, such as [settings], follow the first one, [paths].
+        return CONFIG_SECTION_ORDER.index(path[0]) if known else 0.5, path
+
+    return "\n\n".join(sorted(text.split("\n\n"), key=place))
+
+
+def show_config(name: str, overrides: dict[str, Any]) -> None:
+    """Print the complete config of a training. Raises UserError."""
+    complete = fill(*training_config(name, overrides))
+    typer.echo(grouped(complete.to_str(interpolate=False)))
