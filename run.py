@@ -169,13 +169,13 @@ def steps() -> list[str]:
 
 
 def may_be_command(name: str) -> bool:
-    """Return whether a word occurs in scripts/cli/ as the name of a function or in quotes.
+    """Return whether a word occurs as a function's name or in quotes where commands are declared.
 
-    Commands do, so that a mistyped one is refused before the long set-up. The command line itself,
-    which cannot be imported before, refuses any other word.
+    Every command does, so a mistyped one is refused before the long set-up. Other words that occur
+    there are refused by the command line itself, which cannot be imported before.
     """
     pattern = rf'^def {re.escape(name.replace("-", "_"))}\(|"{re.escape(name)}"'
-    files = (HERE / "scripts" / "cli").glob("*.py")
+    files = [*HERE.glob("scripts/cli/*.py"), *HERE.glob("scripts/common/old_names.py")]
     return any(re.search(pattern, file.read_text("utf8"), re.MULTILINE) for file in files)
 
 
