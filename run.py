@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up this project and run it. One Python from 3.11 on is all it needs.
+"""Set up this project and run it. Python 3.11 or newer is all it needs.
 
 Begin with:
   python3 run.py demo       train, score and package two French pipelines on a CPU, in minutes;
@@ -8,7 +8,7 @@ Begin with:
 
 Workflows of project.yml, each from the raw corpus to a wheel and a page of predictions:
   demo                          sample corpora that come with the project; no Hugging Face hub
-  sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs the four
+  sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.
 Variables of project.yml follow as --vars.NAME VALUE; their paths are relative to the project:
@@ -22,9 +22,9 @@ For developers:
   python3 run.py test       run the tests; options of pytest may follow
   python3 run.py lint       check code style and formatting
 
-The first run installs the requirements (about 1 GB with torch) into the active virtual environment,
-or else into .venv beside this file: the exact versions of constraints.txt, or where these cannot be
-installed, what requirements.txt allows. An installed torch is kept.
+The first run installs the requirements (2 GB with the CPU build of torch) into the active virtual
+environment, or else into .venv beside this file: the exact versions of constraints.txt or, if they
+cannot be installed, others that requirements.txt allows. An installed torch is kept.
 ./run.py --install-completion sets up your shell to complete the commands of scripts/.
 --traceback shows the full traceback of an error, for a bug report.
 """
