@@ -167,7 +167,7 @@ def unknown_reference(config: Config) -> None:
 
 
 def wrong_type(config: Config) -> None:
-    config["training"]["optimizer"]["grad_clip"] = "high"
+    config["training"]["max_epochs"] = "many"
 
 
 def sourced(config: Config) -> None:
@@ -192,7 +192,7 @@ def empty(config: Config) -> None:
         (["ner"], False, fixed_path, "ner", [], "nothing in [corpora] reads ${paths.train}"),
         (["ner"], False, unknown_function, "ner", [], "spacys.cfg: [E893] Could not find function 'mine.v1'"),
         (["ner"], False, unknown_reference, "ner", [], "spacys.cfg: "),
-        (["ner"], False, wrong_type, "ner", [], "spacys.cfg: optimizer -> grad_clip: "),
+        (["ner"], False, wrong_type, "ner", [], "spacys.cfg: max_epochs: "),
         (["ner"], False, sourced, "ner", [], "spacys.cfg: [E050] Can't find model 'no_such_pipeline'"),
         (["ner"], False, empty, "ner", [], "spacys.cfg: no component to train in [nlp] pipeline"),
     ],
