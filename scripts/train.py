@@ -154,8 +154,7 @@ def train(
 ) -> None:
     """Train a pipeline on a converted corpus, with settings of a config replaced by `overrides`.
 
-    name: a config file, or a task of configs/. settings.warmup_steps is a tenth of
-    settings.max_steps unless given. Raises UserError.
+    name: a config file, or a task of configs/ (see `training_config`). Raises UserError.
     """
     path, config = training_config(name, overrides)
     blank(lang)
@@ -171,9 +170,6 @@ def train(
     for key, value in device_settings(gpu_id).items():
         if key in written and key not in overrides:
             given[key] = value
-    if "settings.warmup_steps" in written and isinstance(written.get("settings.max_steps"), int):
-        steps = written["settings.max_steps"] // 10
-        given["settings.warmup_steps"] = overrides.get("settings.warmup_steps", steps)
     config = override(config, given)
     with config_errors(path):
         resolved = config.interpolate()

@@ -35,8 +35,8 @@ def train(
 ) -> None:
     """Train a pipeline on a converted corpus.
 
-    Any setting of the config can follow: --settings.learn_rate 3e-5. --settings.warmup_steps is a
-    tenth of max_steps unless given.
+    Any setting of the config can follow: --settings.learn_rate 3e-5. With --settings.max_steps,
+    warmup_steps becomes a tenth of it unless given too.
     """
     from ..common.settings import parse_settings
     from ..config import TEXTS
