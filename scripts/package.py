@@ -29,7 +29,7 @@ from .serving.strip import looked_up, own_strings, strip_local_paths
 from .wheel import components, trial
 
 # What the file that travels with a ready-made head imports besides spaCy.
-HF_HEAD_NEEDS = ["transformers>=4.49,<5", "torch>=2.6"]
+HF_HEAD_NEEDS = ["spacy-transformers>=1.4,<1.5", "transformers>=4.49,<5", "torch>=2.6"]
 
 
 def check_name(name: str, version: str) -> None:

@@ -25,6 +25,8 @@ from transformers import (
 from scripts import convert
 from scripts.cli import run
 
+from .heads import tag_checkpoint, text_checkpoint
+
 ROOT = Path(__file__).parent.parent
 # Started first, so that the two processes end at about the same time.
 LONGEST = ("test_workflow.py", "test_wrap.py", "test_package.py")
@@ -100,6 +102,16 @@ def sample_corpora(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
     convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heads(distilbert, camembert, sample_corpora, tmp_path_factory) -> Path:
+    """Checkpoints with heads: `distilbert` and `camembert` trained on tags, `texts` untrained."""
+    folder = tmp_path_factory.mktemp("heads")
+    tag_checkpoint(distilbert, sample_corpora / "ner", folder / "distilbert")
+    tag_checkpoint(camembert, sample_corpora / "ner", folder / "camembert")
+    text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
     return folder
 
 

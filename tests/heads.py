@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from transformers import (
     AutoModelForSequenceClassification,
@@ -14,6 +15,15 @@ from transformers import (
 from scripts.corpora.docbins import read_docs
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
+
+
+def tags_by_character(doc: Doc) -> list[str]:
+    """Return the tag of each character's token; of white space, the next token's."""
+    tags: list[str] = []
+    for token in doc:
+        tag = f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else "O"
+        tags += [tag] * (token.idx + len(token) - len(tags))
+    return tags
 
 
 def tag_checkpoint(encoder: Path, corpus: Path, output: Path, steps: int = 100) -> None:
@@ -38,13 +48,10 @@ def tag_checkpoint(encoder: Path, corpus: Path, output: Path, steps: int = 100) 
         )
         labels = torch.full(batch["input_ids"].shape, -100)
         for row, (doc, offsets) in enumerate(zip(examples, batch.pop("offset_mapping").tolist())):
+            text, tags = doc.text, tags_by_character(doc)
             for column, (start, end) in enumerate(offsets):
                 if start < end:
-                    token = next(
-                        t for t in doc if t.idx + len(t) > start + (doc.text[start] == " ")
-                    )
-                    tag = f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else "O"
-                    labels[row, column] = TAGS.index(tag)
+                    labels[row, column] = TAGS.index(tags[start + (text[start] == " ")])
         logits = model(**batch).logits
         torch.nn.functional.cross_entropy(
             logits.view(-1, len(TAGS)), labels.view(-1), weight

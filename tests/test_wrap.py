@@ -22,19 +22,9 @@ from scripts.corpora.docbins import read_docs
 from scripts.wheel.components import HFEntities, to_iob
 
 from .conftest import ROOT
-from .heads import tag_checkpoint, text_checkpoint
 from .hub import pointed_at
 
 ENCODERS = ["distilbert", "camembert"]
-
-
-@pytest.fixture(scope="module")
-def heads(distilbert, camembert, sample_corpora, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("heads")
-    tag_checkpoint(distilbert, sample_corpora / "ner", folder / "distilbert")
-    tag_checkpoint(camembert, sample_corpora / "ner", folder / "camembert")
-    text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
-    return folder
 
 
 def wrapped(command, checkpoint, output, *options):

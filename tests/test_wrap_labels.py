@@ -8,18 +8,9 @@ from transformers import pipeline
 from scripts import evaluate, export, wrap
 from scripts.corpora.docbins import read_docs
 
-from .heads import TAGS, tag_checkpoint, text_checkpoint
+from .heads import TAGS, text_checkpoint
 
 TEXT = "Marie Curie vit à Paris."
-
-
-@pytest.fixture(scope="module")
-def heads(distilbert, sample_corpora, tmp_path_factory):
-    """A trained token classification head, `tags`, and an untrained one for texts, `texts`."""
-    folder = tmp_path_factory.mktemp("heads")
-    tag_checkpoint(distilbert, sample_corpora / "ner", folder / "tags")
-    text_checkpoint(distilbert, ["NEG", "NEUTRAL", "POS"], folder / "texts")
-    return folder
 
 
 def labelled(heads, name, folder, labels, **settings):
@@ -48,9 +39,9 @@ def found(nlp, corpus):
 
 def test_tags_are_renamed_before_decoding(command, heads, sample_corpora, tmp_path):
     numbers = [f"LABEL_{index}" for index in range(len(TAGS))]
-    checkpoint = labelled(heads, "tags", tmp_path / "numbers", numbers)
+    checkpoint = labelled(heads, "distilbert", tmp_path / "numbers", numbers)
     names = ",".join(f"{number}={tag}" for number, tag in zip(numbers, TAGS))
-    own = wrapped(command, heads / "tags", tmp_path / "own")
+    own = wrapped(command, heads / "distilbert", tmp_path / "own")
     nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", names)
     assert nlp.get_pipe("ner").labels == own.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
     wanted = found(own, sample_corpora)
@@ -61,8 +52,10 @@ def test_tags_are_renamed_before_decoding(command, heads, sample_corpora, tmp_pa
 
 def test_swapped_names_are_swapped_once(command, heads, sample_corpora, tmp_path):
     """A saved pipeline has the new names, which loading does not swap again."""
-    own = wrapped(command, heads / "tags", tmp_path / "own")
-    swapped = wrapped(command, heads / "tags", tmp_path / "out", "--labels", "PER=LOC,LOC=PER")
+    own = wrapped(command, heads / "distilbert", tmp_path / "own")
+    swapped = wrapped(
+        command, heads / "distilbert", tmp_path / "out", "--labels", "PER=LOC,LOC=PER"
+    )
     swapped.to_disk(tmp_path / "again")
     places = {"PER": "LOC", "LOC": "PER"}
     wanted = [
@@ -80,13 +73,13 @@ def test_swapped_names_are_swapped_once(command, heads, sample_corpora, tmp_path
 
 
 def test_an_outside_label_with_another_name(command, heads, sample_corpora, tmp_path):
-    checkpoint = labelled(heads, "tags", tmp_path / "lower", ["o", *TAGS[1:]])
+    checkpoint = labelled(heads, "distilbert", tmp_path / "lower", ["o", *TAGS[1:]])
     result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and "--labels o=O" in result.line
     assert not (tmp_path / "out").exists()
     nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", "o=O")
     assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
-    own = wrapped(command, heads / "tags", tmp_path / "own")
+    own = wrapped(command, heads / "distilbert", tmp_path / "own")
     assert found(nlp, sample_corpora) == found(own, sample_corpora)
 
 
@@ -96,14 +89,16 @@ def labels_in(nlp, corpus):
 
 def test_entity_types_without_prefixes(command, heads, sample_corpora, tmp_path):
     plain = ["O", "PER", "PER", "work-of-art", "LOC", "ORG", "ORG", "MISC", "MISC"]
-    nlp = wrapped(command, labelled(heads, "tags", tmp_path / "plain", plain), tmp_path / "out")
+    nlp = wrapped(
+        command, labelled(heads, "distilbert", tmp_path / "plain", plain), tmp_path / "out"
+    )
     assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER", "work-of-art")
     assert {"PER", "work-of-art"} < labels_in(nlp, sample_corpora) < {*plain}
 
 
 def test_other_schemes_with_other_names(command, heads, sample_corpora, tmp_path):
     tags = ["O", "S-PER", "E-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
-    checkpoint = labelled(heads, "tags", tmp_path / "bioes", tags)
+    checkpoint = labelled(heads, "distilbert", tmp_path / "bioes", tags)
     nlp = wrapped(command, checkpoint, tmp_path / "out", "--labels", "PER=PERSON,LOC=GPE")
     assert nlp.get_pipe("ner").labels == ("GPE", "MISC", "ORG", "PERSON")
     assert {"GPE", "PERSON"} <= labels_in(nlp, sample_corpora) <= {"GPE", "MISC", "ORG", "PERSON"}
@@ -117,7 +112,7 @@ def test_other_schemes_with_other_names(command, heads, sample_corpora, tmp_path
     ],
 )
 def test_heads_without_entity_tags_are_refused(command, heads, tmp_path, labels, message):
-    checkpoint = labelled(heads, "tags", tmp_path / "tags", labels)
+    checkpoint = labelled(heads, "distilbert", tmp_path / "tags", labels)
     result = command(wrap, checkpoint, tmp_path / "out", "--lang", "fr")
     assert result.code == 1 and "one must be O" in result.line and message in result.line
     assert not (tmp_path / "out").exists()

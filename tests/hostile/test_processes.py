@@ -4,15 +4,13 @@ import os
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from scripts import convert
 from scripts.corpora import writer
 
-from ..conftest import ROOT
+from ..processes import start_command
 from .cases import IOB, tree
 
 
@@ -22,7 +20,6 @@ def corpus(tmp_path: Path, repeats: int) -> Path:
     return path
 
 
-CONVERT = [sys.executable, "-m", "scripts.convert", "wikiner"]
 OPTIONS = ["--lang", "fr", "--dev-ratio", "0", "--test-ratio", "0"]
 
 
@@ -30,13 +27,14 @@ def test_the_next_conversion_removes_what_a_killed_one_left(command, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "train.spacy").write_bytes(b"before")
-    arguments = [*CONVERT, corpus(tmp_path, 50_000), out, *OPTIONS]
-    process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
+    arguments = ("wikiner", corpus(tmp_path, 50_000), out, *OPTIONS)
+    process = start_command("convert", *arguments, log=tmp_path / "log")
     while not list(tmp_path.glob(".out-*.partial/train-00000.spacy")):
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.02)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert tree(out) == {"train.spacy": b"before"}
     assert len(list(tmp_path.glob(".out-*.partial"))) == 1
     assert command(convert, "wikiner", corpus(tmp_path, 2), out, *OPTIONS).code == 0
@@ -48,12 +46,19 @@ def test_a_name_that_is_not_utf_8(tmp_path):
     """In a process of its own, as JSON writers have crashed on such strings."""
     path = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"\xff.iob"))
     path.write_bytes(IOB)
-    command = [sys.executable, "-m", "scripts.convert", "iob", path, tmp_path / "out"]
-    result = subprocess.run([*command, "--lang", "fr"], cwd=ROOT, capture_output=True)
-    assert result.returncode in (0, 1)
-    assert b"Traceback" not in result.stdout + result.stderr
-    assert result.returncode == 0 or result.stderr.count("✘".encode()) == 1
+    log = tmp_path / "log"
+    process = start_command("convert", "iob", path, tmp_path / "out", "--lang", "fr", log=log)
+    process.join(60)
+    said = log.read_bytes()
+    assert process.exitcode in (0, 1)
+    assert b"Traceback" not in said
+    assert process.exitcode == 0 or said.count("✘".encode()) == 1
     assert not list(tmp_path.glob(".out-*"))
+
+
+def small_files() -> None:
+    """Let this process write files of 20,000 bytes at most."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
 def test_a_file_larger_than_the_system_allows(tmp_path):
@@ -62,15 +67,15 @@ def test_a_file_larger_than_the_system_allows(tmp_path):
     path = tmp_path / "in.wikiner"
     path.write_text("".join(f"{numbers.random()}|N|B-LOC\n" for _ in range(5000)))
     before = tree(tmp_path)
-    limit = (resource.RLIMIT_FSIZE, (20_000, 20_000))
-    result = subprocess.run(
-        [*CONVERT, path, tmp_path / "out", *OPTIONS], cwd=ROOT, capture_output=True, text=True,
-        preexec_fn=lambda: resource.setrlimit(*limit),
-    )  # fmt: skip
-    assert result.returncode == 1
-    (line,) = [line for line in result.stderr.splitlines() if "✘" in line]
+    log = tmp_path.with_suffix(".log")
+    arguments = ("wikiner", path, tmp_path / "out", *OPTIONS)
+    process = start_command("convert", *arguments, log=log, before=small_files)
+    process.join(60)
+    said = log.read_text("utf8")
+    assert process.exitcode == 1
+    (line,) = [line for line in said.splitlines() if "✘" in line]
     assert "File too large" in line and str(tmp_path) in line
-    assert "Traceback" not in result.stdout + result.stderr
+    assert "Traceback" not in said
     assert tree(tmp_path) == before
 
 
