@@ -6,6 +6,7 @@ from typing import Any
 import typer
 from spacy.util import (
     CONFIG_SECTION_ORDER,
+    dict_to_dot,
     get_sourced_components,
     load_config_from_str,
     load_model_from_config,
@@ -39,17 +40,30 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config]
     """Return the file and the config of a training, `overrides` applied, references unresolved.
 
     A file that has nothing in [training] but the score weights, or no such section, is a task's and
-    is merged over configs/base.cfg; any other is a full config. Raises UserError.
+    is merged over configs/base.cfg; any other is a full config. Where max_steps is given, by
+    `overrides` or a task's file, and warmup_steps is not, it becomes a tenth of max_steps. Raises
+    UserError.
     """
     path = find_config(name)
     config = read_config(path, LIKE)
+    given = set(overrides)
     if set(config.get("training", {})) <= {"score_weights"}:
+        given |= set(dict_to_dot(config))
         config = read_config(CONFIGS / BASE, LIKE).merge(config)
     if not config.get("nlp", {}).get("pipeline"):
         raise UserError(f"{path}: no component to train in [nlp] pipeline; compare {LIKE}.")
     check_overrides(path, config, overrides, "settings" if "settings" in config else "nlp")
     with config_errors(path):
-        return path, override(config, overrides)
+        config = override(config, overrides)
+    settings = config.get("settings", {})
+    steps = settings.get("max_steps") if "settings.max_steps" in given else None
+    if (
+        isinstance(steps, int)
+        and "warmup_steps" in settings
+        and "settings.warmup_steps" not in given
+    ):
+        settings["warmup_steps"] = steps // 10
+    return path, config
 
 
 def fill(path: Path, config: Config) -> Config:

@@ -1,4 +1,4 @@
-"""Train a pipeline as `spacy train` does; an interrupted training keeps its best pipeline."""
+"""Train a pipeline as `spacy train` does; if interrupted, its best pipeline so far is kept."""
 
 import io
 from collections import Counter
@@ -70,7 +70,7 @@ def split_paths(corpus: Path) -> dict[str, Path]:
 
 
 def check_corpora(path: Path, config: Config) -> None:
-    """Raise UserError if a config, references resolved, does not read the paths of its splits."""
+    """Raise UserError if no corpus of a config, references resolved, reads the paths of its splits."""
     read = dict_to_dot(config.get("corpora", {})).values()
     for split in SPLITS:
         if config["paths"][split] not in read:
@@ -81,8 +81,8 @@ def check_corpora(path: Path, config: Config) -> None:
 
 
 def count_words(path: Path, tasks: set[str]) -> Counter[str]:
-    """Return how often each token occurs in a split, which is read once. Raises UserError if there
-    is nothing for a task to learn from."""
+    """Return how often each token occurs in a split, reading it once. Raises UserError if it has
+    nothing for one of the tasks to learn from."""
     return Counter(token.text for doc in read_annotated(path, tasks, Vocab()) for token in doc)
 
 
@@ -95,13 +95,13 @@ def tasks_of(config: Config) -> set[str]:
 def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | None:
     """Let a config's transformer, if it has one, read the local files of its encoder.
 
-    Returns the encoder's name as the config has it, be it a reference, and its tokenizer with the
-    right maximum length. Raises UserError for an encoder that cannot be used.
+    Returns the encoder's name as the config states it, possibly a reference, and the tokenizer with
+    its maximum length set. Raises UserError for an encoder that cannot be used.
     """
     resolved = config.interpolate()
     if "transformer" not in resolved["nlp"]["pipeline"]:
         return None
-    # A transformer that is sourced from another pipeline has no name here.
+    # A transformer sourced from another pipeline names no encoder.
     encoder = resolved["components"]["transformer"].get("model", {}).get("name")
     if encoder is None:
         return None
@@ -113,7 +113,7 @@ def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | No
     tokenizer.model_max_length = max_length(tokenizer, opened)
     if settings:
         config["settings"]["revision"] = commit
-    # spaCy gets a folder: of a hub id it would take the main branch, without checking its files.
+    # spaCy gets a local folder: for a hub id it would use the main branch, and check no file.
     model = config["components"]["transformer"]["model"]
     written, model["name"] = model["name"], str(checkpoint)
     return written, tokenizer
@@ -122,7 +122,7 @@ def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | No
 def train_pipeline(path: Path, config: Config, encoder: str, gpu_id: int, work: Path) -> None:
     """Train as `spacy train` does. `encoder` is what the saved config names as the encoder, if any.
 
-    Raises UserError for what spaCy refuses, and if the memory is not enough.
+    Raises UserError for what spaCy rejects, and if the device runs out of memory.
     """
     setup_gpu(gpu_id)
     try:
@@ -131,7 +131,7 @@ def train_pipeline(path: Path, config: Config, encoder: str, gpu_id: int, work: 
         if encoder:
             nlp.get_pipe_config("transformer")["model"]["name"] = encoder
         wrap_logger(nlp, work)
-        # Without spaCy's own lines: they repeat errors, and name folders that are gone in the end.
+        # spaCy's own messages are discarded: they repeat errors and name temporary folders.
         loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
     except (MemoryError, RuntimeError) as error:
         # On a CPU, torch has no error of its own for this; any other is a bug.
@@ -154,8 +154,7 @@ def train(
 ) -> None:
     """Train a pipeline on a converted corpus, with settings of a config replaced by `overrides`.
 
-    name: a config file, or a task of configs/. settings.warmup_steps is a tenth of
-    settings.max_steps unless given. Raises UserError.
+    name: a config file, or a task of configs/ (see `training_config`). Raises UserError.
     """
     path, config = training_config(name, overrides)
     blank(lang)
@@ -170,9 +169,6 @@ def train(
     given = {"nlp.lang": lang, **{f"paths.{split}": str(splits[split]) for split in SPLITS}}
     device = device_settings(gpu_id)
     given |= {key: device[key] for key in device if key in written and key not in overrides}
-    if "settings.warmup_steps" in written and isinstance(written.get("settings.max_steps"), int):
-        steps = written["settings.max_steps"] // 10
-        given["settings.warmup_steps"] = overrides.get("settings.warmup_steps", steps)
     config = override(config, given)
     with config_errors(path):
         resolved = config.interpolate()

@@ -68,6 +68,24 @@ def test_a_users_task_file_is_merged_over_the_base(tmp_path):
     assert config == wanted and config["settings"]["max_steps"] == 3
 
 
+def test_warm_up_follows_max_steps_unless_it_is_given(tmp_path):
+    def warmup(name, **settings) -> int:
+        overrides = {f"settings.{key}": value for key, value in settings.items()}
+        _, config = training_config(str(name), overrides)
+        return config["settings"]["warmup_steps"]
+
+    assert warmup("ner") == 200 and warmup("ner", max_steps=500) == 50
+    assert warmup("ner", max_steps=500, warmup_steps=7) == 7
+    # A task's own file, and a full config, which is taken as it is.
+    own = read(CONFIGS / "ner.cfg")
+    own["settings"] = {"max_steps": 300}
+    own.to_disk(tmp_path / "own.cfg")
+    assert warmup(tmp_path / "own.cfg") == 30
+    _, full = training_config("ner", {"settings.max_steps": 300, "settings.warmup_steps": 9})
+    full.to_disk(tmp_path / "full.cfg")
+    assert warmup(tmp_path / "full.cfg") == 9 and warmup(tmp_path / "full.cfg", max_steps=20) == 2
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_config_prints_the_complete_config_and_nothing_else(
     command, distilbert, sample_corpora, tmp_path, task
@@ -167,7 +185,7 @@ def unknown_reference(config: Config) -> None:
 
 
 def wrong_type(config: Config) -> None:
-    config["training"]["optimizer"]["grad_clip"] = "high"
+    config["training"]["max_epochs"] = "many"
 
 
 def sourced(config: Config) -> None:
@@ -192,7 +210,7 @@ def empty(config: Config) -> None:
         (["ner"], False, fixed_path, "ner", [], "nothing in [corpora] reads ${paths.train}"),
         (["ner"], False, unknown_function, "ner", [], "spacys.cfg: [E893] Could not find function 'mine.v1'"),
         (["ner"], False, unknown_reference, "ner", [], "spacys.cfg: "),
-        (["ner"], False, wrong_type, "ner", [], "spacys.cfg: optimizer -> grad_clip: "),
+        (["ner"], False, wrong_type, "ner", [], "spacys.cfg: max_epochs: "),
         (["ner"], False, sourced, "ner", [], "spacys.cfg: [E050] Can't find model 'no_such_pipeline'"),
         (["ner"], False, empty, "ner", [], "spacys.cfg: no component to train in [nlp] pipeline"),
     ],

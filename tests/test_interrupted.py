@@ -1,4 +1,4 @@
-"""Trainings that do not reach their end: what is kept of them, and what is said."""
+"""Trainings that do not finish: what is kept of them, and what is reported."""
 
 import errno
 import math
@@ -14,17 +14,17 @@ import srsly
 import torch
 from filelock import FileLock
 from spacy.language import Language
-from thinc.api import Config
 
 from scripts import evaluate, train
 from scripts.common.errors import UserError
+from scripts.config import training_config
 from scripts.serving.pipeline import load
 from scripts.training.unfinished import Progress, check_finite
 
 from .conftest import ROOT
 from .processes import start_command
 
-# At that rate all scores are the same, and of the same the last is the best.
+# At this rate all scores are equal, and of equal scores the last one is the best.
 SMALL = (
     "--lang", "fr", "--settings.dev_limit", 5, "--settings.batch_words", 100,
     "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9,
@@ -47,7 +47,7 @@ def evaluations(log: Path) -> int:
 def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, how):
     output, kept, log = tmp_path / "out", tmp_path / "out.unfinished", tmp_path / "log"
     best = kept / "model-best"
-    # Of an earlier training that was finished.
+    # From an earlier training that finished.
     (output / "model-best").mkdir(parents=True)
     (output / "model-best" / "meta.json").write_text("{}")
     process = start_command("train", *arguments, "--settings.max_steps", 5000, log=log)
@@ -67,12 +67,12 @@ def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, h
         assert re.search(
             r"after \d+ of 5,000 updates; the best pipeline so far \(score 0\.\d", line
         )
-        assert line.endswith(f"is in {best}: evaluate and package take it")
+        assert line.endswith(f"is in {best}: evaluate and package accept it")
         assert sorted(p.name for p in kept.iterdir() if p.name != ".lock") == [
             "logs", "model-best", "progress.json",
         ]  # fmt: skip
 
-    # As `package` does, and as `evaluate` is run by a user.
+    # `package` loads it like this; `evaluate` is run as a user runs it.
     assert load(str(best)).pipe_names == ["transformer", "textcat"]
     noted = srsly.read_json(kept / "progress.json")
     score = srsly.read_json(best / "meta.json")["performance"]["cats_micro_f"]
@@ -80,7 +80,7 @@ def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, h
     result = command(evaluate, best, sample_corpora / "textcat", tmp_path / "m.json")
     assert result.code == 0, result.err
 
-    # The next one tells, and keeps it until a training is finished.
+    # The next training reports it, and keeps it until a training finishes.
     result = command(train, *arguments, "--settings.precision", "int8")
     assert result.code == 1 and not kept.exists()
     aside = tmp_path / "out.unfinished.old"
@@ -95,8 +95,8 @@ def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, h
     assert config["training"]["logger"]["@loggers"] == "spacy.ChainLogger.v1"
 
 
-def failing(monkeypatch, method: str, after: int, error: Exception) -> None:
-    """Let a method of spaCy's Language fail after so many calls."""
+def fail_after(monkeypatch, method: str, after: int, error: Exception) -> None:
+    """Let a method of spaCy's Language fail after this many calls."""
     original, calls = getattr(Language, method), []
 
     def fail(self, *arguments, **settings):
@@ -115,31 +115,31 @@ def failing(monkeypatch, method: str, after: int, error: Exception) -> None:
         ("update", 5, torch.OutOfMemoryError("CUDA out of memory"), 4, "memory is full (CUDA out of"),
         ("update", 5, RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "memory is full ("),
         ("update", 5, UserError("a text is too long."), 4, "✘ a text is too long."),
-        # Of step 0, 2 and 4; the last finds no room.
+        # Saved at steps 0, 2 and 4; the last time the disk is full.
         ("to_disk", 2, OSError(errno.ENOSPC, "No space left", "model-last"), 3, "No space left"),
     ],
 )  # fmt: skip
 def test_a_crash(command, monkeypatch, arguments, tmp_path, method, after, error, steps, said):
     with monkeypatch.context() as patch:
-        failing(patch, method, after, error)
+        fail_after(patch, method, after, error)
         result = command(train, *arguments, "--settings.max_steps", 90)
     best = tmp_path / "out.unfinished" / "model-best"
     assert result.code == 1 and said in result.line
     assert "Aborting" not in result.out + result.err
-    told = f"interrupted after {steps} of 90 updates; the best pipeline so far (score "
-    assert told in result.err and f"is in {best}: evaluate and package" in result.err
+    report = f"interrupted after {steps} of 90 updates; the best pipeline so far (score "
+    assert report in result.err and f"is in {best}: evaluate and package" in result.err
     assert load(str(best))
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
 
 
-def test_faults_of_ours_keep_the_best_too(command, monkeypatch, arguments, tmp_path, capfd):
-    """And so does a config of the user's with another logger, and without a place for curves."""
-    config = Config().from_disk(arguments[0], interpolate=False)
+def test_a_bug_keeps_the_best_pipeline_too(command, monkeypatch, arguments, tmp_path, capfd):
+    """Also with a user's config that has another logger and no path for TensorBoard."""
+    _, config = training_config("textcat", {})
     config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1"}
     del config["paths"]["logs"]
     config.to_disk(tmp_path / "own.cfg")
-    failing(monkeypatch, "update", 5, AttributeError("no such thing"))
+    fail_after(monkeypatch, "update", 5, AttributeError("no such thing"))
     with pytest.raises(AttributeError):
         command(train, tmp_path / "own.cfg", *arguments[1:], "--settings.max_steps", 90)
     assert "interrupted after 4 of 90 updates; the best" in capfd.readouterr().err
@@ -147,19 +147,19 @@ def test_faults_of_ours_keep_the_best_too(command, monkeypatch, arguments, tmp_p
     assert nlp.config["training"]["logger"]["@loggers"] == "spacy.ConsoleLogger.v1"
 
 
-def test_a_training_that_diverges_stops(command, arguments, tmp_path):
+def test_a_diverging_training_is_stopped(command, arguments, tmp_path):
     result = command(
         train, *arguments, "--settings.max_steps", 90, "--settings.warmup_steps", 0,
         "--settings.learn_rate", 1e30,
     )  # fmt: skip
     assert result.code == 1
     assert "at update 0: the training diverged; lower settings.learn_rate" in result.line
-    # With such weights there is no pipeline to keep.
+    # A pipeline with such weights is not kept.
     assert "no pipeline is kept" in result.err
     assert not list(tmp_path.iterdir())
 
 
-def test_losses_that_are_no_numbers(distilbert):
+def test_losses_and_weights_that_are_not_finite(distilbert):
     nlp = spacy.blank("fr")
     nlp.add_pipe("transformer", config={"model": {"name": str(distilbert)}})
     nlp.initialize()
@@ -169,11 +169,11 @@ def test_losses_that_are_no_numbers(distilbert):
             check_finite(nlp, {"textcat": loss}, 1020)
     encoder = nlp.get_pipe("transformer").model.transformer
     next(encoder.parameters()).data[3, 1] = math.inf
-    with pytest.raises(UserError, match="weights of transformer are no numbers at update 20"):
+    with pytest.raises(UserError, match="weights of transformer are not finite at update 20"):
         check_finite(nlp, {"textcat": 3.0}, 20)
 
 
-def test_a_score_that_stays_at_0_is_told_once_and_in_the_end(
+def test_a_score_that_stays_at_0_is_reported_halfway_and_at_the_end(
     command, arguments, sample_corpora, tmp_path
 ):
     result = command(
@@ -186,14 +186,14 @@ def test_a_score_that_stays_at_0_is_told_once_and_in_the_end(
     assert "settings.warmup_steps" in result.err
 
 
-def test_another_training_at_work_and_other_things_are_left_alone(command, arguments, tmp_path):
+def test_another_running_training_and_other_files_are_left_alone(command, arguments, tmp_path):
     kept = tmp_path / "out.unfinished"
     kept.mkdir()
     (kept / "notes.txt").write_text("mine")
     result = command(train, *arguments)
-    assert result.code == 1 and f"{kept}: something else is there" in result.line
+    assert result.code == 1 and f"{kept}: not the folder of a training" in result.line
     Progress(3, 9, 0.5, 2).write(kept)
     with FileLock(kept / ".lock"):
         result = command(train, *arguments)
-    assert result.code == 1 and "another training is at work there" in result.line
+    assert result.code == 1 and "another training is running there" in result.line
     assert (kept / "notes.txt").read_text() == "mine"

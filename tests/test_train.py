@@ -1,4 +1,4 @@
-"""Real, short trainings of both kinds on a minuscule checkpoint of each tokenizer type."""
+"""Real, short trainings for both tasks on a tiny checkpoint of each tokenizer type."""
 
 import shutil
 
@@ -21,7 +21,7 @@ CORPORA = {"ner": ("wikiner", SAMPLE / "ner-fr"), "textcat": ("cls", SAMPLE / "c
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory):
-    """The samples, converted; one text of 600 words and an empty one among the training texts."""
+    """The samples, converted; the training texts include one of 600 words and an empty one."""
     folder = tmp_path_factory.mktemp("corpus")
     for task, (format, source) in CORPORA.items():
         convert.convert(format, source, folder / task, "fr")
@@ -49,7 +49,7 @@ def test_training(command, request, corpora, tmp_path, encoder, task):
     assert result.code == 0, result.out + result.err
     assert [p.name for p in sorted(output.iterdir())] == ["logs", "model-best"]
 
-    # A tenth of the steps is warm-up, and the curves are those of the console.
+    # A tenth of the steps is warm-up, and TensorBoard has the values of the console.
     config = Config().from_disk(output / "model-best" / "config.cfg")
     assert config["settings"]["warmup_steps"] == 6
     events = EventAccumulator(str(output / "logs"))
@@ -58,11 +58,11 @@ def test_training(command, request, corpora, tmp_path, encoder, task):
     assert rates[0] == 0 and rates[30] == pytest.approx(2e-3 * (60 - 30) / (60 - 6))
     losses = [event.value for event in events.Scalars(f"loss/{task}")]
     assert len(losses) == 3
-    # Losses are sums over 30 updates, of 1 at step 0: the last thirty lost less than the first.
+    # Losses are sums over 30 updates (1 at step 0): the last thirty have a lower one than the first.
     assert losses[2] < losses[1]
     assert [event.step for event in events.Scalars("score/overall")] == [0, 30, 60]
 
-    # The trained pipeline loads without the project, and reads empty and long texts.
+    # The trained pipeline loads with spacy.load, and annotates empty and long texts.
     nlp = spacy.load(output / "model-best")
     assert nlp.get_pipe("transformer").model.transformer.dtype == torch.float32
     long = "Marie Curie travaille à Paris . " * 200
@@ -72,7 +72,7 @@ def test_training(command, request, corpora, tmp_path, encoder, task):
     else:
         assert [len(doc.ents) for doc in docs[1:2]] == [0]
 
-    # evaluate: the scorer's figures, on raw text and, for entities, on gold tokens.
+    # evaluate: the scores on raw text and, for entities, on gold tokens.
     metrics = tmp_path / "metrics" / "fr_tiny_trf.json"
     result = command(evaluate, output / "model-best", corpora / task, metrics, "--about", "samples")
     assert result.code == 0
@@ -89,7 +89,9 @@ def test_training(command, request, corpora, tmp_path, encoder, task):
     assert {"p", "r", "f"} == set(next(iter(found["raw_text"][kind].values())))
 
 
-def test_training_twice_with_one_seed_gives_one_model(command, distilbert, corpora, tmp_path):
+def test_two_trainings_with_the_same_seed_give_the_same_weights(
+    command, distilbert, corpora, tmp_path
+):
     weights = []
     for name in ("a", "b"):
         result = command(
@@ -124,7 +126,7 @@ def test_frozen_layers_keep_their_weights(command, camembert, corpora, tmp_path)
     assert changed <= {"encoder.layer.1"}
 
 
-def test_bfloat16_changes_the_forward_pass_only(camembert, monkeypatch):
+def test_bfloat16_affects_only_the_forward_pass(camembert, monkeypatch):
     monkeypatch.setattr("scripts.training.prepare.processor_has_bfloat16", lambda: True)
     nlp = spacy.blank("fr")
     nlp.add_pipe("transformer", config={"model": {"name": str(camembert)}})
@@ -139,7 +141,7 @@ def test_bfloat16_changes_the_forward_pass_only(camembert, monkeypatch):
     )
 
 
-def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
+def test_offsets_of_camemberts_pieces_exclude_the_space_before_a_word(camembert):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(camembert)
@@ -161,7 +163,9 @@ def test_camemberts_pieces_fall_on_their_own_tokens(camembert):
         (["--settings.precision", "int8"], "settings.precision 'int8'"),
     ],
 )
-def test_mistakes(command, monkeypatch, corpora, camembert, tmp_path, arguments, message):
+def test_user_errors_are_reported_in_one_line(
+    command, monkeypatch, corpora, camembert, tmp_path, arguments, message
+):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "empty").mkdir()
     arguments = [argument.format(empty=tmp_path / "empty") for argument in arguments]
@@ -172,8 +176,10 @@ def test_mistakes(command, monkeypatch, corpora, camembert, tmp_path, arguments,
     assert not (tmp_path / "out" / "model-best").exists()
 
 
-def test_a_sentencepiece_tokenizer_without_its_file(command, corpora, camembert, tmp_path):
-    """spaCy stores that file, and would end in a traceback."""
+def test_a_sentencepiece_tokenizer_without_its_own_file_is_refused(
+    command, corpora, camembert, tmp_path
+):
+    """spaCy saves that file, and would end in a traceback."""
     shutil.copytree(camembert, tmp_path / "encoder")
     (tmp_path / "encoder" / "sentencepiece.bpe.model").unlink()
     result = command(

@@ -9,14 +9,15 @@ from .options import EPILOG, SETTINGS, GpuId
 
 PANEL = "Train"
 Config = Annotated[
-    str, typer.Argument(help="A task, ner or textcat, or a config file of the project's or spaCy's")
+    str,
+    typer.Argument(help="Task (ner, textcat) or config file; one of `spacy init config` works too"),
 ]
 
 
 def config(context: typer.Context, config: Config) -> None:
-    """Print the complete config of a training, to edit.
+    """Print the complete config of a training, to save and edit.
 
-    Any setting of the config can follow, as in `train`.
+    Any setting of the config can follow: --nlp.lang en --settings.max_steps 500.
     """
     from ..common.settings import parse_settings
     from ..config import TEXTS, show_config
@@ -34,8 +35,8 @@ def train(
 ) -> None:
     """Train a pipeline on a converted corpus.
 
-    Any setting of the config can follow: --settings.learn_rate 3e-5. --settings.warmup_steps is a
-    tenth of max_steps unless given.
+    Any setting of the config can follow: --settings.learn_rate 3e-5. With --settings.max_steps,
+    warmup_steps becomes a tenth of it unless given too.
     """
     from ..common.settings import parse_settings
     from ..config import TEXTS

@@ -1,4 +1,4 @@
-"""What training needs beside spaCy: loggers and a callback. No trained pipeline needs it."""
+"""Loggers and callbacks for training; a trained pipeline loads without them."""
 
 from . import prepare, tensorboard, unfinished
 

@@ -1,4 +1,4 @@
-"""What is done to a new pipeline before its training: offsets, head, frozen layers, precision."""
+"""Prepare a new pipeline for training: offsets, head, frozen layers, precision."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -20,19 +20,19 @@ from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_o
 from ..wheel.components import with_offsets
 
 PRECISIONS = ("float32", "bfloat16")
-# Of ModernBERT it is torch.compile that is switched off: it would compile for each length anew.
+# reference_compile is ModernBERT's torch.compile, which would recompile for each length.
 EXTRAS = (
     "output_attentions", "output_hidden_states", "use_mems_train", "use_mems_eval", "reference_compile"
 )  # fmt: skip
 
 
 def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
-    """Return the modules of the embeddings, and of each layer above them, from the bottom up.
+    """Return the modules of the embeddings, then those of each layer from the bottom up.
 
-    A stack is a list as long as there are layers: `encoder.layer` in BERT, `layers` in ModernBERT;
-    FlauBERT has several, `attentions`, `ffns` and others, which it goes through side by side. Of
-    ALBERT, whose layers share their weights, only the embeddings are returned. Raises UserError
-    where there is no such stack, or more than one.
+    A stack is a module list with one entry per layer: `encoder.layer` in BERT, `layers` in
+    ModernBERT. FlauBERT has several parallel ones: `attentions`, `ffns` and others. For ALBERT, whose
+    layers share their weights, only the embeddings are returned. Raises UserError if no stack is
+    found, or stacks in several places.
     """
     depth = getattr(encoder.config, "num_hidden_layers", 0)
     length = getattr(encoder.config, "num_hidden_groups", depth)
@@ -47,13 +47,13 @@ def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
     places = {name.rpartition(".")[0] for name in stacks}
     if len(places) != 1:
         raise UserError(
-            f"settings.frozen_layers: no stack of layers that is known here in "
-            f"{type(encoder).__name__}; leave it at 0."
+            f"settings.frozen_layers: no known stack of layers in {type(encoder).__name__}; leave it "
+            "at 0."
         )
     names = list(modules)
     below = [modules[name] for name in names[: names.index(stacks[0])]]
     (place,) = places
-    # Relative positions, and their norm, stand beside the stack that uses them (DeBERTa, MPNet).
+    # Relative positions and their norm are siblings of the stack that uses them (DeBERTa, MPNet).
     beside = list(modules[place].children()) if place else []
     if any(isinstance(module, torch.nn.Embedding) for module in beside):
         below += [m for m in beside if isinstance(m, (torch.nn.Embedding, torch.nn.LayerNorm))]
@@ -64,13 +64,13 @@ def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
 
 
 def freeze(encoder: PreTrainedModel, count: int) -> None:
-    """Keep the weights of the first layers, and keep these in evaluation mode: dropout in them costs
-    time only. Raises UserError where there are fewer."""
+    """Freeze the first `count` layers, and keep them in evaluation mode: dropout in them would only
+    cost time. Raises UserError if the encoder has fewer layers."""
     found = layers(encoder)
     if not 0 <= count <= len(found):
         raise UserError(
             f"settings.frozen_layers {count}: {type(encoder).__name__} has {len(found)} with weights "
-            "of their own, the embeddings being the first."
+            "of their own, counting the embeddings as the first."
         )
     for module in chain(*found[:count]):
         module.requires_grad_(False).eval()
@@ -79,10 +79,10 @@ def freeze(encoder: PreTrainedModel, count: int) -> None:
 
 
 def start_head(textcat: TextCategorizer) -> None:
-    """Start the classifier's weights at N(0, 0.02), as Hugging Face heads do, instead of at 0.
+    """Initialise the classifier's weights from N(0, 0.02), as Hugging Face heads do, instead of to 0.
 
-    From zero the encoder gets no gradient at first, and then one along the noise of the first
-    batches: small encoders did not learn in 300 updates what they learn in 100 from here.
+    From zero, the encoder first gets no gradient, then one that follows the noise of the first
+    batches: small encoders learnt less in 300 updates than they do in 100 with this initialisation.
     """
     output = textcat.model.get_ref("output_layer")
     weights = output.get_param("W")
@@ -90,7 +90,7 @@ def start_head(textcat: TextCategorizer) -> None:
 
 
 def in_float32(output: Any) -> Any:
-    """Return what an encoder returns, with the tensors in it, however deep, in float32."""
+    """Return an encoder's output with all floating-point tensors in it, however nested, in float32."""
     if isinstance(output, torch.Tensor):
         return output.float() if output.is_floating_point() else output
     if isinstance(output, (tuple, list)):
@@ -102,9 +102,9 @@ def in_float32(output: Any) -> Any:
 
 
 def run_in_bfloat16(encoder: PreTrainedModel) -> None:
-    """Run the encoder's forward pass under autocast from now on; it still returns float32.
+    """Run the encoder's forward pass in bfloat16 from now on; its output is still float32.
 
-    Weights, gradients and what is saved stay float32.
+    Weights and gradients stay in float32, and so does the saved model.
     """
     forward = encoder.forward
 
@@ -116,8 +116,8 @@ def run_in_bfloat16(encoder: PreTrainedModel) -> None:
 
 
 def keep_to_vectors(encoder: PreTrainedModel) -> None:
-    """Switch off what a checkpoint's own config may ask for beside the last hidden states: nothing
-    reads attentions, hidden states and memories here, and each document would keep its share."""
+    """Switch off all outputs but the last hidden states, whatever the checkpoint's config requests:
+    attentions, hidden states and memories are unused, and each document would store its share."""
     for name in EXTRAS:
         if hasattr(encoder.config, name):
             setattr(encoder.config, name, False)
@@ -143,13 +143,15 @@ def resolve_optimizer() -> Callable[[Language], None]:
 
 @registry.callbacks("project.prepare_training.v1")
 def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language], None]:
-    """Return a callback for [initialize.after_init] that prepares a pipeline for its training.
+    """Return a callback for [initialize.after_init] that prepares a pipeline for training.
 
-    precision: "bfloat16" for a forward pass in bfloat16 (training, and the evaluations during it)
-    on a processor that has it. On a GPU use `mixed_precision` of the transformer's model instead.
+    precision: "bfloat16" runs the forward pass (in training and in the evaluations during it) in
+    bfloat16 on a processor that supports it. On a GPU, use the transformer model's
+    `mixed_precision` instead.
 
-    frozen_layers: how many layers keep their weights, the embeddings counted as the first and the
-    layers of the encoder from the bottom up after them; nothing is propagated back through them.
+    frozen_layers: the number of layers whose weights are frozen, from the bottom up, counting the
+    embeddings as the first; no gradient is propagated through them. Raises UserError for a value out
+    of range.
     """
     if precision not in PRECISIONS:
         raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
@@ -161,7 +163,7 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
             return
         model = nlp.get_pipe("transformer").model
         encoder = model.transformer
-        # Its own word for it may be missing or wrong; the pipeline is saved with this one.
+        # The tokenizer's own limit may be missing or wrong; the pipeline is saved with this one.
         model.tokenizer.model_max_length = max_length(model.tokenizer, encoder)
         drop_token_type_ids(model.tokenizer, encoder)
         with_offsets(model.tokenizer)

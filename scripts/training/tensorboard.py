@@ -15,14 +15,14 @@ Info = dict[str, Any] | None
 
 
 @contextmanager
-def held_back_interrupt() -> Iterator[None]:
-    """Let a Ctrl-C wait until the block is left.
+def deferred_interrupt() -> Iterator[None]:
+    """Defer Ctrl-C until the block ends.
 
-    The writer hands its events to a thread; interrupted in the middle of that, `close` would wait
-    for the thread, and the thread for a word from it, for ever.
+    The writer passes its events to a thread. Interrupted while it does, `close` and the thread would
+    wait for each other for ever.
     """
     if threading.current_thread() is not threading.main_thread():
-        # Ctrl-C comes to the main thread alone, and so may only that say what it does.
+        # Only the main thread receives Ctrl-C, and only it may set a handler.
         yield
         return
     caught: list[int] = []
@@ -37,9 +37,10 @@ def held_back_interrupt() -> Iterator[None]:
 
 @registry.loggers("project.tensorboard_logger.v1")
 def tensorboard_logger(folder: str | None):
-    """Write losses, scores, words seen and the learn rate at each evaluation into `folder`.
+    """Return a logger that writes TensorBoard curves to `folder` at each evaluation: losses, scores,
+    words seen and the learning rate. With None it writes nothing.
 
-    None writes nothing. To be chained with a console logger (spacy.ChainLogger.v1).
+    Meant to be chained with a console logger (spacy.ChainLogger.v1).
     """
 
     def setup(
@@ -50,7 +51,7 @@ def tensorboard_logger(folder: str | None):
         writer = SummaryWriter(folder)
         schedule = nlp.config.interpolate()["training"]["optimizer"]["learn_rate"]
         rate = registry.resolve({"schedule": schedule})["schedule"]
-        # A schedule of thinc is a generator, one value an update; a number stays the same.
+        # A thinc schedule is a generator with one value per update; a number is constant.
         rates = enumerate(repeat(rate) if isinstance(rate, (int, float)) else rate)
 
         def write(info: dict[str, Any]) -> None:
@@ -67,10 +68,10 @@ def tensorboard_logger(folder: str | None):
             writer.flush()
 
         def log_step(info: Info) -> None:
-            # Between evaluations spaCy gives None, or a score of None.
+            # Between evaluations, spaCy passes None, or a score of None.
             if not info or info["score"] is None:
                 return
-            with held_back_interrupt():
+            with deferred_interrupt():
                 write(info)
 
         return log_step, writer.close

@@ -1,7 +1,7 @@
-"""A training in `<output>.unfinished`, where its best pipeline so far is whole at any moment.
+"""A training in `<output>.unfinished`, where its best pipeline so far is intact at any moment.
 
-spaCy writes its best pipeline in place, and a kill leaves a part of it. Here each one is moved into
-the folder when it is whole, together with how far the training has got.
+spaCy writes its best pipeline in place, so a kill can leave it incomplete. Here each one is moved
+into the folder once it is complete, together with the progress of the training.
 """
 
 import json
@@ -26,18 +26,18 @@ from ..common.weights import modules, parameters
 
 Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"
-# Within the folder: what spaCy writes, TensorBoard's curves, and how far the training has got.
+# In that folder: what spaCy writes, TensorBoard's event files, and the progress of the training.
 WORK, LOGS, PROGRESS = ".spacy", "logs", "progress.json"
 AT_ZERO = (
-    "the score has stayed at 0: nothing useful is learnt; try another settings.learn_rate, and a "
+    "the score has stayed at 0: the pipeline fails to learn; try another settings.learn_rate, and a "
     "settings.warmup_steps of about a tenth of settings.max_steps"
 )
 
 
 @dataclass
 class Progress:
-    """How far a training has got: its last update, of how many (0: no limit), the best score on dev
-    and the update that it was reached after."""
+    """The progress of a training: its last update, the maximum number of updates (0: no limit), the
+    best score on dev and the update after which it was reached."""
 
     step: int = -1
     max_steps: int = 0
@@ -46,7 +46,7 @@ class Progress:
 
     @classmethod
     def read(cls, folder: Path) -> "Progress | None":
-        """Return what a training has written into its folder, or None where there is none."""
+        """Return the progress that a training has written to its folder, or None."""
         path = folder / PROGRESS
         if is_whole(folder) and path.is_file():
             return cls(**json.loads(path.read_text(encoding="utf8")))
@@ -65,13 +65,13 @@ class Progress:
 
 
 def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
-    """Raise UserError where a loss or a weight is no number any more, which no update mends."""
+    """Raise UserError if a loss or a weight is no longer finite, which no update can fix."""
     wrong = [f"the loss of {name} is {x}" for name, x in losses.items() if not math.isfinite(x)]
     weights = [(name, p.detach()) for name, module in modules(nlp) for p in module.parameters()]
     weights += [(name.partition(" ")[0], array) for name, array in parameters(nlp)]
-    # A sum is a number where all of them are.
+    # A sum is finite only if all its terms are.
     wrong += [
-        f"weights of {name} are no numbers"
+        f"weights of {name} are not finite"
         for name, array in weights
         if not math.isfinite(float(array.sum()))
     ]
@@ -83,10 +83,10 @@ def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
 
 @registry.loggers(LOGGER)
 def unfinished_logger(folder: str, logger: Callable):
-    """Wrap a logger: after each evaluation move the best pipeline into `folder`, and write there how
-    far the training has got.
+    """Wrap a logger: after each evaluation, move the best pipeline to `folder` and write the progress
+    there.
 
-    Raises UserError where the training diverged; warns where the score is 0 after half of it.
+    Raises UserError if the training diverges; warns if the score is still 0 halfway through.
     """
 
     def setup(
@@ -109,7 +109,7 @@ def unfinished_logger(folder: str, logger: Callable):
                 return
             check_finite(nlp, info["losses"], progress.step)
             with written_beside(work) as beside:
-                # As spaCy decides it: of equal scores the last.
+                # spaCy's rule: of equal scores, the last one is the best.
                 if info["score"] == max(score for score, _ in info["checkpoints"]):
                     progress.score, progress.best_step = float(info["score"]), progress.step
                     os.replace(work / WORK / DIR_MODEL_BEST, beside / DIR_MODEL_BEST)
@@ -131,19 +131,20 @@ def unfinished_logger(folder: str, logger: Callable):
 
 
 def wrap_logger(nlp: Language, work: Path) -> None:
-    """Put `unfinished_logger` around the logger that the config names."""
+    """Wrap the logger that the config names in `unfinished_logger`."""
     training = nlp.config["training"]
     training["logger"] = {"@loggers": LOGGER, "folder": str(work), "logger": training["logger"]}
 
 
 def begin(output: Path) -> Path:
-    """Make the folder of a training and return it; an earlier one's is put aside, to
-    `<output>.unfinished.old`, if something was learnt in it.
+    """Create the folder of a training and return it.
 
-    Raises UserError where another training is at work there, or where something else is.
+    The folder of an earlier, interrupted training is moved aside, to `<output>.unfinished.old`, if it
+    holds a pipeline. Raises UserError if another training is running there, or if the folder holds
+    anything else.
     """
     check_folder(output)
-    # As in `.`, which has no name to add to.
+    # `.` has no name to append to.
     output = output if output.name.strip(".") else output.resolve()
     is_whole(output)
     work = output.with_name(f"{output.name}.unfinished")
@@ -151,16 +152,16 @@ def begin(output: Path) -> Path:
     if work.exists():
         earlier = Progress.read(work)
         if earlier is None and any(work.iterdir()):
-            raise UserError(f"{work}: something else is there; move it away.")
+            raise UserError(f"{work}: not the folder of a training; move it away.")
         try:
             with FileLock(work / LOCK, timeout=0):
                 pass
         except Timeout as error:
             raise UserError(
-                f"{work}: another training is at work there; name another output."
+                f"{work}: another training is running there; name another output."
             ) from error
         if earlier and earlier.best_step:
-            aside = aside_of(work)
+            aside = old_of(work)
             discard(aside)
             shutil.rmtree(work / WORK, ignore_errors=True)
             os.replace(work, aside)
@@ -171,55 +172,56 @@ def begin(output: Path) -> Path:
         else:
             discard(work)
             if earlier and earlier.step >= 0:
-                warn(f"an earlier training was {earlier}, and no pipeline was kept of it")
+                warn(f"an earlier training was {earlier}; it had no pipeline to keep")
     with written_beside(work) as beside:
         Progress().write(beside)
     (work / WORK).mkdir()
     return work
 
 
-def aside_of(work: Path) -> Path:
-    """Return where the folder of an interrupted training is put when another begins."""
+def old_of(work: Path) -> Path:
+    """Return where the folder of an interrupted training is moved when another one begins."""
     return work.with_name(f"{work.name}.old")
 
 
-def tell_interrupted(work: Path) -> None:
-    """Say how far a training has got and where its best pipeline is; delete what is of no use."""
+def report_interrupted(work: Path) -> None:
+    """Report an interrupted training's progress and best pipeline; delete its folder if it has none."""
     progress = Progress.read(work)
     if progress is None:
         return
     if not progress.best_step:
         discard(work)
         if progress.step >= 0:
-            warn(f"{progress}; no pipeline is kept, as none was better than the first")
+            warn(f"{progress}; no pipeline is kept, as none scored better than the first")
         return
     shutil.rmtree(work / WORK, ignore_errors=True)
     warn(
         f"{progress}; the best pipeline so far ({progress.best}) is in {work / DIR_MODEL_BEST}: "
-        "evaluate and package take it"
+        "evaluate and package accept it"
     )
 
 
 @contextmanager
 def unfinished(output: Path) -> Iterator[Path]:
-    """Yield the folder for a training; at the end move the best pipeline and the curves to `output`.
+    """Yield the folder for a training; at the end, move its best pipeline and TensorBoard's event
+    files to `output`.
 
-    On any exception they stay there, and it is said where, and how far the training has got.
+    On any exception they stay in that folder, and a warning says where and how far the training got.
     """
     work = begin(output)
     with ExitStack() as interrupted:
-        interrupted.callback(tell_interrupted, work)
+        interrupted.callback(report_interrupted, work)
         with FileLock(work / LOCK):
             yield work
             shutil.rmtree(work / WORK)
             with written_beside(output) as folder:
                 for name in (DIR_MODEL_BEST, LOGS):
                     if (work / name).is_dir():
-                        # Not moved: a kill before the end would leave it nowhere.
+                        # Copied, not moved: a kill before the end would leave it in neither place.
                         shutil.copytree(work / name, folder / name)
         interrupted.pop_all()
     progress = Progress.read(work)
-    for folder in (work, aside_of(work)):
+    for folder in (work, old_of(work)):
         discard(folder)
     if progress and not progress.score:
         warn(AT_ZERO)

@@ -1,4 +1,4 @@
-"""What is done to encoders of any family before a training: frozen layers, precision, outputs."""
+"""Encoders of any family prepared for training: frozen layers, precision, outputs."""
 
 import pytest
 import spacy
@@ -13,7 +13,7 @@ from ..conftest import ROOT
 from ..families import SHAPES, new_encoder, write_encoder
 
 STACKED = sorted(set(SHAPES) - {"albert", "funnel"})
-# What is above the layers, and what no forward pass of these trainings uses.
+# Modules above the layers, and those that the forward pass of these trainings does not use.
 ABOVE = ("pooler", "final_norm", "mask_emb", "encoder.LayerNorm")
 
 
@@ -27,7 +27,7 @@ def parts(encoder) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("kind", STACKED)
-def test_each_parameter_is_in_one_layer(kind):
+def test_each_parameter_belongs_to_one_layer(kind):
     encoder = new_encoder(kind)
     embeddings, *found = parts(encoder)
     assert len(found) == 2
@@ -63,15 +63,15 @@ def test_frozen_layers_get_no_gradient_and_the_others_do(kind):
         ("albert", 2, "frozen_layers 2: AlbertModel has 1 with weights of their own"),
         ("bert", 4, "frozen_layers 4: BertModel has 3"),
         ("bert", -1, "frozen_layers -1: BertModel has 3"),
-        ("funnel", 1, "no stack of layers that is known here in FunnelModel; leave it at 0"),
+        ("funnel", 1, "no known stack of layers in FunnelModel; leave it at 0"),
     ],
 )
-def test_what_cannot_be_frozen(kind, count, message):
+def test_invalid_numbers_of_frozen_layers_are_refused(kind, count, message):
     with pytest.raises(UserError, match=message):
         freeze(new_encoder(kind), count)
 
 
-def test_alberts_embeddings_alone():
+def test_of_albert_only_the_embeddings_can_be_frozen():
     encoder = new_encoder("albert")
     freeze(encoder, 1)
     frozen = {name for name, parameter in encoder.named_parameters() if not parameter.requires_grad}
@@ -82,7 +82,7 @@ def test_alberts_embeddings_alone():
     }
 
 
-def test_too_many_layers_end_a_training_before_it_starts(
+def test_too_many_frozen_layers_are_refused_before_training_starts(
     command, distilbert, sample_corpora, tmp_path
 ):
     folder = write_encoder("albert", distilbert, tmp_path / "albert")
@@ -94,7 +94,7 @@ def test_too_many_layers_end_a_training_before_it_starts(
     assert "Traceback" not in result.out + result.err and not (tmp_path / "out").exists()
 
 
-def test_whatever_an_encoder_returns_becomes_float32():
+def test_nested_outputs_are_converted_to_float32():
     half, numbers = torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.int64)
     found = in_float32({"a": half, "b": (half, (half, None)), "c": [numbers]})
     assert found["a"].dtype == found["b"][0].dtype == found["b"][1][0].dtype == torch.float32
@@ -106,7 +106,7 @@ def test_whatever_an_encoder_returns_becomes_float32():
 def test_training_saving_and_loading(
     command, distilbert, sample_corpora, tmp_path, monkeypatch, kind, precision
 ):
-    """Of encoders whose own config asks for attentions and hidden states, or that remember."""
+    """With encoders whose config requests attentions, hidden states or memories."""
     monkeypatch.setattr("scripts.training.prepare.processor_has_bfloat16", lambda: True)
     asked = {"output_attentions": True, "output_hidden_states": True}
     asked |= {"mem_len": 8, "use_mems_train": True} if kind == "xlnet" else {}
@@ -127,12 +127,12 @@ def test_training_saving_and_loading(
     data = nlp("Marie Curie vit à Paris.")._.trf_data
     assert "last_hidden_state" in data.model_output
     assert not {"attentions", "hidden_states", "mems"} & set(data.model_output)
-    # Not compiled: transformers itself sees to that on a CPU.
+    # Not compiled: on a CPU, transformers does not either.
     assert getattr(encoder.config, "reference_compile", False) is False
 
 
-def test_the_vectors_are_those_of_the_encoder_alone(distilbert, tmp_path):
-    """ModernBERT's, in a pipeline, and as transformers computes them."""
+def test_vectors_in_a_pipeline_equal_those_of_the_encoder(distilbert, tmp_path):
+    """For ModernBERT, compared with what transformers computes."""
     folder = write_encoder("modernbert", distilbert, tmp_path / "modernbert")
     nlp = spacy.blank("fr")
     nlp.add_pipe("transformer", config={"model": {"name": str(folder)}})

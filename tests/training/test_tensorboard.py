@@ -1,4 +1,4 @@
-"""The learn rate's curve: of a schedule, and of a rate that stays the same."""
+"""The learning rate's curve, for a schedule and for a constant rate."""
 
 import sys
 
@@ -16,7 +16,7 @@ WARMUP = {"@schedules": "warmup_linear.v1", "initial_rate": 0.5, "warmup_steps":
     "rate, wanted",
     [(0.25, [0.25, 0.25]), (1, [1, 1]), (CONSTANT, [0.25, 0.25]), (WARMUP, [0, 0.375])],
 )
-def test_rates(tmp_path, rate, wanted):
+def test_the_learning_rate_is_logged_at_each_evaluation(tmp_path, rate, wanted):
     nlp = spacy.blank("fr")
     nlp.config["training"]["optimizer"]["learn_rate"] = rate
     log, close = tensorboard_logger(str(tmp_path))(nlp, sys.stdout, sys.stderr)
