@@ -115,7 +115,8 @@ def finish_moves(partial: Path, folder: Path) -> None:
         if must_move_aside(target, entry):
             os.replace(target, partial / f".replaced-{name}")
         os.replace(entry, target)
-    (folder / INCOMPLETE).unlink()
+    # Two commands that write into one folder at once share the marker.
+    (folder / INCOMPLETE).unlink(missing_ok=True)
 
 
 def publish(partial: Path, folder: Path, owned: Collection[str]) -> None:
