@@ -23,7 +23,7 @@ CODE = ROOT / "scripts" / "code.py"
 # imported the libraries, which takes seconds, but nothing of this project.
 PROGRAM = """
 import json, os, sys
-import requests, scipy.optimize, spacy, spacy_transformers, torch.utils.tensorboard
+import requests, spacy, spacy_transformers, torch.utils.tensorboard
 from transformers import AutoModel, AutoModelForMaskedLM, CamembertConfig, CamembertTokenizerFast
 from transformers.loss import loss_utils
 from spacy.cli import setup_cli

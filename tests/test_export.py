@@ -191,7 +191,7 @@ def test_a_token_on_the_command_line_is_refused(distilbert, command, tmp_path):
     folder = with_card(distilbert, tmp_path / "mine")
     for arguments in (("--token", "hf_secret"), ("--token=hf_secret",)):
         result = command(push, folder, "me/tiny", *arguments)
-        assert result.code == 1 and "put it into HF_TOKEN, or log in once" in result.line
+        assert result.code == 1 and "put a new one into HF_TOKEN or log in once" in result.line
         assert "hf_secret" not in result.out + result.err
 
 

@@ -11,7 +11,7 @@ import srsly
 
 from .conftest import ROOT
 
-STEPS = ["encoder-demo", "corpus-demo-ner", "identify-encoder-demo", "train-demo-ner"]
+STEPS = ["encoder-demo", "corpus-demo-ner", "fingerprint-demo", "train-demo-ner"]
 ENCODER = "assets/encoders/e5-small-fr-en"
 PIPELINE = "training/fr_demo_ner_trf/model-best"
 # A training of seconds. They are changed in the file: push and pull accept no --vars.
@@ -68,7 +68,7 @@ def test_a_second_clone_pulls_and_skips_the_training(first, tmp_path):
     printed = spacy_project(second, "run", "shared")
     skipped = [step for step in STEPS if f"Skipping '{step}': nothing changed" in printed]
     # Which encoder a name stands for is always looked up.
-    assert skipped == [step for step in STEPS if step != "identify-encoder-demo"]
+    assert skipped == [step for step in STEPS if step != "fingerprint-demo"]
     assert f"{ENCODER}: sha256" in printed and "unchanged" in printed
 
 

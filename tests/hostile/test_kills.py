@@ -80,7 +80,7 @@ def content(folder: Path) -> dict[str, object]:
 def test_killed_before_any_move(write, most, distilbert, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_TOKENS", writer.SHARD_TOKENS)
     # Leftovers are removed at once, however recent.
-    monkeypatch.setattr(files, "NEW", 0)
+    monkeypatch.setattr(files, "GRACE_PERIOD", 0)
     out, log = tmp_path / "out", tmp_path / "log"
     write(out, "old", distilbert)
     old = content(out)
