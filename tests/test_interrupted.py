@@ -89,7 +89,12 @@ def test_an_interrupted_training(command, sample_corpora, arguments, tmp_path, h
     assert load(str(aside / "model-best"))
     result = command(train, *arguments, "--settings.max_steps", 2)
     assert result.code == 0, result.err
-    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["log", "m.json", "m.spacy", "out"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
+        "log",
+        "m.json",
+        "m.spacy",
+        "out",
+    ]
     assert sorted(p.name for p in output.iterdir()) == ["logs", "model-best"]
     config = spacy.load(output / "model-best").config
     assert config["training"]["logger"]["@loggers"] == "spacy.ChainLogger.v1"

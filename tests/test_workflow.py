@@ -12,7 +12,6 @@ import srsly
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from scripts import train
 from scripts.common.files import sha256
 from scripts.serving.pipeline import load
 
@@ -125,7 +124,7 @@ def test_spacy_aligns_each_piece_with_its_own_token(project, first):
         assert joined == token.text
 
 
-def test_an_encoder_from_raw_text_works_like_any_other(command, project, sample_corpora):
+def test_an_encoder_from_raw_text_works_like_any_other(project):
     small = ("--vars.raw_steps", 4, "--vars.raw_layers", 1, "--vars.raw_width", 32)
     printed = run(project, "encoder", *small)
     assert "unigram entropy of the pieces" in printed and "gap 1" in printed
@@ -135,14 +134,13 @@ def test_an_encoder_from_raw_text_works_like_any_other(command, project, sample_
     # Up to date: nothing is trained again, only the gap is filled.
     again = run(project, "encoder", *small)
     assert again.count("Skipping") == 2 and "gap 1" in again
-    out = project / "training" / "on-raw"
-    result = command(
-        train, ROOT / "configs" / "ner.cfg", out, "--corpus", sample_corpora / "ner",
-        "--lang", "fr", "--settings.encoder", encoder, "--settings.max_steps", 2,
-        "--settings.dev_limit", 5,
-    )  # fmt: skip
-    assert result.code == 0, result.err
-    doc = load(str(out / "model-best"))("il y a un marché à Orléans le samedi")
+    # The demo runs on it, and does not make its own.
+    options = ("--vars.encoder_demo", "training/encoders/raw", "--vars.steps_demo_ner", 2,
+               "--vars.frozen_layers_demo", 0)  # fmt: skip
+    steps = ("encoder-demo", "fingerprint-demo", "corpus-demo-ner", "train-demo-ner")
+    printed = [run(project, step, *options) for step in steps]
+    assert "assets/encoders/e5-small-fr-en is not needed" in " ".join(printed[0].split())
+    doc = load(str(project / "training" / "fr_demo_ner_trf"))("il y a un marché à Orléans")
     assert doc._.trf_data.model_output.last_hidden_state.shape[-1] == 32
 
 
