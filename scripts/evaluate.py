@@ -41,21 +41,31 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     return table
 
 
-def corpus_files(report: Path) -> dict[str, str]:
-    """Return the sha256 of each raw file of a corpus, from its report. Raises UserError."""
-    check_whole(report)
-    if not report.exists():
+def corpus_report(path: Path) -> dict[str, Any]:
+    """Return the report of a conversion, {} if there is none. Raises UserError for another file."""
+    check_whole(path)
+    if not path.exists():
         return {}
     try:
-        found = srsly.read_json(report)
+        found = srsly.read_json(path)
     except ValueError:
         found = None
-    files = found.get("read") if isinstance(found, dict) else None
-    if not isinstance(files, dict) or not all(
-        isinstance(read, dict) and "sha256" in read for read in files.values()
-    ):
-        raise UserError(f"{report}: not a report of `convert`; convert the corpus again.")
-    return {path: read["sha256"] for path, read in files.items()}
+    parts = [found.get("read"), found.get("splits")] if isinstance(found, dict) else [None]
+    if not all(
+        isinstance(part, dict) and all(isinstance(entry, dict) for entry in part.values())
+        for part in parts
+    ) or not all("sha256" in read for read in parts[0].values()):
+        raise UserError(f"{path}: not a report of `convert`; convert the corpus again.")
+    return found
+
+
+def origin_on_record(corpus: str, split: str, report: dict[str, Any]) -> str:
+    """Return where a split comes from: what it was carved from, or what configs/sources.yml says of
+    the corpus. "" if it is not known how the split was made."""
+    source = report.get("splits", {}).get(split, {}).get("from")
+    if source is None:
+        return ""
+    return origin_of(corpus, split) if source == split else f"carved from {source}"
 
 
 def print_caveats(gold: Gold, metrics: dict[str, Any], predicted: dict[str, int]) -> None:
@@ -126,7 +136,7 @@ def evaluate(
     """
     check_file(output)
     saved = beside(output)
-    converted = corpus_files(corpus / "report.json")
+    converted = corpus_report(corpus / "report.json")
     nlp = load(pipeline, gpu_id)
     labels = task_labels(nlp)
     renamed = read_names("--map", names, set().union(*labels.values()), may_drop=True)
@@ -147,9 +157,11 @@ def evaluate(
             "weights": header.weights,
             "corpus": corpus.resolve().name,
             "split": split,
-            "about": about or origin_of(corpus.resolve().name, split),
+            "about": about or origin_on_record(corpus.resolve().name, split, converted),
             "split_sha256": header.split_sha256,
-            "corpus_files": converted,
+            "corpus_files": {
+                path: read["sha256"] for path, read in converted.get("read", {}).items()
+            },
             "trained_on": header.trained_on,
             "task": gold.task,
             "map": renamed,

@@ -145,6 +145,31 @@ def test_metrics_in_an_older_format_are_refused(command, score, made, sample_cor
     assert result.code == 1 and "run `evaluate` again" in result.line
 
 
+@pytest.mark.parametrize(
+    "name, split, source, about",
+    [
+        ("wikiner", "test", "test", "the hub's test split"),
+        ("wikiner", "test", "train", "carved from train"),
+        ("mine", "test", "test", ""),
+        ("wikiner", "dev", "dev", ""),
+        ("wikiner", "test", None, ""),
+    ],
+)
+def test_where_a_split_comes_from_is_said_only_if_it_is_on_record(
+    score, sample_corpora, tmp_path, name, split, source, about
+):
+    corpus = shutil.copytree(sample_corpora / "ner", tmp_path / name)
+    path = corpus / "report.json"
+    if source is None:
+        path.unlink()
+    else:
+        converted = srsly.read_json(path)
+        converted["splits"][split]["from"] = source
+        srsly.write_json(path, converted)
+    _, metrics = score("ner", corpus, "--split", split)
+    assert metrics["about"] == about
+
+
 def test_the_page_shows_the_split_that_was_scored(command, score, made, sample_corpora, tmp_path):
     _, metrics = score("textcat", "textcat", "--split", "dev", "--about", "carved from train")
     assert (metrics["split"], metrics["about"]) == ("dev", "carved from train")
