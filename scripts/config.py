@@ -21,6 +21,15 @@ from .common.settings import check_overrides, config_errors, read_config
 CONFIGS = Path(__file__).parent.parent / "configs"
 BASE = "base.cfg"
 LIKE = "configs/ner.cfg"
+# An override that leaves a setting to `train`, and the settings that it proposes.
+AUTO = "auto"
+PROPOSED = {
+    f"settings.{name}"
+    for name in (
+        "learn_rate", "batch_words", "batch_examples", "accumulate", "max_steps", "warmup_steps",
+        "eval_frequency",
+    )
+}  # fmt: skip
 # Settings that are text, even where the value looks like a number.
 TEXTS = ("settings.encoder", "settings.revision", "components.transformer.model.name")
 
@@ -36,20 +45,26 @@ def override(config: Config, overrides: dict[str, Any]) -> Config:
     return load_config_from_str(config.to_str(interpolate=False), overrides=overrides)
 
 
-def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config]:
-    """Return the file and the config of a training, `overrides` applied, references unresolved.
+def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config, set[str]]:
+    """Return the file and the config of a training, `overrides` applied, references unresolved, and
+    the names of the settings that the user gave.
 
     A file that has nothing in [training] but the score weights, or no such section, is a task's and
-    is merged over configs/base.cfg; any other is a full config. Where max_steps is given, by
-    `overrides` or a task's file, and warmup_steps is not, it becomes a tenth of max_steps. Raises
-    UserError.
+    is merged over configs/base.cfg; any other is a full config, in which everything is given. An
+    override "auto" leaves a setting of the project's open, for `train` to propose. Where max_steps is
+    given and warmup_steps is not, that becomes a tenth of max_steps. Raises UserError.
     """
     path = find_config(name)
     config = read_config(path, LIKE)
+    open_settings = {key for key in overrides if overrides[key] == AUTO and key in PROPOSED}
+    overrides = {key: overrides[key] for key in overrides if key not in open_settings}
     given = set(overrides)
+    if path.parent != CONFIGS:
+        given |= set(dict_to_dot(config)) - open_settings
     if set(config.get("training", {})) <= {"score_weights"}:
-        given |= set(dict_to_dot(config))
         config = read_config(CONFIGS / BASE, LIKE).merge(config)
+    elif "settings.max_steps" in overrides and "settings.warmup_steps" not in overrides:
+        given.discard("settings.warmup_steps")
     if not config.get("nlp", {}).get("pipeline"):
         raise UserError(f"{path}: no component to train in [nlp] pipeline; compare {LIKE}.")
     check_overrides(path, config, overrides, "settings" if "settings" in config else "nlp")
@@ -63,7 +78,7 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config]
         and "settings.warmup_steps" not in given
     ):
         settings["warmup_steps"] = steps // 10
-    return path, config
+    return path, config, given
 
 
 def fill(path: Path, config: Config) -> Config:
@@ -96,5 +111,6 @@ def grouped(text: str) -> str:
 
 def show_config(name: str, overrides: dict[str, Any]) -> None:
     """Print the complete config of a training. Raises UserError."""
-    complete = fill(*training_config(name, overrides))
+    path, config, _ = training_config(name, overrides)
+    complete = fill(path, config)
     typer.echo(grouped(complete.to_str(interpolate=False)))

@@ -25,7 +25,9 @@ from .config import override, training_config
 from .corpora.docbins import read_annotated
 from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
+from .training.baseline import Baseline
+from .training.plan import Plan, Split
+from .training.unfinished import LOGS, WORK, Progress, unfinished, wrap_logger
 from .wheel.components import too_long
 
 SPLITS = ("train", "dev")
@@ -80,23 +82,18 @@ def check_corpora(path: Path, config: Config) -> None:
             )
 
 
-def count_words(path: Path, tasks: set[str]) -> Counter[str]:
-    """Return how often each token occurs in a split, reading it once. Raises UserError if it has
-    nothing for one of the tasks to learn from."""
-    return Counter(token.text for doc in read_annotated(path, tasks, Vocab()) for token in doc)
-
-
 def tasks_of(config: Config) -> set[str]:
     """Return the factories of the components that a config trains, such as `ner`."""
     components = config.get("components", {})
     return {components.get(name, {}).get("factory", "") for name in config["nlp"]["pipeline"]}
 
 
-def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | None:
+def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase, int] | None:
     """Let a config's transformer, if it has one, read the local files of its encoder.
 
-    Returns the encoder's name as the config states it, possibly a reference, and the tokenizer with
-    its maximum length set. Raises UserError for an encoder that cannot be used.
+    Returns the encoder's name as the config states it, possibly a reference, the tokenizer with its
+    maximum length set, and the width of the encoder's vectors. Raises UserError for an encoder that
+    cannot be used.
     """
     resolved = config.interpolate()
     if "transformer" not in resolved["nlp"]["pipeline"]:
@@ -116,10 +113,12 @@ def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase] | No
     # spaCy gets a local folder: for a hub id it would use the main branch, and check no file.
     model = config["components"]["transformer"]["model"]
     written, model["name"] = model["name"], str(checkpoint)
-    return written, tokenizer
+    return written, tokenizer, opened.config.hidden_size
 
 
-def train_pipeline(path: Path, config: Config, encoder: str, gpu_id: int, work: Path) -> None:
+def train_pipeline(
+    path: Path, config: Config, encoder: str, gpu_id: int, work: Path, baseline: Baseline
+) -> None:
     """Train as `spacy train` does. `encoder` is what the saved config names as the encoder, if any.
 
     Raises UserError for what spaCy rejects, and if the device runs out of memory.
@@ -130,7 +129,7 @@ def train_pipeline(path: Path, config: Config, encoder: str, gpu_id: int, work: 
             nlp = init_nlp(config, use_gpu=gpu_id)
         if encoder:
             nlp.get_pipe_config("transformer")["model"]["name"] = encoder
-        wrap_logger(nlp, work)
+        wrap_logger(nlp, work, baseline)
         # spaCy's own messages are discarded: they repeat errors and name temporary folders.
         loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
     except (MemoryError, RuntimeError) as error:
@@ -156,7 +155,7 @@ def train(
 
     name: a config file, or a task of configs/ (see `training_config`). Raises UserError.
     """
-    path, config = training_config(name, overrides)
+    path, config, settings_given = training_config(name, overrides)
     blank(lang)
     use_device(gpu_id)
     splits = split_paths(corpus)
@@ -174,19 +173,30 @@ def train(
         resolved = config.interpolate()
     check_corpora(path, resolved)
     tasks = tasks_of(resolved)
-    words = {split: count_words(splits[split], tasks) for split in SPLITS}
-    encoder = ""
+    train, dev = (Split.of(read_annotated(splits[split], tasks, Vocab())) for split in SPLITS)
+    encoder, width = "", 0
     if found := localise_encoder(config):
-        encoder, tokenizer = found
-        for split in SPLITS:
-            warn_about_cut_tokens(splits[split], words[split], tokenizer)
+        encoder, tokenizer, width = found
+        for split, read in zip(SPLITS, (train, dev)):
+            warn_about_cut_tokens(splits[split], read.tokens, tokenizer)
+    plan = Plan(config, settings_given)
+    with config_errors(path):
+        plan.propose_all(train, tasks, width, gpu_id >= 0)
+    plan.show(train, dev)
+    baseline = Baseline.of(dev, config.interpolate()["training"]["score_weights"])
     with unfinished(output) as work:
         if "paths.logs" in written:
             config["paths"]["logs"] = str(work / LOGS)
-        train_pipeline(path, config, encoder, gpu_id, work)
-    scores = srsly.read_json(output / "model-best" / "meta.json")["performance"]
-    best = {name: value for name, value in scores.items() if isinstance(value, float)}
-    msg.good(f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in best.items())}")
+        train_pipeline(path, config, encoder, gpu_id, work, baseline)
+        best = Progress.read(work)
+    meta = srsly.read_json(output / "model-best" / "meta.json")
+    scores = {key: value for key, value in meta["performance"].items() if isinstance(value, float)}
+    shown = f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in scores.items())}"
+    if problem := baseline.problem(best.score):
+        print(shown)
+        warn(problem)
+    else:
+        msg.good(shown)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ def ran(tmp_path_factory, camembert, sample_corpora) -> Ran:
             DocBin(docs=list(docs)[: 120 if split == "train" else 5]).to_disk(
                 folder / task / f"{split}.spacy"
             )
-        fill(*training_config(task, {})).to_disk(folder / f"{task}.cfg")
-    _, merged = training_config("ner", {})
+        fill(*training_config(task, {})[:2]).to_disk(folder / f"{task}.cfg")
+    _, merged, _ = training_config("ner", {})
     merged.to_disk(folder / "merged.cfg")
     (folder / "texts.txt").write_text("Marie Curie vit à Paris.\n", encoding="utf8")
     short = {

@@ -16,7 +16,8 @@ TASKS = ("ner", "textcat")
 # Two updates, for configs that have [settings] …
 SHORT = (
     "--settings.max_steps", 2, "--settings.eval_frequency", 2, "--settings.dev_limit", 5,
-    "--settings.batch_words", 100,
+    "--settings.batch_words", 100, "--settings.learn_rate", 1e-3, "--settings.batch_examples", 2,
+    "--settings.accumulate", 1,
 )  # fmt: skip
 # … and for those of `spacy init config`.
 SPACYS = ("--training.max_steps", 2, "--training.eval_frequency", 2, "--corpora.dev.limit", 5)
@@ -45,7 +46,7 @@ def test_a_tasks_file_holds_the_tasks_own_settings_and_base_all_others(task):
     assert not set(base) & set(own)
     places = ("nlp.pipeline", f"components.{task}.", "training.score_weights.")
     assert all(name.startswith(places) for name in own)
-    _, merged = training_config(task, {})
+    _, merged, _ = training_config(task, {})
     assert dict_to_dot(merged) == {**base, **own}
 
 
@@ -62,8 +63,8 @@ def test_a_users_task_file_is_merged_over_the_base(tmp_path):
     own["components"]["ner"]["model"]["hidden_width"] = 32
     own["nlp"]["batch_size"] = 7
     own.to_disk(tmp_path / "own.cfg")
-    _, config = training_config(str(tmp_path / "own.cfg"), {"settings.max_steps": 3})
-    _, wanted = training_config("ner", {"settings.max_steps": 3, "nlp.batch_size": 7})
+    _, config, _ = training_config(str(tmp_path / "own.cfg"), {"settings.max_steps": 3})
+    _, wanted, _ = training_config("ner", {"settings.max_steps": 3, "nlp.batch_size": 7})
     wanted["components"]["ner"]["model"]["hidden_width"] = 32
     assert config == wanted and config["settings"]["max_steps"] == 3
 
@@ -71,7 +72,7 @@ def test_a_users_task_file_is_merged_over_the_base(tmp_path):
 def test_warm_up_follows_max_steps_unless_it_is_given(tmp_path):
     def warmup(name, **settings) -> int:
         overrides = {f"settings.{key}": value for key, value in settings.items()}
-        _, config = training_config(str(name), overrides)
+        _, config, _ = training_config(str(name), overrides)
         return config["settings"]["warmup_steps"]
 
     assert warmup("ner") == 200 and warmup("ner", max_steps=500) == 50
@@ -81,7 +82,7 @@ def test_warm_up_follows_max_steps_unless_it_is_given(tmp_path):
     own["settings"] = {"max_steps": 300}
     own.to_disk(tmp_path / "own.cfg")
     assert warmup(tmp_path / "own.cfg") == 30
-    _, full = training_config("ner", {"settings.max_steps": 300, "settings.warmup_steps": 9})
+    _, full, _ = training_config("ner", {"settings.max_steps": 300, "settings.warmup_steps": 9})
     full.to_disk(tmp_path / "full.cfg")
     assert warmup(tmp_path / "full.cfg") == 9 and warmup(tmp_path / "full.cfg", max_steps=20) == 2
 

@@ -27,7 +27,7 @@ from .processes import start_command
 # At this rate all scores are equal, and of equal scores the last one is the best.
 SMALL = (
     "--lang", "fr", "--settings.dev_limit", 5, "--settings.batch_words", 100,
-    "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9,
+    "--settings.eval_frequency", 2, "--settings.learn_rate", 1e-9, "--settings.accumulate", 1,
 )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_a_crash(command, monkeypatch, arguments, tmp_path, method, after, error
 
 def test_a_bug_keeps_the_best_pipeline_too(command, monkeypatch, arguments, tmp_path, capfd):
     """Also with a user's config that has another logger and no path for TensorBoard."""
-    _, config = training_config("textcat", {})
+    _, config, _ = training_config("textcat", {})
     config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1"}
     del config["paths"]["logs"]
     config.to_disk(tmp_path / "own.cfg")
@@ -178,7 +178,7 @@ def test_losses_and_weights_that_are_not_finite(distilbert):
         check_finite(nlp, {"textcat": 3.0}, 20)
 
 
-def test_a_score_that_stays_at_0_is_reported_halfway_and_at_the_end(
+def test_a_training_that_learns_nothing_is_reported_after_a_third_and_at_the_end(
     command, arguments, sample_corpora, tmp_path
 ):
     result = command(
@@ -186,9 +186,16 @@ def test_a_score_that_stays_at_0_is_reported_halfway_and_at_the_end(
         *arguments[4:], "--settings.max_steps", 8, "--training.score_weights.ents_f", 0.0,
     )  # fmt: skip
     assert result.code == 0, result.err
-    assert result.err.count("after 4 of 8 updates the score has stayed at 0") == 1
-    assert result.err.count("the score has stayed at 0") == 2
-    assert "settings.warmup_steps" in result.err
+    assert result.err.count("after 4 of 8 updates the score is still 0: it fails to learn") == 1
+    assert result.err.count("the score is still 0") == 2
+    assert "settings.warmup_steps" in result.err and "✔" not in result.out
+
+    # A classifier whose weights hardly change.
+    result = command(train, *arguments, "--settings.max_steps", 6, "--settings.dev_limit", 0)
+    assert result.code == 0, result.err
+    assert len(re.findall(r"after 2 of 6 updates the score, 0\.[0-6]", result.err)) == 1
+    assert result.err.count("that of always giving the most frequent label") == 2
+    assert "model-best: cats_score" in result.out and "✔" not in result.out
 
 
 def test_another_running_training_and_other_files_are_left_alone(command, arguments, tmp_path):

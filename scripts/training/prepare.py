@@ -2,24 +2,23 @@
 
 from collections.abc import Callable
 from itertools import chain
-from typing import Any
 
 import numpy
 import torch
 from spacy.language import Language
-from spacy.pipeline import TextCategorizer
+from spacy.pipeline import TextCategorizer, TrainablePipe
 from spacy.util import registry
 from thinc.api import Optimizer
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from wasabi import msg
 
-from ..common.devices import processor_has_bfloat16
 from ..common.errors import UserError
+from ..common.precision import check_precision, choose_precision, choose_threads
 from ..encoders.checkpoint import max_length
 from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_offsets
 from ..wheel.components import with_offsets
+from .optimizer import EncoderOptimizer
 
-PRECISIONS = ("float32", "bfloat16")
 # reference_compile is ModernBERT's torch.compile, which would recompile for each length.
 EXTRAS = (
     "output_attentions", "output_hidden_states", "use_mems_train", "use_mems_eval", "reference_compile"
@@ -89,30 +88,17 @@ def start_head(textcat: TextCategorizer) -> None:
     output.set_param("W", output.ops.asarray(numpy.random.normal(0, 0.02, weights.shape), "f"))
 
 
-def in_float32(output: Any) -> Any:
-    """Return an encoder's output with all floating-point tensors in it, however nested, in float32."""
-    if isinstance(output, torch.Tensor):
-        return output.float() if output.is_floating_point() else output
-    if isinstance(output, (tuple, list)):
-        return type(output)(in_float32(part) for part in output)
-    if isinstance(output, dict):
-        for name, part in output.items():
-            output[name] = in_float32(part)
-    return output
+def set_dropout(encoder: PreTrainedModel, rate: float) -> None:
+    """Let all dropout in an encoder have a rate, whatever its config says; the config is kept.
 
-
-def run_in_bfloat16(encoder: PreTrainedModel) -> None:
-    """Run the encoder's forward pass in bfloat16 from now on; its output is still float32.
-
-    Weights and gradients stay in float32, and so does the saved model.
+    Attention that torch fuses has no dropout layer, but the rate as a number.
     """
-    forward = encoder.forward
-
-    def forward_in_bfloat16(*args, **kwargs):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return in_float32(forward(*args, **kwargs))
-
-    encoder.forward = forward_in_bfloat16
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = rate
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, rate)
 
 
 def keep_to_vectors(encoder: PreTrainedModel) -> None:
@@ -123,12 +109,39 @@ def keep_to_vectors(encoder: PreTrainedModel) -> None:
             setattr(encoder.config, name, False)
 
 
-@registry.callbacks("project.resolve_optimizer.v1")
-def resolve_optimizer() -> Callable[[Language], None]:
-    """Return a callback for [initialize.before_init] that lets the optimizer refer to [settings].
+def encoder_width(nlp: Language) -> int:
+    """Return the width of the vectors of a pipeline's transformer, which need not be loaded yet."""
+    model = nlp.get_pipe("transformer").model
+    if model.transformer is not None:
+        return model.transformer.config.hidden_size
+    name = nlp.get_pipe_config("transformer")["model"]["name"]
+    return AutoConfig.from_pretrained(name).hidden_size
 
-    spaCy's training loop resolves such references. `Language.initialize` on its own does not, as in
-    `spacy debug data`.
+
+def start_norms(nlp: Language) -> None:
+    """Initialise the layer norms in the poolings of listeners, which spacy-transformers does not."""
+    norms = [
+        node
+        for _, component in nlp.pipeline
+        if isinstance(component, TrainablePipe)
+        for pooled in component.model.walk()
+        if pooled.name == "trfs2arrays"
+        for node in pooled.walk()
+        if node.name == "layernorm" and not node.has_dim("nI")
+    ]
+    if norms:
+        width = encoder_width(nlp)
+        for norm in norms:
+            norm.set_dim("nI", width)
+            norm.initialize()
+
+
+@registry.callbacks("project.before_init.v1")
+def before_init() -> Callable[[Language], None]:
+    """Return a callback for [initialize.before_init] that prepares a pipeline to be initialised.
+
+    The optimizer may refer to [settings]: spaCy's training loop resolves such references, but
+    `Language.initialize` on its own does not, as in `spacy debug data`.
     """
 
     def callback(nlp: Language) -> None:
@@ -137,6 +150,7 @@ def resolve_optimizer() -> Callable[[Language], None]:
             return registry.resolve({"optimizer": training["optimizer"]})["optimizer"]
 
         nlp.create_optimizer = create_optimizer
+        start_norms(nlp)
 
     return callback
 
@@ -145,16 +159,15 @@ def resolve_optimizer() -> Callable[[Language], None]:
 def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language], None]:
     """Return a callback for [initialize.after_init] that prepares a pipeline for training.
 
-    precision: "bfloat16" runs the forward pass (in training and in the evaluations during it) in
-    bfloat16 on a processor that supports it. On a GPU, use the transformer model's
+    precision: of the encoder's forward pass on a CPU, in training and in the evaluations during it:
+    "bfloat16", "float32", or "auto" for the faster of the two. On a GPU, use the transformer model's
     `mixed_precision` instead.
 
     frozen_layers: the number of layers whose weights are frozen, from the bottom up, counting the
     embeddings as the first; no gradient is propagated through them. Raises UserError for a value out
     of range.
     """
-    if precision not in PRECISIONS:
-        raise UserError(f"settings.precision {precision!r}: expected one of {PRECISIONS}.")
+    check_precision("settings.precision", precision)
 
     def callback(nlp: Language) -> None:
         if "transformer" not in nlp.pipe_names:
@@ -175,7 +188,12 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         keep_to_vectors(encoder)
         if frozen_layers:
             freeze(encoder, frozen_layers)
-        if precision == "bfloat16" and encoder.device.type == "cpu" and processor_has_bfloat16():
-            run_in_bfloat16(encoder)
+        set_dropout(encoder, nlp.config.interpolate()["training"]["dropout"])
+        choose_threads(encoder)
+        chosen = choose_precision(encoder, precision)
+        if "precision" in nlp.config.get("settings", {}):
+            # The saved config says what was used.
+            nlp.config["settings"]["precision"] = chosen
+        EncoderOptimizer(model.layers[0].shims[0])
 
     return callback

@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -23,15 +24,14 @@ from spacy.util import registry
 from ..common.errors import UserError, warn
 from ..common.files import LOCK, check_folder, discard, is_whole, written_beside
 from ..common.weights import modules, parameters
+from .baseline import Baseline
 
 Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"
 # In that folder: what spaCy writes, TensorBoard's event files, and the progress of the training.
 WORK, LOGS, PROGRESS = ".spacy", "logs", "progress.json"
-AT_ZERO = (
-    "the score has stayed at 0: the pipeline fails to learn; try another settings.learn_rate, and a "
-    "settings.warmup_steps of about a tenth of settings.max_steps"
-)
+# Updates after which the time to go is estimated; the first ones take longer than the rest.
+WARM = 10
 
 
 @dataclass
@@ -64,6 +64,26 @@ class Progress:
         return f"score {self.score:.3f}, after {self.best_step:,}"
 
 
+class Clock:
+    """Estimates the time to go, evaluations included, once WARM updates have been made."""
+
+    def __init__(self, max_steps: int, eval_frequency: int) -> None:
+        self.max_steps, self.eval_frequency = max_steps, eval_frequency
+        self.start = self.first = time.perf_counter()
+
+    def tick(self, step: int) -> None:
+        """Take note that an update, counted from 0, was made, and evaluated if it is due."""
+        if step == 0:
+            self.first = time.perf_counter()
+        elif step == min(WARM, self.eval_frequency - 1) and self.max_steps > step:
+            update = (time.perf_counter() - self.first) / step
+            # The first update was evaluated too.
+            evaluation = max(self.first - self.start - update, 0)
+            times = self.max_steps // self.eval_frequency
+            seconds = (self.max_steps - step) * update + times * evaluation
+            print(f"{seconds / 60:,.0f} min to go" if seconds > 90 else f"{seconds:.0f} s to go")
+
+
 def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
     """Raise UserError if a loss or a weight is no longer finite, which no update can fix."""
     wrong = [f"the loss of {name} is {x}" for name, x in losses.items() if not math.isfinite(x)]
@@ -82,11 +102,13 @@ def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
 
 
 @registry.loggers(LOGGER)
-def unfinished_logger(folder: str, logger: Callable):
+def unfinished_logger(folder: str, logger: Callable, baseline: float, dev_examples: int):
     """Wrap a logger: after each evaluation, move the best pipeline to `folder` and write the progress
-    there.
+    there; after the first updates, print the time to go.
 
-    Raises UserError if the training diverges; warns if the score is still 0 halfway through.
+    baseline: the score on dev of a pipeline that has learnt nothing, and dev_examples: its number of
+    examples. Raises UserError if the training diverges; warns if after a third of the updates the
+    pipeline has learnt nothing.
     """
 
     def setup(
@@ -98,13 +120,17 @@ def unfinished_logger(folder: str, logger: Callable):
             nlp.config["paths"]["logs"] = None
         log, close = logger(nlp, sys.stdout, stderr)
         work = Path(folder)
-        progress = Progress(max_steps=nlp.config.interpolate()["training"]["max_steps"])
+        training = nlp.config.interpolate()["training"]
+        progress = Progress(max_steps=training["max_steps"])
+        learnt_nothing = Baseline(baseline, dev_examples)
+        clock = Clock(training["max_steps"], training["eval_frequency"])
         warned = False
 
         def log_step(info: Info) -> None:
             nonlocal warned
             log(info)
             progress.step += 1
+            clock.tick(progress.step)
             if not info:
                 return
             check_finite(nlp, info["losses"], progress.step)
@@ -114,9 +140,10 @@ def unfinished_logger(folder: str, logger: Callable):
                     progress.score, progress.best_step = float(info["score"]), progress.step
                     os.replace(work / WORK / DIR_MODEL_BEST, beside / DIR_MODEL_BEST)
                 progress.write(beside)
-            if not (warned or progress.score) and 0 < progress.max_steps <= 2 * progress.step:
+            problem = learnt_nothing.problem(progress.score)
+            if problem and not warned and 0 < progress.max_steps <= 3 * progress.step:
                 warned = True
-                warn(f"after {progress.step:,} of {progress.max_steps:,} updates {AT_ZERO}")
+                warn(f"after {progress.step:,} of {progress.max_steps:,} updates {problem}")
 
         def finalize() -> None:
             try:
@@ -130,10 +157,13 @@ def unfinished_logger(folder: str, logger: Callable):
     return setup
 
 
-def wrap_logger(nlp: Language, work: Path) -> None:
+def wrap_logger(nlp: Language, work: Path, baseline: Baseline) -> None:
     """Wrap the logger that the config names in `unfinished_logger`."""
     training = nlp.config["training"]
-    training["logger"] = {"@loggers": LOGGER, "folder": str(work), "logger": training["logger"]}
+    training["logger"] = {
+        "@loggers": LOGGER, "folder": str(work), "logger": training["logger"],
+        "baseline": baseline.score, "dev_examples": baseline.examples,
+    }  # fmt: skip
 
 
 def begin(output: Path) -> Path:
@@ -220,8 +250,5 @@ def unfinished(output: Path) -> Iterator[Path]:
                         # Copied, not moved: a kill before the end would leave it in neither place.
                         shutil.copytree(work / name, folder / name)
         interrupted.pop_all()
-    progress = Progress.read(work)
     for folder in (work, old_of(work)):
         discard(folder)
-    if progress and not progress.score:
-        warn(AT_ZERO)

@@ -40,7 +40,7 @@ def made(distilbert, tmp_path_factory) -> Made:
             continue
         paths = {f"paths.{split}": str(corpus / f"{split}.spacy") for split in ("train", "dev")}
         overrides = {**paths, "settings.encoder": str(distilbert)}
-        _, config = training_config(kind, overrides)
+        _, config, _ = training_config(kind, overrides)
         made[kind] = root / kind
         init_nlp(config).to_disk(made[kind])
     made["metrics"] = root / "metrics.json"

@@ -7,7 +7,8 @@ from transformers import AutoModel
 
 from scripts import train
 from scripts.common.errors import UserError
-from scripts.training.prepare import freeze, in_float32, layers, prepare_training
+from scripts.common.precision import in_float32
+from scripts.training.prepare import freeze, layers, prepare_training
 
 from ..conftest import ROOT
 from ..families import SHAPES, new_encoder, write_encoder
@@ -104,10 +105,9 @@ def test_nested_outputs_are_converted_to_float32():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["bert", "modernbert", "xlnet", "deberta-v2"])
 def test_training_saving_and_loading(
-    command, distilbert, sample_corpora, tmp_path, monkeypatch, kind, precision
+    command, distilbert, sample_corpora, tmp_path, kind, precision
 ):
     """With encoders whose config requests attentions, hidden states or memories."""
-    monkeypatch.setattr("scripts.training.prepare.processor_has_bfloat16", lambda: True)
     asked = {"output_attentions": True, "output_hidden_states": True}
     asked |= {"mem_len": 8, "use_mems_train": True} if kind == "xlnet" else {}
     asked |= {"attn_implementation": "eager"} if kind == "modernbert" else {}

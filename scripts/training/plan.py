@@ -1,0 +1,179 @@
+"""What a training will do, found out before it starts: settings that suit the corpus and the encoder,
+updates and epochs, and the score of a pipeline that has learnt nothing."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import Doc
+from spacy.util import registry
+from thinc.api import Config
+from wasabi import msg
+
+# The rate for vectors of BASE_WIDTH values. A narrower encoder needs a higher one: in the time that
+# fine-tuning takes, it learns nothing at this.
+BASE_RATE, BASE_WIDTH = 5e-5, 768
+LOWEST_RATE, HIGHEST_RATE = 1e-5, 1e-3
+# Words of an update, in a small corpus and in a large one, which has at least LARGE_WORDS words.
+WORDS, LARGE_WORDS = (1000, 2000), 100_000
+# Examples of an update for classes. Of a dozen reviews an update, little is learnt, and that late.
+EXAMPLES, LARGE_EXAMPLES = (16, 32), 1000
+EPOCHS, FEWEST_UPDATES, MOST_EPOCHS = 3, 240, 60
+EVALUATIONS = 6
+# Words read at once, padding included: a base-size encoder needs some 2 GB for so many.
+PART_WORDS = {"cpu": 1000, "gpu": 8000}
+CLASSIFIERS = {"textcat", "textcat_multilabel"}
+
+
+@dataclass
+class Split:
+    """What a training needs to know of a split: the number of words of each example, and how often
+    each token and each label occurs."""
+
+    lengths: list[int] = field(default_factory=list)
+    tokens: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, docs: Iterable[Doc]) -> "Split":
+        """Read the documents of a split once."""
+        split = cls()
+        for doc in docs:
+            split.lengths.append(len(doc))
+            split.tokens.update(token.text for token in doc)
+            split.labels.update(label for label, value in doc.cats.items() if value)
+        return split
+
+    @property
+    def words(self) -> int:
+        return sum(self.lengths)
+
+    @property
+    def imbalanced(self) -> bool:
+        """Whether one label is at least twice as frequent as another."""
+        counts = self.labels.values()
+        return len(counts) > 1 and max(counts) >= 2 * min(counts)
+
+
+class Sized:
+    """Stands for an example of so many words, to count batches with."""
+
+    def __init__(self, words: int) -> None:
+        self.words = words
+
+    def __len__(self) -> int:
+        return self.words
+
+
+def batches_of(config: Config, lengths: list[int]) -> list[list[int]]:
+    """Return the batches of one epoch as a config's batcher makes them: the lengths of the examples.
+
+    Raises ConfigValidationError for an invalid [training], ValueError for an unknown function.
+    """
+    training = registry.resolve(config.interpolate()["training"], schema=ConfigSchemaTraining)
+    batcher = training["batcher"]
+    examples = [Sized(length) for length in lengths]
+    random.Random(0).shuffle(examples)
+    return [[len(example) for example in batch] for batch in batcher(examples)]
+
+
+def rate_for(width: int) -> float:
+    """Return the learning rate for an encoder's width, to one digit: 5e-5 for 768, 2e-4 for 384."""
+    rate = float(f"{BASE_RATE * (BASE_WIDTH / width) ** 2:.0e}")
+    return min(max(rate, LOWEST_RATE), HIGHEST_RATE)
+
+
+def parts_for(batches: list[list[int]], most: int) -> int:
+    """Return in how many parts updates are to be read for them to fit in memory: on average of no
+    more than `most` words, padding included, and four times as many at the longest."""
+    sizes = [max(batch) * len(batch) for batch in batches]
+    return max(1, math.ceil(sum(sizes) / len(sizes) / most), math.ceil(max(sizes) / (4 * most)))
+
+
+class Plan:
+    """A config whose settings are replaced by proposed ones, unless the user has given them.
+
+    given: the names of the settings that the user gave, such as settings.learn_rate.
+    """
+
+    def __init__(self, config: Config, given: set[str]) -> None:
+        self.config = config
+        self.given = given
+        self.proposals: list[tuple[str, str, str]] = []
+
+    def propose(self, name: str, value: Any, reason: str) -> None:
+        """Set a setting, if the config has it and the user has not given it."""
+        settings = self.config.get("settings", {})
+        if name in settings and f"settings.{name}" not in self.given:
+            settings[name] = value
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:.0e}"
+            self.proposals.append((name, shown, reason))
+
+    def propose_all(self, train: Split, tasks: set[str], width: int, gpu: bool) -> None:
+        """Propose settings for a corpus, tasks and an encoder's width (0: there is none)."""
+        settings = self.config.get("settings", {})
+        if width:
+            self.propose(
+                "learn_rate", rate_for(width), f"the encoder's vectors have {width} values"
+            )
+        large = train.words >= LARGE_WORDS
+        self.propose("batch_words", WORDS[large], f"train has {train.words:,} words")
+        if CLASSIFIERS & tasks:
+            large = len(train.lengths) >= LARGE_EXAMPLES
+            few = "at least, however long: classes are not learnt from a few texts an update"
+            self.propose("batch_examples", EXAMPLES[large], few)
+        batches = batches_of(self.config, train.lengths)
+        epoch = len(batches)
+        most = PART_WORDS["gpu" if gpu else "cpu"]
+        reason = f"parts of about {most:,} words, which fit in memory"
+        self.propose("accumulate", parts_for(batches, most), reason)
+        if epochs := settings.get("epochs", 0):
+            self.propose("max_steps", epochs * epoch, f"{epochs} epochs of {epoch:,} updates")
+        else:
+            steps = max(EPOCHS * epoch, min(FEWEST_UPDATES, MOST_EPOCHS * epoch))
+            reason = f"an epoch has {epoch:,}; fewer than {FEWEST_UPDATES} teach little"
+            self.propose("max_steps", steps, reason)
+        if steps := settings.get("max_steps", 0):
+            self.propose("warmup_steps", steps // 10, "a tenth of max_steps")
+            reason = f"{EVALUATIONS} evaluations"
+            self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
+        if train.imbalanced and tasks == {"textcat"}:
+            self.select_by_macro_f(train)
+        self.batches = batches
+
+    def select_by_macro_f(self, train: Split) -> None:
+        """Let macro F, to which each label contributes equally, choose the best pipeline, unless the
+        user gave score weights."""
+        weights = self.config["training"].get("score_weights", {})
+        if weights.get("cats_micro_f") and "training.score_weights.cats_micro_f" not in self.given:
+            weights["cats_micro_f"], weights["cats_macro_f"] = 0.0, 1.0
+            counts = ", ".join(f"{label} {count:,}" for label, count in train.labels.most_common(5))
+            msg.info(f"imbalanced labels ({counts}): macro F chooses the best pipeline")
+
+    def show(self, train: Split, dev: Split) -> None:
+        """Print the proposals with their reasons, and what the training will do."""
+        if self.proposals:
+            msg.table(
+                self.proposals,
+                header=("proposed", "value", "because"),
+                divider=True,
+                aligns=("l", "r", "l"),
+            )
+        training = self.config.interpolate()["training"]
+        steps, frequency = training["max_steps"], training["eval_frequency"]
+        examples = len(train.lengths)
+        epochs = training["max_epochs"]
+        updates = f"{epochs:,} epochs" if epochs > 0 else "no end but its patience"
+        if steps:
+            updates = f"{steps:,} updates, {steps / len(self.batches):.1f} epochs"
+        print(
+            f"train: {examples:,} examples, {train.words:,} words; an update reads "
+            f"{examples / len(self.batches):,.0f} examples, {train.words / len(self.batches):,.0f} words on "
+            f"average; {updates}"
+        )
+        times = f", {steps // frequency + 1:,} times" if steps else ""
+        print(f"dev: {len(dev.lengths):,} examples, {dev.words:,} words{times}")
