@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 from thinc.api import get_torch_default_device
 from tqdm import tqdm
 
+from ..common.annotate import pipe
 from ..common.files import sha256
 from ..common.weights import count_parameters, modules, weights_hash
 from ..wheel.components import too_long
@@ -32,9 +33,6 @@ from .predictions import (
     entities,
 )
 
-# nlp.pipe gives the transformer this many documents at once; it sorts them by length and cuts them
-# into batches of max_batch_items padded pieces, which is faster than small batches in file order.
-BATCH_DOCS = 1000
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
 
 
@@ -62,17 +60,6 @@ def precision_of(nlp: Language, device: str) -> str:
         return "float16 where autocast has it"
     kinds = {weights.dtype for _, module in modules(nlp) for weights in module.parameters()}
     return ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "float32"
-
-
-def pipe(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
-    """Yield the predicted documents in order, without the transformer's vectors.
-
-    A Doc keeps its own tokens. The vectors (`doc._.trf_data`) take 27 kB per document.
-    """
-    for doc in nlp.pipe(texts, batch_size=BATCH_DOCS):
-        if Doc.has_extension("trf_data"):
-            doc._.trf_data = None
-        yield doc
 
 
 def same_tokens(one: Doc, other: Doc) -> bool:
