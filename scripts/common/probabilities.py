@@ -7,6 +7,9 @@ import numpy
 # As in Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", and in
 # most of what has been published since: equal widths, each with its upper limit.
 BINS = 15
+# The key in a pipeline's meta: by component, the temperature that its logits were divided by, and
+# the number of examples that this was found with.
+CALIBRATION = "calibration"
 
 
 def logits_of(probabilities: numpy.ndarray, exclusive: bool) -> numpy.ndarray:

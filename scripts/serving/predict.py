@@ -21,7 +21,15 @@ from ..common.files import sha256
 from ..common.weights import count_parameters, modules, weights_hash
 from ..wheel.components import too_long
 from .gold import is_annotated, split_sha256
-from .pipeline import encoder_name, encoder_of, encoder_revision, hf_head, task_labels, trained_on
+from .pipeline import (
+    encoder_name,
+    encoder_of,
+    encoder_revision,
+    hf_head,
+    task_labels,
+    temperatures,
+    trained_on,
+)
 from .predictions import (
     FORMAT,
     ON_GOLD_TOKENS,
@@ -112,6 +120,7 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
         pipeline_sha256=nlp.path and folder_sha256(nlp.path),
         labels=task_labels(nlp),
         threshold=None if settings is None else settings.get("threshold", 0.5),
+        temperatures=temperatures(nlp),
         parameters=count_parameters(nlp),
         encoder=encoder_name(nlp),
         encoder_revision=encoder_revision(nlp),

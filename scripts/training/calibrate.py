@@ -20,13 +20,17 @@ from ..common.annotate import pipe
 from ..common.devices import use_device
 from ..common.errors import warn
 from ..common.files import written_beside
-from ..common.probabilities import answers, calibration_error, logits_of, probabilities_of
+from ..common.probabilities import (
+    CALIBRATION,
+    answers,
+    calibration_error,
+    logits_of,
+    probabilities_of,
+)
 from ..corpora.docbins import read_docs
 from .temperature import HIGHEST, LOWEST, fit_temperature, fit_temperature_of_sigmoids
 
 FACTORIES = ("textcat", "textcat_multilabel")
-# The key in a pipeline's meta: by component, the temperature and the number of examples.
-CALIBRATION = "calibration"
 # With fewer examples, a temperature says more about them than about the pipeline.
 MIN_EXAMPLES, MAX_EXAMPLES = 50, 2000
 # The logits are read off at this temperature: in float32, no probability is then 0 or 1. A power of
