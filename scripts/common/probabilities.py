@@ -26,14 +26,11 @@ def probabilities_of(logits: numpy.ndarray, exclusive: bool) -> numpy.ndarray:
 
     Where all labels have the probability 0, as in a text without tokens, they keep it.
     """
-    if exclusive:
-        total = numpy.logaddexp.reduce(logits, -1, keepdims=True)
-        total = numpy.where(total == -numpy.inf, 0, total)
-    else:
-        # Where exp(logits) would overflow, this does not.
-        total = numpy.logaddexp(0, logits)
-    # The sigmoid of infinity.
-    return numpy.exp(numpy.where(logits == numpy.inf, 0, logits - total))
+    if not exclusive:
+        # As 1 / (1 + exp(-x)), which would overflow.
+        return numpy.exp(-numpy.logaddexp(0, -logits))
+    total = numpy.logaddexp.reduce(logits, -1, keepdims=True)
+    return numpy.exp(logits - numpy.where(total == -numpy.inf, 0, total))
 
 
 def rescaled(probabilities: numpy.ndarray, factor: float, exclusive: bool) -> numpy.ndarray:

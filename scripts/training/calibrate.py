@@ -28,7 +28,7 @@ from ..common.probabilities import (
     probabilities_of,
 )
 from ..corpora.docbins import read_docs
-from .temperature import HIGHEST, LOWEST, fit_temperature, fit_temperature_of_sigmoids
+from .temperature import LOWEST, fit_temperature, fit_temperature_of_sigmoids
 
 FACTORIES = ("textcat", "textcat_multilabel")
 # With fewer examples, a temperature says more about them than about the pipeline.
@@ -120,13 +120,15 @@ def calibrate_component(nlp: Language, name: str, examples: list[tuple[str, dict
         if exclusive
         else fit_temperature_of_sigmoids(found[known], gold[known])
     )
-    at_bound = not LOWEST * 1.01 < temperature < HIGHEST / 1.01
+    # Few errors say nothing of how few there are elsewhere. At the upper bound, it is still better
+    # than as trained: the likelihood has a single peak.
+    certain = temperature < LOWEST * 1.01
     # Last at the new temperature: the weights stay at the one tried last.
-    if at_bound or not (works(1.0) and works(temperature)):
+    if certain or not (works(1.0) and works(temperature)):
         predict([], 1.0)
         return Calibrated(
-            left=f"no temperature between {LOWEST:g} and {HIGHEST:g} fits its answers"
-            if at_bound
+            left="its answers have too few errors to find a temperature"
+            if certain
             else "dividing its last layer's weights does not divide its logits"
         )
     before, after = (
