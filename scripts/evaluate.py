@@ -11,6 +11,7 @@ from .common.errors import UserError, warn
 from .common.files import check_file, check_whole, written_beside
 from .common.sources import origin_of
 from .common.weights import weights_hash
+from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
 from .serving.metrics import headline, labels_found, measure, shared_texts, tables
@@ -178,6 +179,8 @@ def evaluate(
         aligns=("l", "l", "r", "r", "r"),
     )
     print_caveats(gold, metrics, labels_found(header, gold.task, predicted))
+    if line := in_words(metrics.get("calibration", {})):
+        print(line)
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "

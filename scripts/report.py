@@ -9,6 +9,7 @@ from .common.errors import UserError
 from .common.files import check_file, written_beside
 from .evaluate import score_rows
 from .reporting.page import category_items, entity_items, render
+from .serving.calibration import in_words
 from .serving.gold import read_gold, split_sha256
 from .serving.metrics import headline, read_metrics, scored_on
 from .serving.pipeline import load, task_labels
@@ -23,6 +24,8 @@ def about(scores: dict[str, Any]) -> str:
         parts.append(
             f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are also in train"
         )
+    if line := in_words(scores.get("calibration", {})):
+        parts.append(line)
     if scores["encoder"] is not None:
         parts.append(f"encoder {scores['encoder']}")
     if scores["seed"] is not None:

@@ -50,6 +50,16 @@ def is_annotated(doc: Doc, task: str) -> bool:
     return bool(doc.cats) if task == "textcat_multilabel" else any(doc.cats.values())
 
 
+def judged(entities: Iterable[tuple[int, int, str]], gold: Doc) -> list[bool]:
+    """Return of each entity, given by its characters, whether the gold annotation of all its tokens
+    is known."""
+    unknown = [token for token in gold if not token.ent_iob]
+    return [
+        not any(token.idx < end and start < token.idx + len(token) for token in unknown)
+        for start, end, _ in entities
+    ]
+
+
 def gold_labels(doc: Doc, task: str) -> Iterable[str]:
     """Return the labels in the annotation of a document."""
     return (entity.label_ for entity in doc.ents) if task == "ner" else doc.cats

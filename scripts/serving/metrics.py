@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from ..common.errors import UserError
 from ..common.files import check_whole
 from ..common.weights import weights_hash
 from ..corpora.docbins import read_docs
-from .gold import Gold, best_label
+from .calibration import measure_calibration
+from .gold import Gold, best_label, judged
 from .label_map import new_names
 from .predictions import Header, Predictions, entities, on_gold_tokens
 
@@ -44,13 +46,8 @@ def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
     """
     per_type: defaultdict[str, PRFScore] = defaultdict(PRFScore)
     for found, doc in zip(predicted, gold):
-        unknown = [token for token in doc if not token.ent_iob]
-        wanted = set(entities(doc))
-        given = {
-            (start, end, label)
-            for start, end, label in entities(found)
-            if not any(token.idx < end and start < token.idx + len(token) for token in unknown)
-        }
+        wanted, given = set(entities(doc)), entities(found)
+        given = set(compress(given, judged(given, doc)))
         for label in {label for _, _, label in wanted | given}:
             per_type[label].score_set(
                 {entity for entity in given if entity[2] == label},
@@ -135,6 +132,9 @@ def measure(
     found = gold.of(predictions.docs)
     predicted = predictions.renamed(found, names)
     metrics = {"raw_text": score(header, gold.task, names, predicted, docs)}
+    calibrated = measure_calibration(header, gold.task, names, found, docs, predicted)
+    if calibrated:
+        metrics["calibration"] = calibrated
     if header.head is not None:
         metrics["head"] = header.head
     if gold.task == "ner":

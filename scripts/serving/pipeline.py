@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from ..common.devices import use_device
 from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..common.files import check_whole
+from ..common.probabilities import CALIBRATION
 from ..wheel.components import HFHead
 
 # Components that can be scored, in words.
@@ -133,6 +134,15 @@ def encoder_revision(nlp: Language) -> str | None:
 def task_labels(nlp: Language) -> dict[str, list[str]]:
     """Return the labels of each of a pipeline's TASKS."""
     return {task: list(nlp.get_pipe(task).labels) for task in TASKS if task in nlp.pipe_names}
+
+
+def temperatures(nlp: Language) -> dict[str, float]:
+    """Return what the logits of a pipeline's classifiers were divided by, of those calibrated."""
+    return {
+        name: entry["temperature"]
+        for name, entry in nlp.meta.get(CALIBRATION, {}).items()
+        if name in nlp.pipe_names
+    }
 
 
 def trained_on(nlp: Language) -> str | None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,11 +16,20 @@ from spacy.tokens import Doc
 from thinc.api import get_torch_default_device
 from tqdm import tqdm
 
+from ..common.annotate import pipe
 from ..common.files import sha256
 from ..common.weights import count_parameters, modules, weights_hash
 from ..wheel.components import too_long
 from .gold import is_annotated, split_sha256
-from .pipeline import encoder_name, encoder_of, encoder_revision, hf_head, task_labels, trained_on
+from .pipeline import (
+    encoder_name,
+    encoder_of,
+    encoder_revision,
+    hf_head,
+    task_labels,
+    temperatures,
+    trained_on,
+)
 from .predictions import (
     FORMAT,
     ON_GOLD_TOKENS,
@@ -32,9 +41,6 @@ from .predictions import (
     entities,
 )
 
-# nlp.pipe gives the transformer this many documents at once; it sorts them by length and cuts them
-# into batches of max_batch_items padded pieces, which is faster than small batches in file order.
-BATCH_DOCS = 1000
 PACKAGES = ("spacy", "spacy-transformers", "thinc", "transformers", "torch")
 
 
@@ -62,17 +68,6 @@ def precision_of(nlp: Language, device: str) -> str:
         return "float16 where autocast has it"
     kinds = {weights.dtype for _, module in modules(nlp) for weights in module.parameters()}
     return ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "float32"
-
-
-def pipe(nlp: Language, texts: Iterable[str | Doc]) -> Iterator[Doc]:
-    """Yield the predicted documents in order, without the transformer's vectors.
-
-    A Doc keeps its own tokens. The vectors (`doc._.trf_data`) take 27 kB per document.
-    """
-    for doc in nlp.pipe(texts, batch_size=BATCH_DOCS):
-        if Doc.has_extension("trf_data"):
-            doc._.trf_data = None
-        yield doc
 
 
 def same_tokens(one: Doc, other: Doc) -> bool:
@@ -125,6 +120,7 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
         pipeline_sha256=nlp.path and folder_sha256(nlp.path),
         labels=task_labels(nlp),
         threshold=None if settings is None else settings.get("threshold", 0.5),
+        temperatures=temperatures(nlp),
         parameters=count_parameters(nlp),
         encoder=encoder_name(nlp),
         encoder_revision=encoder_revision(nlp),

@@ -11,12 +11,14 @@ from ..corpora.docbins import read_docs, write_docs
 from .label_map import rename
 
 # The version of the file format; `evaluate` predicts again if it is another.
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".spacy"
 # Keys of user_data. In the first Doc: the Header. In a Doc whose gold tokens are not those of the
-# pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label].
+# pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label]. Where a
+# pipeline has them: the confidences of `doc.ents`, in their order, in [0, 1].
 HEADER = "predictions"
 ON_GOLD_TOKENS = "entities_on_gold_tokens"
+CONFIDENCE = "confidence"
 # Keys of a gold Doc's user_data, which say where the example came from.
 ORIGIN = ("file", "line", "document", "category")
 # First character, character after the last one, label.
@@ -29,7 +31,8 @@ class Header(NamedTuple):
 
     weights: hash of the weights and labels, which a wheel shares. pipeline_sha256: hash of all files
     of the pipeline. labels: the pipeline's own, by task. threshold: the probability from which
-    `textcat_multilabel` assigns a label. trained_on: name of the corpus. examples: number of
+    `textcat_multilabel` assigns a label. temperatures: what the logits of a task were divided by to
+    calibrate it. trained_on: name of the corpus. examples: number of
     documents in the split. head: what a ready-made head counted. cut_windows: number of windows with
     more pieces than the encoder accepts. speed: measured while predicting.
     """
@@ -41,6 +44,7 @@ class Header(NamedTuple):
     pipeline_sha256: str | None
     labels: dict[str, list[str]]
     threshold: float | None
+    temperatures: dict[str, float]
     parameters: int
     encoder: str | None
     encoder_revision: str | None

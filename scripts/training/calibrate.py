@@ -1,0 +1,194 @@
+"""Calibrate a trained text classifier: divide its logits by a temperature, in its weights."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import spacy
+from spacy.language import Language
+from spacy.pipeline import TextCategorizer
+from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
+from spacy.tokens import Doc
+from spacy.util import load_config
+from spacy.vocab import Vocab
+from thinc.api import Model
+from tqdm import tqdm
+from wasabi import msg
+
+from ..common.annotate import pipe
+from ..common.devices import use_device
+from ..common.errors import warn
+from ..common.files import written_beside
+from ..common.probabilities import (
+    CALIBRATION,
+    answers,
+    calibration_error,
+    logits_of,
+    probabilities_of,
+)
+from ..corpora.docbins import read_docs
+from .temperature import LOWEST, fit_temperature, fit_temperature_of_sigmoids
+
+FACTORIES = ("textcat", "textcat_multilabel")
+# With fewer examples, a temperature says more about them than about the pipeline.
+MIN_EXAMPLES, MAX_EXAMPLES = 50, 2000
+# The logits are read off at this temperature: in float32, no probability is then 0 or 1. A power of
+# two, so that the division is exact.
+COOLED = 16.0
+# Beyond this, a probability is 0 or 1 at every temperature. spaCy gives a label that was added to a
+# trained classifier a logit of -5000.
+FARTHEST = 1e4
+# What the change of the weights is tried on, and by how much a probability may miss.
+TRIED, TOLERANCE = 64, 1e-4
+
+
+class Calibrated(NamedTuple):
+    """How a component was calibrated: the temperature, the number of examples that it was found with,
+    the calibration error on them before and after; or the reason why it was left as it is."""
+
+    temperature: float = 1.0
+    examples: int = 0
+    before: float = 0.0
+    after: float = 0.0
+    left: str = ""
+
+
+def last_layer(model: Model) -> Model | None:
+    """Return the layer of a classifier whose output are its logits: the last with weights and a bias.
+
+    Its reference `output_layer` is another one in TextCatEnsemble: that of the bag of words.
+    """
+    found = [
+        node for node in model.walk(order="dfs_pre") if node.has_param("W") and node.has_param("b")
+    ]
+    return found[-1] if found else None
+
+
+def gold_of(cats: dict[str, float], labels: Sequence[str], exclusive: bool) -> list[float] | None:
+    """Return what the annotation of a text says of each label, not a number where it says nothing;
+    None if that is nothing at all, or not exactly one of exclusive labels."""
+    row = [cats.get(label, numpy.nan) for label in labels]
+    usable = row.count(1.0) == 1 if exclusive else not numpy.isnan(row).all()
+    return row if usable else None
+
+
+def evenly_spaced(items: list, count: int) -> list:
+    """Return at most `count` items, from the whole length of the list."""
+    if len(items) <= count:
+        return items
+    return [items[index] for index in numpy.linspace(0, len(items) - 1, count).astype(int)]
+
+
+def calibrate_component(nlp: Language, name: str, examples: list[tuple[str, dict]]) -> Calibrated:
+    """Calibrate one component in place, or leave it as it is. examples: texts with their cats."""
+    component = nlp.get_pipe(name)
+    exclusive = not isinstance(component, MultiLabel_TextCategorizer)
+    rows = [(text, gold_of(cats, component.labels, exclusive)) for text, cats in examples if text]
+    usable = evenly_spaced([row for row in rows if row[1] is not None], MAX_EXAMPLES)
+    if len(usable) < MIN_EXAMPLES:
+        return Calibrated(left=f"{len(usable)} annotated examples; {MIN_EXAMPLES} are needed")
+    layer = last_layer(component.model)
+    if layer is None:
+        return Calibrated(left="its architecture has no layer of weights for the logits")
+    texts, gold = [text for text, _ in usable], numpy.array([row for _, row in usable])
+    trained = {param: layer.get_param(param).copy() for param in ("W", "b")}
+
+    def predict(texts: list[str], temperature: float) -> numpy.ndarray:
+        for param, values in trained.items():
+            layer.set_param(param, values / temperature)
+        docs = tqdm(
+            pipe(nlp, texts),
+            f"calibrate {name}",
+            len(texts),
+            unit=" texts",
+            disable=len(texts) <= TRIED,
+        )
+        return numpy.array([[doc.cats[label] for label in component.labels] for doc in docs])
+
+    def logits(texts: list[str]) -> numpy.ndarray:
+        return (logits_of(predict(texts, COOLED), exclusive) * COOLED).clip(-FARTHEST, FARTHEST)
+
+    def works(temperature: float) -> bool:
+        wanted = probabilities_of(logits(tried) / temperature, exclusive)
+        return bool(numpy.abs(predict(tried, temperature) - wanted).max() <= TOLERANCE)
+
+    found, tried = logits(texts), texts[:TRIED]
+    known = ~numpy.isnan(gold)
+    temperature = (
+        fit_temperature(found, (gold == 1).argmax(axis=1))
+        if exclusive
+        else fit_temperature_of_sigmoids(found[known], gold[known])
+    )
+    # Few errors say nothing of how few there are elsewhere. At the upper bound, it is still better
+    # than as trained: the likelihood has a single peak.
+    certain = temperature < LOWEST * 1.01
+    # Last at the new temperature: the weights stay at the one tried last.
+    if certain or not (works(1.0) and works(temperature)):
+        predict([], 1.0)
+        return Calibrated(
+            left="its answers have too few errors to find a temperature"
+            if certain
+            else "dividing its last layer's weights does not divide its logits"
+        )
+    before, after = (
+        calibration_error(*answers(probabilities_of(found / t, exclusive), gold, exclusive))
+        for t in (1.0, temperature)
+    )
+    return Calibrated(temperature, len(texts), before, after)
+
+
+def calibrate(nlp: Language, docs: Iterable[Doc]) -> dict[str, Calibrated]:
+    """Calibrate the text classifiers of a pipeline in place; return how, by component.
+
+    docs: annotated examples that it was not trained on; at most MAX_EXAMPLES of them are predicted.
+    The order of the labels' probabilities stays the same, and what is above .5. It is on record in
+    the pipeline's meta; a second calibration is recorded together with the first.
+    """
+    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
+    examples = [(doc.text, dict(doc.cats)) for doc in docs] if names else []
+    results = {name: calibrate_component(nlp, name, examples) for name in names}
+    record = dict(nlp.meta.get(CALIBRATION, {}))
+    for name, result in results.items():
+        if not result.left:
+            earlier = record.get(name, {}).get("temperature", 1.0)
+            record[name] = {
+                "temperature": earlier * result.temperature,
+                "examples": result.examples,
+            }
+    if record:
+        nlp.meta[CALIBRATION] = record
+    return results
+
+
+def calibrate_saved(folder: Path, dev: Path, gpu_id: int) -> None:
+    """Calibrate the text classifiers of the pipeline in a folder, if it has any, on the split `dev`;
+    print a line for each.
+
+    Of the folder, only the classifiers and meta.json are replaced. Raises UserError.
+    """
+    components = load_config(folder / "config.cfg").get("components", {}).values()
+    if not any(component.get("factory") in FACTORIES for component in components):
+        return
+    use_device(gpu_id)
+    nlp = spacy.load(folder)
+    # In a vocabulary of its own: the pipeline's would keep every word of dev.
+    results = calibrate(nlp, read_docs(dev, Vocab()))
+    changed = [name for name, result in results.items() if not result.left]
+    if changed:
+        kept = {"tokenizer", "config.cfg", "vocab", *nlp.component_names} - set(changed)
+        with written_beside(folder) as beside:
+            nlp.to_disk(beside, exclude=list(kept))
+    for name, result in results.items():
+        if result.left:
+            warn(f"{name}: not calibrated ({result.left}); its probabilities are as trained")
+            continue
+        msg.good(
+            f"{name}: calibrated on {result.examples:,} examples of dev, temperature "
+            f"{result.temperature:.2f}; calibration error there {result.before:.3f}, now {result.after:.3f}"
+        )
+        threshold = nlp.get_pipe(name).cfg["threshold"]
+        if isinstance(nlp.get_pipe(name), MultiLabel_TextCategorizer) and threshold != 0.5:
+            warn(
+                f"{name}: its threshold, {threshold:g}, now applies to the calibrated probabilities"
+            )
