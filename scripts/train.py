@@ -10,6 +10,7 @@ import torch
 from spacy.cli._util import setup_gpu
 from spacy.training import loop
 from spacy.training.initialize import init_nlp
+from spacy.training.loop import DIR_MODEL_BEST
 from spacy.util import dict_to_dot
 from spacy.vocab import Vocab
 from thinc.api import Config
@@ -26,6 +27,7 @@ from .corpora.docbins import read_annotated
 from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
 from .training.baseline import Baseline
+from .training.calibrate import calibrate_saved
 from .training.plan import Plan, Split
 from .training.unfinished import LOGS, WORK, Progress, unfinished, wrap_logger
 from .wheel.components import too_long
@@ -189,6 +191,7 @@ def train(
             config["paths"]["logs"] = str(work / LOGS)
         train_pipeline(path, config, encoder, gpu_id, work, baseline)
         best = Progress.read(work)
+        calibrate_saved(work / DIR_MODEL_BEST, splits["dev"], gpu_id)
     meta = srsly.read_json(output / "model-best" / "meta.json")
     scores = {key: value for key, value in meta["performance"].items() if isinstance(value, float)}
     shown = f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in scores.items())}"
