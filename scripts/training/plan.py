@@ -124,8 +124,10 @@ class Plan:
         self.propose("batch_words", WORDS[large], f"train has {train.words:,} words")
         if CLASSIFIERS & tasks:
             large = len(train.lengths) >= LARGE_EXAMPLES
-            few = "at least, however long: classes are not learnt from a few texts an update"
-            self.propose("batch_examples", EXAMPLES[large], few)
+            reason = "at least, however long: classes are not learnt from a few texts an update"
+            self.propose("batch_examples", EXAMPLES[large], reason)
+        else:
+            self.propose("batch_examples", 1, "entities are learnt word by word")
         batches = batches_of(self.config, train.lengths)
         epoch = len(batches)
         most = PART_WORDS["gpu" if gpu else "cpu"]
