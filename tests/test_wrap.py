@@ -86,9 +86,16 @@ def test_entities_match_those_of_transformers(command, heads, sample_corpora, tm
 def test_entities_that_do_not_align_are_counted(found, entities, counts):
     head = HFEntities("ner", "x")
     doc = Doc(spacy.blank("fr").vocab, ["Marie", "à", "Paris"])
-    found = [{"start": start, "end": end, "entity_group": label} for start, end, label in found]
+    found = [
+        {"start": start, "end": end, "entity_group": label, "score": 0.1 * end}
+        for start, end, label in found
+    ]
     head.annotate(doc, found)
     assert [entity.text for entity in doc.ents] == entities
+    # That of the prediction that was kept: the last to begin in the entity.
+    for entity in doc.ents:
+        kept = [i for i in found if entity.start_char <= i["start"] < entity.end_char][-1:]
+        assert entity._.confidence == pytest.approx(kept[0]["score"])
     assert head.counts == Counter(counts)
 
 

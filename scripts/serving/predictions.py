@@ -11,12 +11,14 @@ from ..corpora.docbins import read_docs, write_docs
 from .label_map import rename
 
 # The version of the file format; `evaluate` predicts again if it is another.
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".spacy"
 # Keys of user_data. In the first Doc: the Header. In a Doc whose gold tokens are not those of the
-# pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label].
+# pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label]. Where a
+# pipeline has them: the confidences of `doc.ents`, in their order, in [0, 1].
 HEADER = "predictions"
 ON_GOLD_TOKENS = "entities_on_gold_tokens"
+CONFIDENCE = "confidence"
 # Keys of a gold Doc's user_data, which say where the example came from.
 ORIGIN = ("file", "line", "document", "category")
 # First character, character after the last one, label.
@@ -75,6 +77,12 @@ class Predictions(NamedTuple):
             return docs
         copies = [doc.copy() for doc in docs]
         for doc in copies:
+            if CONFIDENCE in doc.user_data:
+                doc.user_data[CONFIDENCE] = [
+                    value
+                    for entity, value in zip(doc.ents, doc.user_data[CONFIDENCE])
+                    if names.get(entity.label_, entity.label_)
+                ]
             rename(doc, names, exclusive="textcat" in self.header.labels)
         return copies
 
@@ -109,6 +117,12 @@ def bare(doc: Doc) -> Doc:
 def entities(doc: Doc) -> list[Entity]:
     """Return the entities of a document by their characters."""
     return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
+
+
+def confidences(doc: Doc) -> list[float]:
+    """Return the confidence of each entity of a document, empty if the pipeline states none."""
+    values = [entity._.get(CONFIDENCE) for entity in doc.ents]
+    return [] if None in values else values
 
 
 def on_gold_tokens(found: Doc, gold: Doc) -> Doc:
