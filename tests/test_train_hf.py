@@ -28,6 +28,7 @@ from scripts.serving.predictions import CONFIDENCE, Predictions, read_prediction
 
 from .conftest import ROOT
 from .heads import text_checkpoint
+from .processes import start_command
 
 QUICK = (
     "--lang", "fr", "--training.max_steps", 40, "--training.learning_rate", 5e-3,
@@ -52,7 +53,7 @@ def made(heads, sample_corpora, tmp_path_factory):
     output = tmp_path_factory.mktemp("made") / "ner"
     corpus = sample_corpora / "ner"
     steps = {"training.max_steps": 120, "training.learning_rate": 5e-3, "training.eval_steps": 45,
-             "training.save_steps": 45}  # fmt: skip
+             "training.save_steps": 45, "training.bf16": False}  # fmt: skip
     train_hf.train_hf("ner", output, corpus, "fr", str(heads / "distilbert"), "", None, steps)
     return output
 
@@ -64,7 +65,7 @@ def test_what_is_written(made):
     # The last update is scored too; the best one is kept.
     assert [point["step"] for point in about["scores"]] == [45, 90, 120]
     assert about["score"] == pytest.approx(max(point["score"] for point in about["scores"]))
-    assert about["score"] > 0.2 and about["metric"] == "entity F"
+    assert about["score"] > 0.1 and about["metric"] == "entity F"
     (log,) = [path for path in (made / "logs").iterdir() if path.is_file()]
     curves = EventAccumulator(str(log))
     curves.Reload()
@@ -115,11 +116,11 @@ def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora,
     scores = srsly.read_json(metrics)
     about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
     # The score in training is that of `evaluate` on gold tokens.
-    assert scores["gold_tokens"]["ents_f"] == pytest.approx(about["score"], abs=0.005)
+    assert scores["gold_tokens"]["ents_f"] == pytest.approx(about["score"], abs=1e-3)
     assert scores["trained_on"] == "ner" and scores["seed"] == 0
     assert scores["encoder"] == "distilbert"
     assert scores["head"]["tokens without a piece"] < 10
-    assert scores["head"]["tags changed by constraints"] > 0
+    assert "tags changed by constraints" in scores["head"]
     nlp = spacy.load(best)
     saved = read_predictions(metrics.with_suffix(".spacy"), nlp.vocab)
     some = [doc for doc in saved.docs if doc.ents]
@@ -247,48 +248,41 @@ def test_the_score_of_an_imbalanced_corpus_is_macro_f(
     assert result.code == 0 and "macro F 0." in result.out
 
 
-def run(*arguments, launcher=()) -> subprocess.Popen:
-    command = [sys.executable, "-m", *launcher, "scripts", "train-hf", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def test_a_killed_training_resumes_from_its_last_checkpoint(distilbert, sample_corpora, tmp_path):
+def test_a_killed_training_resumes_from_its_last_checkpoint(
+    command, distilbert, sample_corpora, tmp_path
+):
     options = (
         "--corpus", sample_corpora / "ner", "--lang", "fr", "--encoder", distilbert,
         "--training.max_steps", 60, "--training.eval_steps", 10, "--training.save_steps", 10,
         "--training.learning_rate", 5e-3, "--training.bf16", "false",
     )  # fmt: skip
-    process = run("ner", tmp_path / "killed", *options)
-    work = tmp_path / "killed.unfinished"
+    log, work = tmp_path / "log", tmp_path / "killed.unfinished"
+    process = start_command("train-hf", "ner", tmp_path / "killed", *options, log=log)
     while not list(work.glob("checkpoint-2*/trainer_state.json")):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    process.communicate()
+        assert process.is_alive(), log.read_text("utf8")
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
     assert not (tmp_path / "killed").exists()
     # A checkpoint that the kill left incomplete is ignored.
     (work / "checkpoint-90").mkdir()
     (work / "checkpoint-90" / "trainer_state.json").write_text("{")
-    other = run("ner", tmp_path / "killed", *options, "--training.seed", 1)
-    again_after = other.communicate()[1]
-    assert other.returncode == 1
-    assert "an interrupted training with other settings, corpus or encoder" in again_after
-    again, whole = (run("ner", tmp_path / name, *options) for name in ("killed", "whole"))
-    out, error = again.communicate()
-    assert again.returncode == 0, error
-    assert whole.communicate() and whole.returncode == 0
-    assert "resuming from" in out and "checkpoint-90" not in out
+    arguments = (train_hf, "ner", tmp_path / "killed", *options)
+    result = command(*arguments, "--training.seed", 1)
+    assert result.code == 1
+    assert "an interrupted training with other settings, corpus or encoder" in result.line
+    result = command(*arguments)
+    assert result.code == 0, result.err
+    assert "resuming from" in result.out and "checkpoint-90" not in result.out
     assert not work.exists()
+    result = command(train_hf, "ner", tmp_path / "whole", *options)
+    assert result.code == 0, result.err
     resumed, reference = (
         json.loads((tmp_path / name / "checkpoint" / "training.json").read_text("utf8"))
         for name in ("killed", "whole")
     )
     assert [point["step"] for point in resumed["scores"]] == [10, 20, 30, 40, 50, 60]
-    assert resumed["scores"][0] == reference["scores"][0]
+    assert resumed["scores"][0] == pytest.approx(reference["scores"][0])
     assert resumed["score"] == pytest.approx(reference["score"], abs=0.1)
 
 
@@ -313,10 +307,14 @@ def test_killed_after_the_last_update_only_the_output_is_written(
 
 
 def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):
-    process = run(
-        "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder", distilbert, *QUICK,
-        "--training.max_steps", 4,
-        launcher=("torch.distributed.run", "--nproc_per_node", "2", "-m"),
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "scripts",
+            "train-hf", "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder",
+            distilbert, *map(str, QUICK), "--training.max_steps", "4",
+        ],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )  # fmt: skip
     out, error = process.communicate()
     assert process.returncode == 0, error

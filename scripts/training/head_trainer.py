@@ -1,6 +1,7 @@
 """transformers' Trainer for heads: dev is scored as annotated documents, the best checkpoint kept."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,6 +78,13 @@ class HeadTrainer(QuietTrainer):
     def _get_eval_sampler(self, eval_dataset: Rows) -> torch.utils.data.Sampler:
         # Trainer would sort them by length, and the rows of a document belong together.
         return torch.utils.data.SequentialSampler(eval_dataset)
+
+    def _save_checkpoint(self, *arguments) -> None:
+        # A process takes a checkpoint for the best only if its folder exists, which the first process
+        # may not have made yet; then the others would wait at the end for one that does not come.
+        checkpoint = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        checkpoint.mkdir(exist_ok=True)
+        super()._save_checkpoint(*arguments)
 
     def scores(self) -> list[dict[str, float]]:
         """Return step, loss and score of each evaluation."""
