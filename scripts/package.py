@@ -75,7 +75,7 @@ def describe(
     nlp.meta["version"] = version
     made = corpus and f"trained on {corpus}"
     if hf_head(nlp) is not None:
-        made = "as it was published"
+        made = made or "as it was published"
         nlp.meta["requirements"] = HF_HEAD_NEEDS
     about = [f"{TASKS[metrics['task']].capitalize()} ({nlp.lang})", encoder, made]
     nlp.meta["description"] = (

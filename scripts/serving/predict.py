@@ -33,6 +33,7 @@ from .pipeline import (
     trained_on,
 )
 from .predictions import (
+    CONFIDENCE,
     FORMAT,
     ON_GOLD_TOKENS,
     ORIGIN,
@@ -40,6 +41,7 @@ from .predictions import (
     Header,
     Predictions,
     bare,
+    confidences,
     entities,
 )
 
@@ -119,7 +121,10 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
     counts = None if head is None else dict(head.counts)
     on_gold_tokens = predict_on_gold_tokens(nlp, docs) if "ner" in nlp.pipe_names else {}
     for index, (doc, gold) in enumerate(zip(found, docs)):
+        stated = confidences(doc)
         doc.user_data = {key: gold.user_data[key] for key in ORIGIN if key in gold.user_data}
+        if stated:
+            doc.user_data[CONFIDENCE] = stated
         if index in on_gold_tokens:
             doc.user_data[ON_GOLD_TOKENS] = on_gold_tokens[index]
     device = str(get_torch_default_device())
