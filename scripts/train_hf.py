@@ -20,6 +20,7 @@ from wasabi import msg
 from .common.errors import UserError, warn
 from .common.files import check_folder, discard, written_beside
 from .common.languages import blank
+from .common.probabilities import CALIBRATION
 from .common.settings import check_settings
 from .common.trainer import begin, finished_state, last_checkpoint, training_arguments
 from .corpora.docbins import check_label, read_docs
@@ -37,9 +38,9 @@ from .wrap import pipeline_of
 CONFIG = Path(__file__).parents[1] / "configs" / "trainer.cfg"
 # With fewer documents in dev, a temperature says more about them than about the head.
 MIN_CALIBRATION = 50
-# In a corpus whose most frequent label is more often than this many times the rarest, dev is scored
-# by macro F.
-IMBALANCED = 3
+# In a corpus whose most frequent label is at least this many times as often as the rarest, dev is
+# scored by macro F, as in `train`.
+IMBALANCED = 2
 CARD = """---
 library_name: transformers
 pipeline_tag: {kind}
@@ -102,7 +103,7 @@ class Scorer:
             self.name, self.key = "entity F", "ents_f"
             return
         counts = [sum(doc.cats.get(label, 0) > 0 for doc in train) for label in self.labels]
-        if max(counts) > IMBALANCED * min(counts):
+        if max(counts) >= IMBALANCED * min(counts):
             self.name, self.key = "macro F", "cats_macro_f"
         elif task == "textcat":
             self.name, self.key = "accuracy", "accuracy"
@@ -189,7 +190,7 @@ def write(
     nlp.config["paths"]["train"] = str(train)
     nlp.config["training"]["seed"] = about["training"]["seed"]
     if about["calibration"]:
-        nlp.meta["calibration"] = {about["task"]: about["calibration"]}
+        nlp.meta[CALIBRATION] = {about["task"]: about["calibration"]}
     kind = "token" if isinstance(head, TokenHead) else "text"
     card = CARD.format(kind=f"{kind}-classification", **about)
     with written_beside(output) as folder, save_errors(output):

@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from .devices import has_gpu
 from .errors import UserError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
@@ -108,6 +109,27 @@ def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
             break
     encoder.train(training)
     return ratio
+
+
+def has_bfloat16() -> bool:
+    """Return whether the device that Trainer chooses is faster in bfloat16: measured on a CPU, with
+    matrices of a base-size encoder."""
+    if torch.cuda.is_available():
+        # Older GPUs only emulate it, slowly.
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if has_gpu():
+        return False
+    X, layer = torch.randn(512, 768), torch.nn.Linear(768, 3072)
+
+    def multiply(enabled: bool) -> float:
+        start = time.perf_counter()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            layer(X)
+        return time.perf_counter() - start
+
+    multiply(False), multiply(True)
+    ratio = median(multiply(False) / multiply(True) for _ in range(PAIRS))
+    return ratio >= WORTHWHILE["precision"]
 
 
 def choose_precision(encoder: PreTrainedModel, precision: str) -> str:

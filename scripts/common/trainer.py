@@ -11,9 +11,10 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from .devices import has_bfloat16, has_gpu
+from .devices import has_gpu
 from .errors import UserError, first_line
 from .files import discard, written_beside
+from .precision import has_bfloat16
 
 # Fields of [training] that must be 1 or more, which TrainingArguments does not check.
 POSITIVE = (
