@@ -32,6 +32,7 @@ from .serving.metrics import score_categories, score_entities
 from .train import SPLITS, split_paths
 from .training.head_trainer import KEEP_BEST, HeadTrainer
 from .training.heads import Head, Rows, TextHead, TokenHead, divide_logits, new_head
+from .training.prepare import freeze
 from .training.temperature import HIGHEST, LOWEST
 from .wrap import pipeline_of
 
@@ -221,8 +222,9 @@ def train_hf(
     # A warning from transformers about torch, which users can do nothing about.
     warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
     path = config or CONFIG
-    check_settings(path, overrides, ("training",), "configs/trainer.cfg")
-    settings = dict(load_config(path, overrides=overrides)["training"])
+    check_settings(path, overrides, ("training", "encoder"), "configs/trainer.cfg")
+    sections = load_config(path, overrides=overrides)
+    settings, frozen_layers = dict(sections["training"]), sections["encoder"]["frozen_layers"]
     output = output.resolve()
     check_folder(output)
     blank(lang)
@@ -235,11 +237,14 @@ def train_hf(
     head = choose_head(task, docs)
     scorer = Scorer(task, head, docs["train"])
     tokenizer, model = open_encoder(encoder, commit, head)
+    if frozen_layers:
+        freeze(model.base_model, frozen_layers)
     # Texts of similar length share batches of dev, as they do those of train.
     docs["dev"].sort(key=lambda doc: len(doc.text))
     about = {
         "task": task, "lang": lang, "corpus": corpus.resolve().name,
         "encoder": strip_local_path(encoder), "revision": commit, "training": settings,
+        "frozen_layers": frozen_layers,
         "splits_sha256": {split: split_sha256(splits[split]) for split in SPLITS},
     }  # fmt: skip
     with arguments.main_process_first(desc="work folder"):

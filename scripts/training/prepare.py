@@ -46,8 +46,7 @@ def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
     places = {name.rpartition(".")[0] for name in stacks}
     if len(places) != 1:
         raise UserError(
-            f"settings.frozen_layers: no known stack of layers in {type(encoder).__name__}; leave it "
-            "at 0."
+            f"frozen_layers: no known stack of layers in {type(encoder).__name__}; leave it at 0."
         )
     names = list(modules)
     below = [modules[name] for name in names[: names.index(stacks[0])]]
@@ -68,7 +67,7 @@ def freeze(encoder: PreTrainedModel, count: int) -> None:
     found = layers(encoder)
     if not 0 <= count <= len(found):
         raise UserError(
-            f"settings.frozen_layers {count}: {type(encoder).__name__} has {len(found)} with weights "
+            f"frozen_layers {count}: {type(encoder).__name__} has {len(found)} with weights "
             "of their own, counting the embeddings as the first."
         )
     for module in chain(*found[:count]):
