@@ -247,9 +247,7 @@ def train(
     plan = Plan(config, settings_given)
     with config_errors(path):
         plan.propose_all(train, tasks, width, gpu_id >= 0)
-    sizes = {
-        corpus.resolve().name: len(part.lengths) for corpus, part in zip(corpora, read["train"])
-    }
+    sizes = [(one.resolve().name, len(part.lengths)) for one, part in zip(corpora, read["train"])]
     plan.show(train, dev, sizes)
     baselines = Baseline.of(dev, config.interpolate()["training"]["score_weights"])
     with unfinished(output) as work:

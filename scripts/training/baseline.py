@@ -80,7 +80,8 @@ class Baseline:
         if len(found) > 1:
             for baseline in found:
                 baseline.name = " + ".join(baseline.weights)
-        return found
+        # Where nothing counts, nothing can be learnt.
+        return found or [cls(examples=len(dev.lengths))]
 
     def problem(self, scores: Mapping[str, Any]) -> str:
         """Return in words why spaCy's scores are none of a pipeline that has learnt; "" if they are.

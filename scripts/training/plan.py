@@ -179,10 +179,10 @@ class Plan:
             counts = ", ".join(f"{label} {count:,}" for label, count in train.labels.most_common(5))
             msg.info(f"imbalanced labels ({counts}): macro F chooses the best pipeline")
 
-    def show(self, train: Split, dev: Split, corpora: dict[str, int]) -> None:
+    def show(self, train: Split, dev: Split, corpora: list[tuple[str, int]]) -> None:
         """Print the proposals with their reasons, and what the training will do.
 
-        corpora: the number of training examples of each corpus.
+        corpora: their names, and the number of training examples of each.
         """
         if self.proposals:
             msg.table(
@@ -204,8 +204,8 @@ class Plan:
             f"average; {updates}"
         )
         if len(corpora) > 1:
-            largest = max(corpora.values())
-            times = (f"{n:,} of {name}, {largest / n:.1f} times" for name, n in corpora.items())
+            largest = max(n for _, n in corpora)
+            times = (f"{n:,} of {name}, {largest / n:.1f} times" for name, n in corpora)
             print(f"an epoch reads {'; '.join(times)}")
         times = f", {steps // frequency + 1:,} times" if steps else ""
         print(f"dev: {len(dev.lengths):,} examples, {dev.words:,} words{times}")

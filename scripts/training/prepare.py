@@ -141,7 +141,7 @@ def encoder_width(nlp: Language) -> int:
     model = nlp.get_pipe("transformer").model
     if model.transformer is not None:
         return model.transformer.config.hidden_size
-    name = nlp.get_pipe_config("transformer")["model"]["name"]
+    name = nlp.config.interpolate()["components"]["transformer"]["model"]["name"]
     return AutoConfig.from_pretrained(name).hidden_size
 
 
