@@ -9,14 +9,15 @@ from wasabi import msg
 
 from .common.errors import UserError, warn
 from .common.files import check_file, check_whole, written_beside
+from .common.precision import AUTO, check_precision
 from .common.sources import origin_of
 from .common.weights import weights_hash
 from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
 from .serving.metrics import headline, labels_found, measure, shared_texts, tables
-from .serving.pipeline import load, task_labels
-from .serving.predict import folder_sha256, predict_split
+from .serving.pipeline import load, set_precision, task_labels
+from .serving.predict import folder_sha256, predict_split, speed_in_words
 from .serving.predictions import (
     Predictions,
     beside,
@@ -128,6 +129,7 @@ def evaluate(
     names: str,
     gpu_id: int,
     fresh: bool = False,
+    precision: str = AUTO,
 ) -> None:
     """Score a pipeline on raw text (its own tokenizer) and, for entities, on gold tokens too.
 
@@ -136,6 +138,7 @@ def evaluate(
     later call with the same pipeline and split reads them, unless `fresh`.
     """
     check_file(output)
+    check_precision("--precision", precision)
     saved = beside(output)
     converted = corpus_report(corpus / "report.json")
     nlp = load(pipeline, gpu_id)
@@ -149,6 +152,7 @@ def evaluate(
     predictions = None if fresh else saved_predictions(saved, nlp, path)
     with written_beside(output.parent) as folder:
         if predictions is None:
+            set_precision(nlp, precision)
             predictions = predict_split(nlp, path, gold.split)
             write_predictions(predictions, folder / saved.name)
         header = predictions.header
@@ -184,7 +188,7 @@ def evaluate(
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "
-        f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads)"
+        f"{speed_in_words(speed)}"
     )
 
 

@@ -100,9 +100,9 @@ def export(pipeline: str, metrics: Path, output: Path, licence: str, gpu_id: int
     head = hf_head(nlp)
     tokenizer = head.tokenizer if head else nlp.get_pipe("transformer").model.tokenizer
     task = TASKS[scores["task"]]
-    what = f"{encoder} with its head for {task}, as it was published."
+    tuned = f", fine-tuned on {scores['trained_on']}" if scores["trained_on"] else ""
+    what = f"{encoder} with its head for {task}{tuned or ', as it was published'}."
     if head is None:
-        tuned = f", fine-tuned on {scores['trained_on']}" if scores["trained_on"] else ""
         what = (
             f"The encoder of a spaCy pipeline for {task} ({nlp.lang}): {encoder}{tuned}. The pipeline "
             f"reaches {headline(scores['raw_text'])} on {scores['corpus']}; its spaCy components are not "

@@ -77,7 +77,7 @@ def describe(
     nlp.meta["version"] = version
     made = corpus and f"trained on {corpus}"
     if hf_head(nlp) is not None:
-        made = "as it was published"
+        made = made or "as it was published"
         nlp.meta["requirements"] = HF_HEAD_NEEDS
     # Each task once.
     tasks = " and ".join(dict.fromkeys(TASKS[one["task"]] for one in scored))

@@ -64,17 +64,15 @@ def warn_about_cut_tokens(
         )
 
 
-def split_paths(corpora: Sequence[Path]) -> dict[str, list[Path]]:
+def split_paths(corpus: Path) -> dict[str, Path]:
     """Return the files, or folders of shards, to train with. Raises UserError if one is missing."""
-    for corpus in corpora:
-        check_whole(corpus)
-    paths = {split: [corpus / f"{split}.spacy" for corpus in corpora] for split in SPLITS}
-    for split in SPLITS:
-        for path in paths[split]:
-            if not path.exists():
-                raise UserError(
-                    f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
-                )
+    check_whole(corpus)
+    paths = {split: corpus / f"{split}.spacy" for split in SPLITS}
+    for split, path in paths.items():
+        if not path.exists():
+            raise UserError(
+                f"{path} is missing: convert a corpus with a {split} split (--dev-ratio)."
+            )
     return paths
 
 
@@ -213,7 +211,8 @@ def train(
     path, config, settings_given = training_config(name, overrides)
     blank(lang)
     use_device(gpu_id)
-    splits = split_paths(corpora)
+    found = list(map(split_paths, corpora))
+    splits = {split: [paths[split] for paths in found] for split in SPLITS}
     written = dict_to_dot(config)
     if not {f"paths.{split}" for split in SPLITS} <= set(written):
         raise UserError(
@@ -239,8 +238,8 @@ def train(
     for split, whole in zip(SPLITS, (train, dev)):
         check_annotation(path, resolved, splits[split], whole)
     encoder, width = "", 0
-    if found := localise_encoder(config):
-        encoder, tokenizer, width = found
+    if local := localise_encoder(config):
+        encoder, tokenizer, width = local
         for split in SPLITS:
             for one, part in zip(splits[split], read[split]):
                 warn_about_cut_tokens(one, part.tokens, tokenizer)
@@ -258,9 +257,9 @@ def train(
     meta = srsly.read_json(output / "model-best" / "meta.json")
     scores = {key: value for key, value in meta["performance"].items() if isinstance(value, float)}
     shown = f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in scores.items())}"
-    if found := problems(baselines, meta["performance"]):
+    if not_learnt := problems(baselines, meta["performance"]):
         print(shown)
-        for problem in found:
+        for problem in not_learnt:
             warn(problem)
     else:
         msg.good(shown)

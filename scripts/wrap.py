@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from transformers import PretrainedConfig
+from spacy.language import Language
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from wasabi import msg
 
 from .common.errors import UserError
@@ -17,11 +18,20 @@ from .encoders.checkpoint import (
 )
 from .encoders.snapshot import snapshot
 from .serving.label_map import read_names
-from .wheel.components import HFCategories, HFEntities, HFHead, entity_type, to_iob
+from .wheel.components import (
+    HFCategories,
+    HFEntities,
+    HFHead,
+    HFTokenEntities,
+    entity_type,
+    to_iob,
+)
 
-FACTORIES = {HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat"}
-# Auto class of a checkpoint -> component for its head.
-HEADS = {head.auto_class: head for head in FACTORIES}
+FACTORIES = {
+    HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat", HFTokenEntities: "hf_token_ner"
+}  # fmt: skip
+# Auto class of a checkpoint -> component for its head, wherever it was made.
+HEADS = {head.auto_class: head for head in (HFEntities, HFCategories)}
 
 
 def head_of(checkpoint: str, revision: str | None) -> type[HFHead]:
@@ -73,6 +83,24 @@ def rename_categories(checkpoint: str, config: PretrainedConfig, pairs: str) -> 
     return "textcat_multilabel" if multilabel else "textcat"
 
 
+def pipeline_of(
+    head: type[HFHead],
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+    lang: str,
+    source: str,
+    revision: str | None,
+) -> Language:
+    """Return a pipeline with one component: a model with its head, the encoder on record."""
+    nlp = blank(lang)
+    nlp.add_pipe(FACTORIES[head], name=name, config={"source": source}).wrap(tokenizer, model)
+    config = nlp.config.copy()
+    config["settings"] = {"encoder": source, "revision": revision}
+    nlp.config = config
+    return nlp
+
+
 def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -> None:
     """Wrap a checkpoint for token or sequence classification as a spaCy pipeline, with its weights.
 
@@ -80,7 +108,7 @@ def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -
     UserError.
     """
     check_folder(output)
-    nlp = blank(lang)
+    blank(lang)
     _, commit = snapshot(checkpoint, revision, weights=False)
     head = head_of(checkpoint, commit)
     tokenizer, model = open_checkpoint(checkpoint, head.auto_class, revision=commit)
@@ -95,14 +123,12 @@ def wrap(checkpoint: str, output: Path, lang: str, labels: str, revision: str) -
     rename = rename_tags if head is HFEntities else rename_categories
     name = rename(checkpoint, model.config, labels)
     source = strip_local_path(checkpoint)
-    pipe = nlp.add_pipe(FACTORIES[head], name=name, config={"source": source})
-    pipe.wrap(tokenizer, model)
-    config = nlp.config.copy()
-    config["settings"] = {"encoder": source, "revision": commit}
-    nlp.config = config
+    nlp = pipeline_of(head, name, tokenizer, model, lang, source, commit)
     with written_beside(output) as folder:
         nlp.to_disk(folder / "model-best")
-    msg.good(f"{output / 'model-best'}: {name} with {', '.join(pipe.labels)}, from {source}")
+    msg.good(
+        f"{output / 'model-best'}: {name} with {', '.join(nlp.get_pipe(name).labels)}, from {source}"
+    )
 
 
 if __name__ == "__main__":

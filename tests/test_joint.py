@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -410,8 +411,8 @@ def test_why_the_classifier_comes_last(pipeline):
 
 
 def test_each_task_has_its_baseline():
-    dev = Split([5] * 200, [True] * 100 + [False] * 100, 90)
-    dev.labels.update(good=60, bad=40)
+    labels = Counter(good=60, bad=40)
+    dev = Split([5] * 200, Counter(), labels, [True] * 100 + [False] * 100, 90)
     of_labels, of_entities = Baseline.of(dev, {"cats_micro_f": 0.5, "ents_f": 0.5, "ents_p": None})
     assert (of_labels.score, of_labels.examples) == (pytest.approx(0.6), 100)
     assert (of_entities.score, of_entities.weights) == (0, {"ents_f": 1.0})

@@ -164,9 +164,7 @@ def hub(tmp_path, project, camembert, distilbert):
 
 
 def test_the_four_pipelines_from_the_hub_to_wheels(project, hub):
-    options = []
-    for steps in ("sst2", "flue", "ner_fr", "ner_en"):
-        options += [f"--vars.steps_{steps}", 2]
+    options = ("--vars.steps", 2)
     done = run(project, "all", *options, **hub)
     assert done.count("installed and loaded offline") == 4
     names = {"en_sst2_trf": 60, "fr_flue_trf": 212, "fr_wikiner_trf": 40, "en_conll_trf": 40}

@@ -86,9 +86,15 @@ def test_entities_match_those_of_transformers(command, heads, sample_corpora, tm
 def test_entities_that_do_not_align_are_counted(found, entities, counts):
     head = HFEntities("ner", "x")
     doc = Doc(spacy.blank("fr").vocab, ["Marie", "à", "Paris"])
-    found = [{"start": start, "end": end, "entity_group": label} for start, end, label in found]
+    found = [
+        {"start": start, "end": end, "entity_group": label, "score": 0.1 * end}
+        for start, end, label in found
+    ]
     head.annotate(doc, found)
     assert [entity.text for entity in doc.ents] == entities
+    for entity in doc.ents:
+        scores = [item["score"] for item in found if item["entity_group"] == entity.label_]
+        assert [entity._.confidence] == scores
     assert head.counts == Counter(counts)
 
 

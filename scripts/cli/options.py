@@ -26,3 +26,6 @@ Text = Annotated[Path, TEXT]
 GpuId = Annotated[int, typer.Option(help="GPU to use; -1 for the CPU")]
 Revision = Annotated[str, typer.Option(help="Branch, tag or commit on the hub (default: main)")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of the text, if not UTF-8")]
+Precision = Annotated[
+    str, typer.Option(help="float32, bfloat16, or auto: the faster one on this CPU, measured")
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Revision
+from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Precision, Revision
 
 PANEL = "Evaluate and share"
 
@@ -16,6 +16,7 @@ def predict(
     output: Annotated[Path, typer.Argument(help="DocBin to write, e.g. metrics/fr_flue_trf.spacy")],
     split: Annotated[str, typer.Option(help="The split to predict")] = "test",
     gpu_id: GpuId = -1,
+    precision: Precision = "auto",
 ) -> None:
     """Write a pipeline's predictions on a split of a corpus.
 
@@ -23,7 +24,7 @@ def predict(
     """
     from ..predict import predict
 
-    predict(pipeline, corpus, output, split, gpu_id)
+    predict(pipeline, corpus, output, split, gpu_id, precision)
 
 
 def evaluate(
@@ -52,6 +53,7 @@ def evaluate(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Predict again, even if predictions exist")
     ] = False,
+    precision: Precision = "auto",
 ) -> None:
     """Score a pipeline on a split of a corpus.
 
@@ -60,7 +62,7 @@ def evaluate(
     """
     from ..evaluate import evaluate
 
-    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id, fresh)
+    evaluate(pipeline, corpus, output, split, about, task, names, gpu_id, fresh, precision)
 
 
 def report(

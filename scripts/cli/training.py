@@ -1,11 +1,11 @@
-"""Commands for training: print a complete config, train."""
+"""Commands for training: print a complete config, train with spaCy or with transformers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from .options import EPILOG, SETTINGS, GpuId
+from .options import EPILOG, SETTINGS, GpuId, Revision
 
 PANEL = "Train"
 Config = Annotated[
@@ -52,6 +52,34 @@ def train(
     train(config, output, corpus, lang, gpu_id, parse_settings(context.args, TEXTS))
 
 
+def train_hf(
+    context: typer.Context,
+    task: Annotated[
+        Literal["ner", "textcat", "textcat_multilabel"], typer.Argument(help="What is learned")
+    ],
+    output: Annotated[
+        Path, typer.Argument(help="Folder for checkpoint, model-best and TensorBoard's logs")
+    ],
+    corpus: Annotated[Path, typer.Option(help="Folder with train.spacy and dev.spacy")],
+    lang: Annotated[str, typer.Option(help="Language of the pipeline's tokenizer: fr, en, xx…")],
+    encoder: Annotated[str, typer.Option(help="Encoder to fine-tune: a folder or a hub id")],
+    revision: Revision = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Config file with the settings", show_default="configs/trainer.cfg"),
+    ] = None,
+) -> None:
+    """Train a Hugging Face head with transformers' Trainer.
+
+    Writes a checkpoint that transformers opens, and the same as a spaCy pipeline; the best by its score on dev. Settings can be overridden: --training.learning_rate 3e-5. An interrupted training resumes when run again. On several GPUs: torchrun --nproc_per_node 2 -m scripts train-hf …
+    """
+    from ..common.settings import parse_settings
+    from ..train_hf import train_hf
+
+    given = parse_settings(context.args)
+    train_hf(task, output, corpus, lang, encoder, revision, config, given)
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (config, train):
+    for command in (config, train, train_hf):
         app.command(rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG)(command)

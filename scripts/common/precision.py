@@ -7,6 +7,7 @@ bfloat16 at 0.58 of the speed of float32; with AMX, at twice that speed or more.
 import os
 import time
 from collections.abc import Callable
+from functools import wraps
 from statistics import median
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from transformers import PreTrainedModel
 from wasabi import msg
 
+from .devices import has_gpu
 from .errors import UserError
 
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
@@ -44,6 +46,7 @@ def run_in_bfloat16(encoder: PreTrainedModel) -> None:
     """
     forward = encoder.forward
 
+    @wraps(forward)
     def forward_in_bfloat16(*args, **kwargs):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return in_float32(forward(*args, **kwargs))
@@ -51,9 +54,9 @@ def run_in_bfloat16(encoder: PreTrainedModel) -> None:
     encoder.forward = forward_in_bfloat16
 
 
-def precision_of(encoder: PreTrainedModel) -> str:
-    """Return the precision in which an encoder runs on a CPU: bfloat16 after `run_in_bfloat16`."""
-    return BFLOAT16 if "forward" in vars(encoder) else str(encoder.dtype).removeprefix("torch.")
+def runs_in_bfloat16(encoder: PreTrainedModel) -> bool:
+    """Return whether `run_in_bfloat16` was called."""
+    return "forward" in vars(encoder)
 
 
 def check_precision(name: str, precision: str) -> None:
@@ -80,6 +83,15 @@ def forward_pass(encoder: PreTrainedModel, rows: int, pieces: int) -> Callable[[
     return read
 
 
+def works_in_bfloat16(encoder: PreTrainedModel) -> bool:
+    """Return whether an encoder can run in bfloat16: DeBERTa's masks cannot."""
+    try:
+        forward_pass(encoder, 1, 2)(BFLOAT16)
+    except RuntimeError:
+        return False
+    return True
+
+
 def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
     """Return how many times as fast as in float32 an encoder's forward pass is in bfloat16 here.
 
@@ -99,14 +111,42 @@ def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
     return ratio
 
 
+def has_bfloat16() -> bool:
+    """Return whether the device that Trainer chooses is faster in bfloat16: measured on a CPU, with
+    matrices of a base-size encoder."""
+    if torch.cuda.is_available():
+        # Older GPUs only emulate it, slowly.
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if has_gpu():
+        return False
+    X, layer = torch.randn(512, 768), torch.nn.Linear(768, 3072)
+
+    def multiply(enabled: bool) -> float:
+        start = time.perf_counter()
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            layer(X)
+        return time.perf_counter() - start
+
+    multiply(False), multiply(True)
+    ratio = median(multiply(False) / multiply(True) for _ in range(PAIRS))
+    return ratio >= WORTHWHILE["precision"]
+
+
 def choose_precision(encoder: PreTrainedModel, precision: str) -> str:
     """Run an encoder on a CPU in a precision from now on, and return which.
 
     "auto": bfloat16 if that is faster here, as measured now; a line says by what ratio. On a GPU
-    nothing is changed.
+    nothing is changed. Raises UserError for an encoder that cannot run in bfloat16, if that is asked
+    for.
     """
-    if encoder.device.type != "cpu":
+    if encoder.device.type != "cpu" or precision == FLOAT32:
         return precision
+    if not works_in_bfloat16(encoder):
+        if precision == BFLOAT16:
+            raise UserError(
+                f"precision bfloat16: {type(encoder).__name__} cannot run in it; choose float32."
+            )
+        return FLOAT32
     if precision == AUTO:
         ratio = speed_of_bfloat16(encoder)
         precision = BFLOAT16 if ratio >= WORTHWHILE["precision"] else FLOAT32

@@ -158,13 +158,15 @@ def open_checkpoint(
             folder, trust_remote_code=False, output_loading_info=True, **settings
         )
     drop_token_type_ids(tokenizer, model)
-    # transformers initialises missing weights at random. A missing pooler is removed, as nothing in
-    # this project uses it; anything else missing is an error.
-    missing = [key for key in info["missing_keys"] if "pooler" not in key]
-    if len(missing) < len(info["missing_keys"]):
-        model.base_model.pooler = None
+    # transformers initialises missing weights at random. A missing pooler is removed, as only new
+    # heads use it, and is part of these; anything else missing is an error.
+    # So are those of another size, unless settings say to ignore them.
+    lacking = [*info["missing_keys"], *info["mismatched_keys"]]
+    missing = [key for key in lacking if "pooler" not in key]
     if allow_new_head:
         missing = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
+    elif len(missing) < len(lacking):
+        model.base_model.pooler = None
     if missing:
         raise UserError(
             f"encoder {name}: no weights for {', '.join(missing[:3])}: it was saved without them, "

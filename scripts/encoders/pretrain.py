@@ -19,7 +19,6 @@ from transformers import (
     AutoModelForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    TrainerState,
     set_seed,
 )
 from wasabi import msg
@@ -28,15 +27,9 @@ from ..common.errors import UserError, first_line
 from ..common.files import check_folder, discard, written_beside
 from ..common.raw_text import measure_lines
 from ..common.settings import check_settings
+from ..common.trainer import begin, finished_state, last_checkpoint, training_arguments
 from .checkpoint import max_length, open_checkpoint, open_tokenizer, save_errors, strip_local_path
-from .mlm import (
-    MaskedTrainer,
-    begin,
-    last_checkpoint,
-    masking_collator,
-    perplexity,
-    training_arguments,
-)
+from .mlm import MaskedTrainer, masking_collator, perplexity
 from .packing import Blocks, pack_text
 from .snapshot import snapshot
 
@@ -46,10 +39,6 @@ TYPES = ("bert", "camembert", "distilbert")
 # change, and encoders that were pretrained with them need transformers 4.
 POSITIONS = ("absolute", "relative_key", "relative_key_query")
 SECTIONS = ("model", "data", "training", "further")
-# Fields of [training] that must be 1 or more, which TrainingArguments does not check.
-POSITIVE = (
-    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"
-)  # fmt: skip
 
 
 def read_settings(config: Path, overrides: dict[str, Any], further: bool) -> dict[str, Any]:
@@ -72,9 +61,6 @@ def read_settings(config: Path, overrides: dict[str, Any], further: bool) -> dic
         for name, value in settings[section].items():
             if type(value) is int and value < 1:
                 raise UserError(f"--{section}.{name} {value}: give 1 or more.")
-    for name in POSITIVE:
-        if settings["training"].get(name, 1) < 1:
-            raise UserError(f"--training.{name} {settings['training'][name]}: give 1 or more.")
     if further:
         for name, value in settings["further"].items():
             if f"training.{name}" not in overrides:
@@ -225,7 +211,7 @@ def pretrain(
     check_folder(output)
     n_lines, digest = measure_lines(text, encoding)
     work = output.with_name(f"{output.name}.unfinished")
-    arguments = training_arguments(settings["training"], work)
+    arguments = training_arguments(settings["training"], work, eval_on_start=True)
     set_seed(arguments.seed)
     _, commit = snapshot(encoder or tokenizer_name, revision, weights=False)
     tokenizer, model, what = choose_model(tokenizer_name, encoder, commit, settings["model"])
@@ -241,7 +227,7 @@ def pretrain(
     }  # fmt: skip
     with arguments.main_process_first(desc="blocks"):
         if arguments.process_index == 0:
-            begin(work, about)
+            begin(work, about, "pretraining", "text or tokenizer")
             try:
                 pack_text(text, encoding, tokenizer, work, settings["data"])
             except (UserError, OSError):
@@ -252,13 +238,11 @@ def pretrain(
         Blocks(work / f"{name}.blocks", size, tokenizer.all_special_ids)
         for name in ("train", "dev")
     )
-    checkpoint, finished = last_checkpoint(work), False
-    if checkpoint:
-        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        finished = 0 < arguments.max_steps <= state.global_step
-        if finished:
-            # A copy, because the loaded weights are mapped from a file that is deleted at the end.
-            model = deepcopy(AutoModelForMaskedLM.from_pretrained(checkpoint))
+    checkpoint = last_checkpoint(work)
+    finished = finished_state(checkpoint)
+    if finished:
+        # A copy, because the loaded weights are mapped from a file that is deleted at the end.
+        model = deepcopy(AutoModelForMaskedLM.from_pretrained(checkpoint))
     trainer = MaskedTrainer(model, arguments, tokenizer, collator, train, dev)
     entropy = train.entropy()
     if trainer.is_world_process_zero():
@@ -269,7 +253,7 @@ def pretrain(
         if checkpoint:
             msg.info(f"resuming from {checkpoint}")
     if finished:
-        trainer.state = state
+        trainer.state = finished
     else:
         with save_errors(work):
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))

@@ -10,6 +10,7 @@ from spacy import displacy
 from spacy.tokens import Doc
 
 from ..serving.metrics import entities, labels_given
+from ..serving.predictions import CONFIDENCE
 
 COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f0"}
 OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
@@ -30,11 +31,18 @@ def direction(doc: Doc) -> str:
 
 
 def draw(doc: Doc, palette: dict[str, str]) -> Markup:
-    """Return displaCy's drawing of the entities. displaCy escapes the text, but not the labels."""
+    """Return displaCy's drawing of the entities, each with its confidence if there is one. displaCy
+    escapes the text, but not the labels."""
+    found = entities(doc)
+    shown = [
+        f"{label} {value:.2f}".replace(" 0.", " .")
+        for (*_, label), value in zip(found, doc.user_data.get(CONFIDENCE, ()))
+    ] or [label for *_, label in found]
     data = [
         {"start": start, "end": end, "label": str(escape(label))}
-        for start, end, label in entities(doc)
+        for (start, end, _), label in zip(found, shown)
     ]
+    coloured = {label: palette[name] for label, (*_, name) in zip(shown, found)}
     html = displacy.render(
         {
             "text": doc.text,
@@ -45,7 +53,7 @@ def draw(doc: Doc, palette: dict[str, str]) -> Markup:
         style="ent",
         manual=True,
         jupyter=False,
-        options={"colors": {str(escape(label)): colour for label, colour in palette.items()}},
+        options={"colors": {str(escape(label)): colour for label, colour in coloured.items()}},
     )
     return Markup(html)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from ..common.annotate import pipe
 from ..common.files import sha256
+from ..common.precision import runs_in_bfloat16
 from ..common.weights import count_parameters, modules, weights_hash
 from ..wheel.components import too_long
 from .gold import is_annotated, split_sha256
@@ -31,6 +33,7 @@ from .pipeline import (
     trained_on,
 )
 from .predictions import (
+    CONFIDENCE,
     FORMAT,
     ON_GOLD_TOKENS,
     ORIGIN,
@@ -38,6 +41,7 @@ from .predictions import (
     Header,
     Predictions,
     bare,
+    confidences,
     entities,
 )
 
@@ -66,8 +70,19 @@ def precision_of(nlp: Language, device: str) -> str:
     settings = nlp.config["components"].get("transformer", {}).get("model", {})
     if device.startswith("cuda") and settings.get("mixed_precision"):
         return "float16 where autocast has it"
+    encoder = encoder_of(nlp)
+    if encoder is not None and runs_in_bfloat16(encoder):
+        return "bfloat16"
     kinds = {weights.dtype for _, module in modules(nlp) for weights in module.parameters()}
     return ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "float32"
+
+
+def speed_in_words(speed: dict[str, Any]) -> str:
+    """Return the header's `speed` in words: 1,200 words/s (cpu, 2 threads, float32)."""
+    return (
+        f"{speed['words_per_second']:,} words/s ({speed['device']}, {speed['torch_threads']} threads, "
+        f"{speed['precision']})"
+    )
 
 
 def same_tokens(one: Doc, other: Doc) -> bool:
@@ -106,7 +121,10 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
     counts = None if head is None else dict(head.counts)
     on_gold_tokens = predict_on_gold_tokens(nlp, docs) if "ner" in nlp.pipe_names else {}
     for index, (doc, gold) in enumerate(zip(found, docs)):
+        stated = confidences(doc)
         doc.user_data = {key: gold.user_data[key] for key in ORIGIN if key in gold.user_data}
+        if stated:
+            doc.user_data[CONFIDENCE] = stated
         if index in on_gold_tokens:
             doc.user_data[ON_GOLD_TOKENS] = on_gold_tokens[index]
     device = str(get_torch_default_device())

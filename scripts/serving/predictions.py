@@ -79,6 +79,12 @@ class Predictions(NamedTuple):
             return docs
         copies = [doc.copy() for doc in docs]
         for doc in copies:
+            if CONFIDENCE in doc.user_data:
+                doc.user_data[CONFIDENCE] = [
+                    value
+                    for entity, value in zip(doc.ents, doc.user_data[CONFIDENCE])
+                    if names.get(entity.label_, entity.label_)
+                ]
             rename(doc, names, exclusive="textcat" in self.header.labels)
         return copies
 
@@ -113,6 +119,12 @@ def bare(doc: Doc) -> Doc:
 def entities(doc: Doc) -> list[Entity]:
     """Return the entities of a document by their characters."""
     return [(span.start_char, span.end_char, span.label_) for span in doc.ents]
+
+
+def confidences(doc: Doc) -> list[float]:
+    """Return the confidence of each entity of a document, empty if the pipeline states none."""
+    values = [entity._.get(CONFIDENCE) for entity in doc.ents]
+    return [] if None in values else values
 
 
 def on_gold_tokens(found: Doc, gold: Doc) -> Doc:

@@ -14,6 +14,7 @@ from .pipeline import encoder_name, hf_head
 # training corpus: a lemmatizer, a tagger, vectors.
 LABELS_ONLY = {
     "transformer", "ner", "textcat", "textcat_multilabel", "hf_head_ner", "hf_head_textcat",
+    "hf_token_ner",
 }  # fmt: skip
 # Sections of a config that only training reads.
 TRAINING = ("corpora", "initialize", "pretraining", "training")

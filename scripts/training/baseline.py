@@ -21,12 +21,12 @@ ADVICE = (
 )
 
 
-def weighted(scores: Mapping[str, Any], weights: dict[str, float]) -> float:
+def weighted(scores: Mapping[str, Any], weights: dict[str, float | None]) -> float:
     """Return a weighted sum of scores; those that are missing, or None, count as 0."""
-    return sum((scores.get(name) or 0.0) * weight for name, weight in weights.items())
+    return sum((scores.get(name) or 0.0) * weight for name, weight in weights.items() if weight)
 
 
-def constant_score(dev: Split, weights: dict[str, float]) -> float:
+def constant_score(dev: Split, weights: dict[str, float | None]) -> float:
     """Return the score on the labelled texts of a split of always giving its most frequent label; 0
     for entities.
 

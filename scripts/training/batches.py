@@ -30,10 +30,8 @@ def fill(lengths: list[int], words: int, examples: int) -> Iterator[list[int]]:
     if not batch:
         return
     longest = lengths[batch[-1]]
-    if last and 2 * longest * len(batch) < words or 2 * len(batch) < examples:
-        last += batch
-        batch = []
-    yield from filter(None, (last, batch))
+    small = 2 * longest * len(batch) < words or 2 * len(batch) < examples
+    yield from [last + batch] if small else filter(None, (last, batch))
 
 
 @registry.batchers("project.batch_by_padded.v1")

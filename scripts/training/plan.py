@@ -33,14 +33,14 @@ PART_WORDS = {"cpu": 1000, "gpu": 8000}
 
 @dataclass
 class Split:
-    """What a training needs to know of a split: the number of words of each example and whether it has
-    a label, the number of those with entities, and how often each token and each label occurs."""
+    """What a training needs to know of a split: the number of words of each example, how often each
+    token and each label occurs, whether each example has a label, how many have entities."""
 
     lengths: list[int] = field(default_factory=list)
-    labelled: list[bool] = field(default_factory=list)
-    with_entities: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    labelled: list[bool] = field(default_factory=list)
+    with_entities: int = 0
 
     @classmethod
     def of(cls, docs: Iterable[Doc]) -> "Split":
@@ -62,10 +62,10 @@ class Split:
         rows = balance(parts, random.Random(0)) if balanced else sum(parts, [])
         return cls(
             [length for length, _ in rows],
-            [labelled for _, labelled in rows],
-            sum(split.with_entities for split in splits),
             sum((split.tokens for split in splits), Counter()),
             sum((split.labels for split in splits), Counter()),
+            [labelled for _, labelled in rows],
+            sum(split.with_entities for split in splits),
         )
 
     @property
@@ -144,13 +144,15 @@ class Plan:
         self.propose("batch_words", WORDS[large], f"train has {train.words:,} words")
         if CLASSIFIERS & tasks:
             labelled = sum(train.labelled)
-            few = "at least, however long: classes are not learnt from a few texts an update"
+            reason = "at least, however long: classes are not learnt from a few texts an update"
             if labelled < len(train.lengths):
-                few += f"; {labelled / len(train.lengths):.0%} are labelled"
+                reason += f"; {labelled / len(train.lengths):.0%} are labelled"
             # On average, so many of them are labelled.
             share = len(train.lengths) / max(labelled, 1)
             least = EXAMPLES[labelled >= LARGE_EXAMPLES]
-            self.propose("batch_examples", math.ceil(least * share), few)
+            self.propose("batch_examples", math.ceil(least * share), reason)
+        else:
+            self.propose("batch_examples", 1, "entities are learnt word by word")
         batches = batches_of(self.config, train.lengths)
         epoch = len(batches)
         most = PART_WORDS["gpu" if gpu else "cpu"]

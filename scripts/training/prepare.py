@@ -124,7 +124,8 @@ def set_dropout(encoder: PreTrainedModel, rate: float) -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = rate
         for name, value in vars(module).items():
-            if "dropout" in name and isinstance(value, float):
+            # ALBERT's is 0, not 0.0.
+            if "dropout" in name and isinstance(value, (int, float)):
                 setattr(module, name, rate)
 
 

@@ -2,9 +2,9 @@
 
 - A transformer with windows bounded by the encoder's pieces, so that no text is truncated, and with
   character offsets even for tokenizers that do not provide them.
-- Components that run ready-made Hugging Face heads and save their weights.
-  spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights and
-  silently skips spans, or whole texts, that it cannot align.
+- Components that run Hugging Face heads, ready-made or trained by this project, and save their
+  weights. spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights
+  and silently skips spans, or whole texts, that it cannot align.
 
 This file must not import anything else from the project: a wheel depends only on spaCy,
 spacy-transformers, transformers and torch.
@@ -13,6 +13,7 @@ spacy-transformers, transformers and torch.
 import tempfile
 import unicodedata
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy
 import srsly
+import torch
 import transformers
 from spacy.language import Language
 from spacy.pipeline import Pipe
@@ -38,6 +40,8 @@ from transformers import PreTrainedTokenizerBase
 
 # Texts per batch, and pieces shared by neighbouring windows of a long text.
 BATCH_SIZE, OVERLAP = 32, 96
+# The Span extension with the probability that an entity is right, None where nothing states it.
+CONFIDENCE = "confidence"
 # Prefixes of BIOES and BILOU that IOB does not have.
 IOB_PREFIXES = {"E": "I", "L": "I", "S": "B", "U": "B"}
 
@@ -56,18 +60,21 @@ def entity_type(tag: str) -> str:
     return tag[2:] if tag.startswith(("B-", "I-")) else tag
 
 
+def entity_types(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the entity types of IOB tags, sorted."""
+    return tuple(sorted({entity_type(tag) for tag in tags} - {"O"}))
+
+
 class HFHead(Pipe, ABC):
     """A component that runs a Hugging Face model with its head, and the model's own tokenizer.
 
     The labels come from the model's config.
 
     auto_class: the transformers auto class that loads the model.
-    task: the task of transformers.pipeline.
     counts: what happened to the texts annotated so far (texts, entities, skipped, ...).
     """
 
     auto_class: type
-    task: str
 
     def __init__(self, name: str, source: str) -> None:
         self.name, self.source = name, source
@@ -80,18 +87,14 @@ class HFHead(Pipe, ABC):
         self.tokenizer = tokenizer
         self.model = model.eval().to(get_torch_default_device())
         self.model.config._name_or_path = self.tokenizer.name_or_path = self.source
-        self.predict = transformers.pipeline(
-            self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
-            **self.pipeline_settings(),
-        )  # fmt: skip
 
     @abstractmethod
-    def pipeline_settings(self) -> dict[str, Any]:
-        """Return further arguments for transformers.pipeline."""
+    def predictions(self, docs: list[Doc]) -> Iterable[Any]:
+        """Return what the model predicts for each document."""
 
     @abstractmethod
-    def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
-        """Set the predictions of transformers.pipeline for a text on its document."""
+    def annotate(self, doc: Doc, predictions: Any) -> None:
+        """Set the model's predictions for a document on it."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -105,8 +108,7 @@ class HFHead(Pipe, ABC):
         """Annotate documents in batches of similar length; yield them in their original order."""
         for docs in minibatch(stream, batch_size):
             order = sorted(docs, key=lambda doc: len(doc.text))
-            results = self.predict([doc.text for doc in order], batch_size=BATCH_SIZE)
-            for doc, predictions in zip(order, results):
+            for doc, predictions in zip(order, self.predictions(order)):
                 self.counts["texts"] += 1
                 self.annotate(doc, predictions)
             yield from docs
@@ -136,11 +138,32 @@ class HFHead(Pipe, ABC):
             return self.from_disk(folder)
 
 
-class HFEntities(HFHead):
-    """Set doc.ents from a token classification head.
+class HFPipelineHead(HFHead):
+    """A head that transformers.pipeline runs. task: that pipeline's."""
+
+    task: str
+
+    def wrap(self, tokenizer: Any, model: Any) -> None:
+        super().wrap(tokenizer, model)
+        self.predict = transformers.pipeline(
+            self.task, model=self.model, tokenizer=tokenizer, device=self.model.device,
+            **self.pipeline_settings(),
+        )  # fmt: skip
+
+    @abstractmethod
+    def pipeline_settings(self) -> dict[str, Any]:
+        """Return further arguments for transformers.pipeline."""
+
+    def predictions(self, docs: list[Doc]) -> Iterable[list[dict[str, Any]]]:
+        return self.predict([doc.text for doc in docs], batch_size=BATCH_SIZE)
+
+
+class HFEntities(HFPipelineHead):
+    """Set doc.ents from a token classification head made elsewhere.
 
     An entity that starts or ends inside a token is widened to the whole token. Of entities that
-    then overlap, the longest is kept and the others are skipped. Both cases are counted.
+    then overlap, the longest is kept and the others are skipped. Both cases are counted. Its
+    `confidence` is the score of transformers: the mean probability of its tags, uncalibrated.
     """
 
     auto_class = transformers.AutoModelForTokenClassification
@@ -164,11 +187,11 @@ class HFEntities(HFHead):
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the component can set: PER for B-PER and I-PER."""
-        return tuple(sorted({entity_type(tag) for tag in super().labels} - {"O"}))
+        return entity_types(super().labels)
 
     def annotate(self, doc: Doc, predictions: list[dict[str, Any]]) -> None:
         spans: list[Span] = []
-        offsets: dict[Span, tuple[int, int]] = {}
+        found: dict[Span, tuple[int, int, float]] = {}
         for entity in predictions:
             # Some tokenizers include the space before a word.
             text = doc.text[entity["start"] : entity["end"]]
@@ -177,15 +200,76 @@ class HFEntities(HFHead):
             span = doc.char_span(start, end, label=entity["entity_group"], alignment_mode="expand")
             if start < end and span is not None:
                 spans.append(span)
-                offsets[span] = start, end
+                found[span] = start, end, float(entity["score"])
         doc.ents = filter_spans(spans)
         self.counts["entities"] += len(predictions)
         self.counts["skipped"] += len(predictions) - len(doc.ents)
         for span in doc.ents:
-            self.counts["widened"] += (span.start_char, span.end_char) != offsets[span]
+            start, end, score = found[span]
+            self.counts["widened"] += (span.start_char, span.end_char) != (start, end)
+            span._.set(CONFIDENCE, score)
 
 
-class HFCategories(HFHead):
+class HFTokenEntities(HFHead):
+    """Set doc.ents from a token classification head trained by this project: a tag for each spaCy
+    token, predicted at its first piece.
+
+    The most probable sequence of tags in which no I- follows O or another type is set. An entity's
+    `confidence` is the probability of exactly this span with this label among all such sequences,
+    given that tags are otherwise independent. Counted: tags that are not the most probable one of
+    their token, and tokens that share their pieces with those before them, which get no tag.
+    """
+
+    auto_class = transformers.AutoModelForTokenClassification
+    scorer = staticmethod(get_ner_prf)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types that the component can set: PER for B-PER and I-PER."""
+        return entity_types(super().labels)
+
+    def predictions(self, docs: list[Doc]) -> Iterator[tuple[list[int], numpy.ndarray]]:
+        """Yield, for each document, the indices of the tokens that have a tag, and the logarithms of
+        the tags' probabilities: (tokens, tags)."""
+        rows, places = token_windows(docs, self.tokenizer)
+        found: list[numpy.ndarray] = [numpy.empty(0)] * len(rows)
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        for batch in minibatch(order, BATCH_SIZE):
+            for index, values in zip(batch, self.tag_probabilities([rows[i] for i in batch])):
+                found[index] = values
+        for tokens in places:
+            values = [found[row][column] for _, row, column in tokens]
+            yield [token for token, _, _ in tokens], numpy.array(values)
+
+    def tag_probabilities(self, rows: list[list[int]]) -> numpy.ndarray:
+        """Return the logarithms of the tags' probabilities at each piece: (rows, pieces, tags)."""
+        pad = self.tokenizer.pad_token_id or 0
+        longest = max(map(len, rows))
+        ids = torch.tensor([row + [pad] * (longest - len(row)) for row in rows])
+        lengths = torch.tensor([[len(row)] for row in rows])
+        mask = (torch.arange(longest) < lengths).long()
+        device = self.model.device
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+        return logits.float().log_softmax(-1).cpu().numpy()
+
+    def annotate(self, doc: Doc, predictions: tuple[list[int], numpy.ndarray]) -> None:
+        tokens, log_probabilities = predictions
+        names = self.model.config.id2label
+        tags = [names[index] for index in range(len(names))]
+        path, entities = decode(log_probabilities, tags)
+        doc.ents = [Span(doc, tokens[a], tokens[b] + 1, label) for a, b, label, _ in entities]
+        for span, (*_, confidence) in zip(doc.ents, entities):
+            span._.set(CONFIDENCE, confidence)
+        self.counts["entities"] += len(entities)
+        self.counts["tags changed by constraints"] += int(
+            (log_probabilities.argmax(axis=1) != path).sum() if path else 0
+        )
+        written = sum(not token.text.isspace() for token in doc)
+        self.counts["tokens without a piece"] += written - len(tokens)
+
+
+class HFCategories(HFPipelineHead):
     """Set doc.cats, the probability of each label, from a sequence classification head.
 
     If several of the model's labels have the same name, their probabilities are summed if the
@@ -224,19 +308,30 @@ def make_entities(nlp: Language, name: str, source: str) -> Pipe:
     return HFEntities(name, source)
 
 
+def make_token_entities(nlp: Language, name: str, source: str) -> Pipe:
+    return HFTokenEntities(name, source)
+
+
 def make_categories(nlp: Language, name: str, source: str) -> Pipe:
     return HFCategories(name, source)
 
 
-# Several installed wheels may each have a copy of this file; register the factories only once.
-if not Language.has_factory("hf_head_ner"):
-    Language.factory(
-        "hf_head_ner",
-        func=make_entities,
-        assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-        default_config={"source": ""},
-        default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
-    )
+# Several installed wheels may each have a copy of this file; register each name only once, as a
+# wheel made by an earlier version lacks some of them.
+if not Span.has_extension(CONFIDENCE):
+    Span.set_extension(CONFIDENCE, default=None)
+for factory, make in (("hf_head_ner", make_entities), ("hf_token_ner", make_token_entities)):
+    if not Language.has_factory(factory):
+        Language.factory(
+            factory,
+            func=make,
+            assigns=["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{CONFIDENCE}"],
+            default_config={"source": ""},
+            default_score_weights={
+                "ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None
+            },
+        )  # fmt: skip
+if not Language.has_factory("hf_head_textcat"):
     Language.factory(
         "hf_head_textcat",
         func=make_categories,
@@ -244,6 +339,127 @@ if not Language.has_factory("hf_head_ner"):
         default_config={"source": ""},
         default_score_weights={"cats_score": 1.0},
     )
+
+
+# Tags of spaCy tokens ----------------------------------------------------------------------------
+
+# Per document: token, row of pieces, column in that row.
+Places = list[tuple[int, int, int]]
+
+
+def first_pieces(
+    pieces: Sequence[tuple[int, int]], tokens: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the indices of tokens, each with that of the first piece that overlaps it and is not the
+    first of a token before it; a token without such a piece is passed over.
+
+    pieces, tokens: their character offsets in the text, in order.
+    """
+    piece = 0
+    first = bisect_right([end for _, end in tokens], pieces[0][0]) if pieces else len(tokens)
+    for token in range(first, len(tokens)):
+        start, end = tokens[token]
+        while piece < len(pieces) and pieces[piece][1] <= start:
+            piece += 1
+        if piece == len(pieces):
+            return
+        if pieces[piece][0] < end:
+            yield token, piece
+            piece += 1
+
+
+def token_windows(docs: Sequence[Doc], tokenizer: Any) -> tuple[list[list[int]], list[Places]]:
+    """Return piece ids, a row for each window of each document, and the places of the tokens' first
+    pieces. White space has none.
+
+    A document with more pieces than the encoder accepts has several windows, which overlap. Of the
+    windows with a token, the one in which it is farthest from the edge is used.
+    """
+    encoded = tokenizer(
+        [doc.text for doc in docs], truncation=True, return_overflowing_tokens=True,
+        stride=min(OVERLAP, tokenizer.model_max_length // 4), return_offsets_mapping=True,
+        return_special_tokens_mask=True, verbose=False,
+    ) if docs else {"overflow_to_sample_mapping": [], "input_ids": []}  # fmt: skip
+    # Per document: token -> distance from the edge, row, column.
+    best: list[dict[int, tuple[int, int, int]]] = [{} for _ in docs]
+    tokens = [[token for token in doc if not token.text.isspace()] for doc in docs]
+    spans = [[(token.idx, token.idx + len(token)) for token in written] for written in tokens]
+    for row, number in enumerate(encoded["overflow_to_sample_mapping"]):
+        mask, offsets = encoded["special_tokens_mask"][row], encoded["offset_mapping"][row]
+        columns = [column for column, special in enumerate(mask) if not special]
+        pieces = [offsets[column] for column in columns]
+        for index, piece in first_pieces(pieces, spans[number]):
+            token = tokens[number][index].i
+            margin = min(piece, len(pieces) - 1 - piece)
+            if margin > best[number].get(token, (-1,))[0]:
+                best[number][token] = margin, row, columns[piece]
+    places = [
+        [(token, row, column) for token, (_, row, column) in sorted(found.items())]
+        for found in best
+    ]
+    return encoded["input_ids"], places
+
+
+def forbidden(tags: Sequence[str]) -> numpy.ndarray:
+    """Return what to add to the score of a tag (column) after another (row): minus infinity for an I-
+    after O or another type, otherwise 0."""
+    before = numpy.array([entity_type(tag) for tag in tags])
+    inside = numpy.array([tag.startswith("I-") for tag in tags])
+    return numpy.where(inside[None, :] & (before[:, None] != before[None, :]), -numpy.inf, 0.0)
+
+
+def viterbi(scores: numpy.ndarray, transitions: numpy.ndarray, start: int) -> list[int]:
+    """Return the tags with the highest sum of scores, (tokens, tags), and transitions; the text
+    begins as after the tag `start`."""
+    best, arrows = scores[0] + transitions[start], []
+    for row in scores[1:]:
+        paths = best[:, None] + transitions
+        arrows.append(paths.argmax(axis=0))
+        best = paths.max(axis=0) + row
+    path = [int(best.argmax())]
+    for arrow in reversed(arrows):
+        path.append(int(arrow[path[-1]]))
+    return path[::-1]
+
+
+def decode(
+    log_probabilities: numpy.ndarray, tags: Sequence[str]
+) -> tuple[list[int], list[tuple[int, int, str, float]]]:
+    """Return the most probable valid sequence of IOB tags, and its entities: first and last token,
+    type, probability.
+
+    log_probabilities: those of each token's tags, independent of each other, (tokens, tags). The
+    probability of an entity is that of all valid sequences with exactly this span and type, by the
+    forward-backward algorithm (Culotta and McCallum 2004).
+    """
+    scores = numpy.asarray(log_probabilities, "f8")
+    if not len(scores):
+        return [], []
+    transitions, outside = forbidden(tags), list(tags).index("O")
+    path = viterbi(scores, transitions, outside)
+    # Of all valid sequences up to a tag, and from it on, itself in the first only.
+    forward, backward = scores.copy(), numpy.zeros_like(scores)
+    forward[0] += transitions[outside]
+    for i in range(1, len(scores)):
+        forward[i] += numpy.logaddexp.reduce(forward[i - 1][:, None] + transitions, axis=0)
+        following = scores[-i] + backward[-i]
+        backward[-i - 1] = numpy.logaddexp.reduce(transitions + following, axis=1)
+    total = numpy.logaddexp.reduce(forward[-1])
+    # An entity ends where no I- follows.
+    ends = [index for index, tag in enumerate(tags) if not tag.startswith("I-")]
+    names = [tags[index] for index in path]
+    entities = []
+    for first in (i for i, name in enumerate(names) if name.startswith("B-")):
+        last = first
+        while last + 1 < len(names) and names[last + 1].startswith("I-"):
+            last += 1
+        inside = sum(scores[i, path[i]] for i in range(first + 1, last + 1))
+        after = 0.0
+        if last + 1 < len(scores):
+            after = numpy.logaddexp.reduce((scores + backward)[last + 1, ends])
+        logarithm = forward[first, path[first]] + inside + after - total
+        entities.append((first, last, names[first][2:], min(1.0, float(numpy.exp(logarithm)))))
+    return path, entities
 
 
 # Character offsets for slow tokenizers -----------------------------------------------------------

@@ -15,8 +15,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
+from scripts.common import trainer
 from scripts.common.files import discard
-from scripts.encoders import mlm, pretrain
+from scripts.encoders import pretrain
 from scripts.encoders.packing import Blocks, pack
 
 from ..conftest import ROOT, sample_words
@@ -210,7 +211,7 @@ def test_killed_after_the_last_update_only_the_output_is_written(
 
 
 def test_no_file_is_open_when_it_is_deleted(command, distilbert, text, tmp_path, monkeypatch):
-    for module in (pretrain, mlm):
+    for module in (pretrain, trainer):
         monkeypatch.setattr(module, "discard", discard_closed)
     arguments = (pretrain, text, tmp_path / "out", "--tokenizer", distilbert, *SMALL)
     # A training that was started and has no checkpoint.

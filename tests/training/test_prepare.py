@@ -8,7 +8,7 @@ from transformers import AutoModel
 from scripts import train
 from scripts.common.errors import UserError
 from scripts.common.precision import in_float32
-from scripts.training.prepare import freeze, layers, prepare_training
+from scripts.training.prepare import freeze, layers, prepare_training, set_dropout
 
 from ..conftest import ROOT
 from ..families import SHAPES, new_encoder, write_encoder
@@ -93,6 +93,31 @@ def test_too_many_frozen_layers_are_refused_before_training_starts(
     )  # fmt: skip
     assert result.code == 1 and "AlbertModel has 1 with weights" in result.line
     assert "Traceback" not in result.out + result.err and not (tmp_path / "out").exists()
+
+
+def outputs(encoder) -> list[torch.Tensor]:
+    """Two readings of the same pieces, in training."""
+    encoder.train()
+    pieces = torch.arange(4, 16).reshape(2, 6)
+    mask = torch.ones_like(pieces)
+    return [encoder(input_ids=pieces, attention_mask=mask).last_hidden_state for _ in range(2)]
+
+
+@pytest.mark.parametrize("kind", sorted(SHAPES))
+def test_the_rate_of_dropout_replaces_the_encoders(kind):
+    encoder = new_encoder(kind)
+    config = encoder.config.to_dict()
+    set_dropout(encoder, 0.0)
+    assert torch.equal(*outputs(encoder))
+    set_dropout(encoder, 0.5)
+    assert not torch.allclose(*outputs(encoder))
+    # Attention that torch fuses has a number instead of a layer.
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    if kind in ("albert", "bert", "distilbert", "modernbert", "roberta", "xlm"):
+        assert not torch.allclose(*outputs(encoder))
+    assert encoder.config.to_dict() == config
 
 
 def test_nested_outputs_are_converted_to_float32():

@@ -1,0 +1,192 @@
+"""Measure what this project's training and transformers' Trainer learn from the same data.
+
+    python -m bench.quality runs --encoder ENCODER --reviews CORPUS --entities CORPUS
+
+The same encoder, corpus, learning rate and number of updates, of about as many words; several seeds.
+Each run is a process of `train` or `train-hf` and one of `evaluate`, whose metrics stay in the
+folder: a measurement that was interrupted goes on where it ended. The intervals are from a bootstrap
+over texts and seeds.
+"""
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import numpy
+import srsly
+import typer
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from scripts.common.errors import UserError
+from scripts.serving.gold import best_label, read_gold
+from scripts.serving.predictions import entities, read_predictions
+from scripts.training.plan import rate_for
+
+OURS, TRAINER = "ours", "Trainer"
+TASKS = {"reviews": "textcat", "entities": "ner"}
+# Updates, and examples of one, of about the same number of words in both.
+UPDATES = {"reviews": 120, "entities": 200}
+EXAMPLES = {"reviews": 36, "entities": 38}
+RESAMPLES = 2000
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def run(*arguments: object) -> None:
+    """Run one of the project's commands. Raises UserError if it fails."""
+    command = [sys.executable, "-m", "scripts", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise UserError(f"{' '.join(command)}: {result.stderr[-800:]}")
+
+
+def train(
+    arm: str, what: str, output: Path, corpus: Path, encoder: str, rate: float, seed: int
+) -> None:
+    """Train a pipeline with one of the two."""
+    task, updates, examples = TASKS[what], UPDATES[what], EXAMPLES[what]
+    common = (output, "--corpus", corpus, "--lang", "fr")
+    if arm == OURS:
+        run(
+            "train", task, *common, "--settings.encoder", encoder, "--settings.max_steps", updates,
+            "--settings.learn_rate", rate, "--settings.eval_frequency", updates // 2,
+            "--settings.batch_words", 1000, "--settings.batch_examples", 32 if what == "reviews" else 1,
+            "--system.seed", seed,
+        )  # fmt: skip
+    else:
+        run(
+            "train-hf", task, *common, "--encoder", encoder, "--training.max_steps", updates,
+            "--training.learning_rate", rate, "--training.per_device_train_batch_size", examples,
+            "--training.eval_steps", 0.5, "--training.save_steps", 0.5, "--training.seed", seed,
+        )  # fmt: skip
+
+
+def tallies(metrics: Path, corpus: Path) -> numpy.ndarray:
+    """Return of each text of test: the numbers of entities found and right, found, and gold; for
+    classes, 1 or 0, 1, 1. Sums of them give F, or accuracy."""
+    vocab = Vocab()
+    predictions = read_predictions(metrics.with_suffix(".spacy"), vocab)
+    labels = predictions.header.labels
+    gold = read_gold(corpus / "test.spacy", vocab, labels)
+    pairs = zip(gold.of(predictions.docs), gold.docs)
+    if gold.task == "ner":
+        sets = [(set(entities(found)), set(entities(doc))) for found, doc in pairs]
+        return numpy.array([(len(a & b), len(a), len(b)) for a, b in sets])
+    return numpy.array([(best_label(a) == best_label(b), 1, 1) for a, b in pairs])
+
+
+def score(tally: numpy.ndarray) -> numpy.ndarray:
+    """Return F of tallies, summed over the second axis from the end: (…, texts, 3) to (…)."""
+    right, found, gold = numpy.moveaxis(tally.sum(axis=-2), -1, 0)
+    return 2 * right / numpy.maximum(found + gold, 1)
+
+
+def interval(ours: numpy.ndarray, other: numpy.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the difference of mean scores, resampling texts and seeds.
+
+    ours, other: tallies, of shape (seeds, texts, 3).
+    """
+    random = numpy.random.default_rng(0)
+    seeds, texts = ours.shape[:2]
+    differences = []
+    for _ in range(RESAMPLES):
+        sample = random.integers(texts, size=texts)
+        means = [
+            score(arm[random.integers(seeds, size=seeds)][:, sample]).mean()
+            for arm in (ours, other)
+        ]
+        differences.append(means[0] - means[1])
+    low, high = numpy.quantile(differences, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def measure_run(
+    arm: str, what: str, seed: int, runs: Path, corpus: Path, test: Path, encoder: str, rate: float
+) -> dict:
+    """Return the record of a run, made now unless it is on file."""
+    record = runs / f"{what}-{arm}-{seed}.run.json"
+    if record.is_file():
+        return srsly.read_json(record)
+    name = record.name.removesuffix(".run.json")
+    start = time.perf_counter()
+    train(arm, what, runs / name, corpus, encoder, rate, seed)
+    seconds = time.perf_counter() - start
+    metrics = runs / f"{name}.json"
+    run("evaluate", runs / name, test, metrics, "--fresh")
+    tally = tallies(metrics, test)
+    found = {
+        "what": what, "arm": arm, "seed": seed, "score": float(score(tally)),
+        "seconds": round(seconds), "date": str(date.today()), "processor": processor(),
+        "tally": tally.tolist(),
+    }  # fmt: skip
+    srsly.write_json(record, found)
+    msg.info(f"{name}: {found['score']:.4f}, {seconds:.0f} s")
+    return found
+
+
+def table(records: list[dict], write: Callable[[str], None]) -> None:
+    """Write a table of the runs: mean and standard deviation of each arm, and their difference."""
+    write("| | arm | seeds | mean | sd | seconds |")
+    write("|---|---|--:|--:|--:|--:|")
+    for what in TASKS:
+        tallied = {}
+        for arm in (OURS, TRAINER):
+            found = [r for r in records if (r["what"], r["arm"]) == (what, arm)]
+            if not found:
+                continue
+            scores = [r["score"] for r in found]
+            tallied[arm] = numpy.array([r["tally"] for r in found])
+            spread = numpy.std(scores, ddof=1) if len(scores) > 1 else 0.0
+            seconds = numpy.mean([r["seconds"] for r in found])
+            write(
+                f"| {what} | {arm} | {len(found)} | {numpy.mean(scores):.4f} | {spread:.4f} | {seconds:.0f} |"
+            )
+        if len(tallied) == 2 and len({len(arm) for arm in tallied.values()}) == 1:
+            low, high = interval(tallied[OURS], tallied[TRAINER])
+            difference = score(tallied[OURS]).mean() - score(tallied[TRAINER]).mean()
+            write(f"| {what} | difference | | {difference:+.4f} | {low:+.4f} to {high:+.4f} | |")
+
+
+def main(
+    runs: Annotated[Path, typer.Argument(help="Folder for the runs and their table")],
+    encoder: Annotated[str, typer.Option(help="Encoder: a folder or a hub id")],
+    reviews: Annotated[Path, typer.Option(help="Corpus of classes, with train and dev")],
+    reviews_test: Annotated[Path, typer.Option(help="Corpus with its test split")],
+    entities: Annotated[Path, typer.Option(help="Corpus of entities, with all three splits")],
+    width: Annotated[int, typer.Option(help="The encoder's width, for the learning rate")] = 384,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds")] = 3,
+    arms: Annotated[
+        list[str] | None, typer.Option("--arm", help="ours, Trainer: only these")
+    ] = None,
+) -> None:
+    """Train with both, score, and write runs/quality.md."""
+    runs.mkdir(parents=True, exist_ok=True)
+    corpora = {"reviews": (reviews, reviews_test), "entities": (entities, entities)}
+    rate = rate_for(width)
+    records = [
+        measure_run(arm, what, seed, runs, *corpora[what], encoder, rate)
+        for seed in range(seeds)
+        for what in TASKS
+        for arm in arms or (OURS, TRAINER)
+    ]
+    lines: list[str] = []
+    table(records, lines.append)
+    about = f"{processor()}, {date.today()}; {rate:g}; updates {UPDATES}"
+    (runs / "quality.md").write_text("\n".join([about, "", *lines, ""]), encoding="utf8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    typer.run(main)

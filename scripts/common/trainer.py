@@ -1,0 +1,154 @@
+"""transformers' Trainer: its arguments, checkpoints of an interrupted training, a progress bar."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import srsly
+from transformers import Trainer, TrainerState, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from .devices import has_gpu
+from .errors import UserError, first_line
+from .files import discard, written_beside
+from .precision import has_bfloat16
+
+# Fields of [training] that must be 1 or more, which TrainingArguments does not check.
+POSITIVE = (
+    "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"
+)  # fmt: skip
+
+
+def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingArguments:
+    """Return the fields of [training] as TrainingArguments. Raises UserError.
+
+    fixed: fields that are not the user's.
+
+    transformers 5 removes two of the fields in use: logging_dir (set TENSORBOARD_LOGGING_DIR in the
+    environment instead) and, in the configs, warmup_ratio (give the fraction as warmup_steps).
+    """
+    for name in POSITIVE:
+        if fields.get(name, 1) < 1:
+            raise UserError(f"--training.{name} {fields[name]}: give 1 or more.")
+    cpu = not has_gpu()
+    try:
+        return TrainingArguments(
+            **{**fields, "bf16": fields.get("bf16", False) and has_bfloat16(), **fixed},
+            output_dir=str(work),
+            logging_dir=str(work / "logs"),
+            report_to=["tensorboard"],
+            use_cpu=cpu,
+            dataloader_pin_memory=not cpu,
+            # Keep what is for the collator and not for the model.
+            remove_unused_columns=False,
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"[training]: {first_line(error)}; see the fields of transformers.TrainingArguments."
+        ) from error
+
+
+class Progress(ProgressCallback):
+    """Show a progress bar, and a line for each evaluation: the loss, and what `figures` makes of the
+    evaluation's metrics."""
+
+    loss: float | None = None
+
+    def __init__(self, figures: Callable[[dict[str, float]], str]) -> None:
+        super().__init__()
+        self.figures = figures
+
+    def on_prediction_step(self, args, state, control, **kwargs) -> None:
+        """Show no second bar during an evaluation."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        self.loss = logs.get("loss", self.loss)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs) -> None:
+        super().on_evaluate(args, state, control, **kwargs)
+        if state.is_world_process_zero and metrics:
+            bar = self.training_bar
+            training = "     –" if self.loss is None else f"{self.loss:6.3f}"
+            (bar.write if bar else print)(
+                f"{state.global_step:7,}   loss: training {training}   {self.figures(metrics)}"
+            )
+
+
+class QuietTrainer(Trainer):
+    """Trainer that shows nothing but Progress."""
+
+    def show(self, figures: Callable[[dict[str, float]], str]) -> None:
+        """Replace what Trainer prints by Progress; `figures` is the text for its metrics."""
+        for callback in (PrinterCallback, ProgressCallback):
+            self.remove_callback(callback)
+        self.add_callback(Progress(figures))
+
+    def close(self) -> None:
+        """Close the files in the work folder: Windows does not delete open ones."""
+        tensorboard = self.pop_callback(TensorBoardCallback)
+        if tensorboard.tb_writer:
+            tensorboard.tb_writer.close()
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """Return the last complete checkpoint of an interrupted training, or None.
+
+    A complete one has a trainer_state.json, which Trainer writes last.
+    """
+    for path in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
+        try:
+            srsly.read_json(path / "trainer_state.json")
+            return path
+        except ValueError:
+            continue
+    return None
+
+
+def finished_state(checkpoint: Path | None) -> TrainerState | None:
+    """Return the state of a training whose last checkpoint is that of its last update, else None."""
+    if checkpoint is None:
+        return None
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return state if state.global_step >= state.max_steps else None
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the update after which a checkpoint was saved, from its name."""
+    return int(checkpoint.name.split("-")[1])
+
+
+def delete_incomplete(work: Path) -> None:
+    """Delete the checkpoints that a kill left incomplete: all after the last complete one."""
+    last = last_checkpoint(work)
+    for path in work.glob("checkpoint-*"):
+        if last is None or step_of(path) > step_of(last):
+            shutil.rmtree(path)
+
+
+def begin(work: Path, about: dict[str, Any], kind: str, given: str) -> None:
+    """Create the work folder of a training, or check that the one in it can be resumed.
+
+    about: what identifies the training. kind: what the training is called. given: what it is made
+    from, besides settings. Raises UserError if the folder belongs to a different training, or holds
+    something else.
+    """
+    record = work / "begun.json"
+    if work.exists() and any(work.iterdir()) and not record.is_file():
+        raise UserError(
+            f"{work}: not an interrupted {kind}; move it away or choose another output folder."
+        )
+    if last_checkpoint(work) is None:
+        # There is nothing to resume from yet.
+        discard(work)
+        with written_beside(work) as folder:
+            # Not srsly, which rounds numbers.
+            (folder / record.name).write_text(json.dumps(about, indent=1), encoding="utf8")
+    elif json.loads(record.read_text(encoding="utf8")) != about:
+        raise UserError(
+            f"{work}: an interrupted {kind} with other settings, {given}; delete it to start "
+            "afresh, or resume it with the same ones."
+        )
+    delete_incomplete(work)

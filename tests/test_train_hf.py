@@ -1,0 +1,351 @@
+"""Heads trained with transformers' Trainer, for real on tiny encoders, and the pipelines they make."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import torch
+from spacy.tokens import Doc
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    pipeline,
+)
+
+from scripts import evaluate, export, package, report, train_hf
+from scripts.corpora.docbins import read_docs, write_docs
+from scripts.serving.predictions import CONFIDENCE, Predictions, read_predictions
+
+from .conftest import ROOT
+from .heads import text_checkpoint
+from .processes import start_command
+
+QUICK = (
+    "--lang", "fr", "--training.max_steps", 40, "--training.learning_rate", 5e-3,
+    "--training.eval_steps", 20, "--training.save_steps", 20,
+)  # fmt: skip
+ENTITIES = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+
+
+def changed(source: Path, output: Path, change, splits=("train", "dev")) -> Path:
+    """Copy a corpus with the documents of some splits changed by a function."""
+    shutil.copytree(source, output)
+    for split in splits:
+        path = output / f"{split}.spacy"
+        docs = change(list(read_docs(path, spacy.blank("fr").vocab)))
+        write_docs([(doc, dict(doc.user_data)) for doc in docs], path)
+    return output
+
+
+@pytest.fixture(scope="module")
+def made(heads, sample_corpora, tmp_path_factory):
+    """An entity recogniser: a new head on an encoder that has learned the task with another one."""
+    output = tmp_path_factory.mktemp("made") / "ner"
+    corpus = sample_corpora / "ner"
+    steps = {"training.max_steps": 120, "training.learning_rate": 5e-3, "training.eval_steps": 45,
+             "training.save_steps": 45, "training.bf16": False}  # fmt: skip
+    train_hf.train_hf("ner", output, corpus, "fr", str(heads / "distilbert"), "", None, steps)
+    return output
+
+
+def test_what_is_written(made):
+    assert sorted(path.name for path in made.iterdir()) == ["checkpoint", "logs", "model-best"]
+    assert not list(made.parent.glob("*.unfinished"))
+    about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
+    # The last update is scored too; the best one is kept.
+    assert [point["step"] for point in about["scores"]] == [45, 90, 120]
+    assert about["score"] == pytest.approx(max(point["score"] for point in about["scores"]))
+    assert about["score"] > 0.1 and about["metric"] == "entity F"
+    (log,) = [path for path in (made / "logs").iterdir() if path.is_file()]
+    curves = EventAccumulator(str(log))
+    curves.Reload()
+    assert [e.step for e in curves.Scalars("eval/score")] == [45, 90, 120]
+    nlp = spacy.load(made / "model-best")
+    assert nlp.config["settings"] == {"encoder": "distilbert", "revision": None}
+    assert Path(nlp.config["paths"]["train"]).parent.name == "ner"
+    assert nlp.config["training"]["seed"] == 0
+    assert nlp.get_pipe("ner").labels == ("LOC", "MISC", "ORG", "PER")
+    # No word of the corpus.
+    assert "Curie" not in (made / "model-best" / "vocab" / "strings.json").read_text("utf8")
+
+
+def test_transformers_opens_the_checkpoint_and_predicts_the_same_tags(made, sample_corpora):
+    model = AutoModelForTokenClassification.from_pretrained(made / "checkpoint").eval()
+    tokenizer = AutoTokenizer.from_pretrained(made / "checkpoint")
+    assert [model.config.id2label[index] for index in range(9)] == ENTITIES
+    assert tokenizer.model_max_length == 512 and tokenizer.backend_tokenizer.truncation is None
+    nlp = spacy.load(made / "model-best")
+    head = nlp.get_pipe("ner")
+    docs = [nlp.make_doc(d.text) for d in read_docs(sample_corpora / "ner/test.spacy", nlp.vocab)]
+    n_entities = 0
+    for doc, (tokens, logs) in zip(docs[:40], head.predictions(docs[:40])):
+        batch = tokenizer(doc.text, return_tensors="pt", return_offsets_mapping=True)
+        starts = [a if a < b else -1 for a, b in batch.pop("offset_mapping")[0].tolist()]
+        with torch.no_grad():
+            tags = model(**batch).logits[0].argmax(-1)
+        assert len(tokens) > 0.95 * len(doc)
+        own = [int(tags[starts.index(doc[token].idx)]) for token in tokens]
+        assert logs.argmax(axis=1).tolist() == own
+        n_entities += sum(ENTITIES[tag].startswith("B-") for tag in own)
+    assert n_entities > 20
+    # So does its own pipeline.
+    found = pipeline("ner", model=model, tokenizer=tokenizer, aggregation_strategy="first")
+    assert found("Marie Curie vit à Paris.")
+
+
+def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora, tmp_path):
+    corpus, best = sample_corpora / "ner", made / "model-best"
+    metrics, page = tmp_path / "metrics" / "fr_ner_hf.json", tmp_path / "page.html"
+
+    def run(module, *arguments):
+        result = command(module, *arguments)
+        assert result.code == 0, result.out + result.err
+        return result
+
+    run(evaluate, made, corpus, metrics, "--split", "dev")
+    scores = srsly.read_json(metrics)
+    about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
+    # The score in training is that of `evaluate` on gold tokens.
+    assert scores["gold_tokens"]["ents_f"] == pytest.approx(about["score"], abs=1e-3)
+    assert scores["trained_on"] == "ner" and scores["seed"] == 0
+    assert scores["encoder"] == "distilbert"
+    assert scores["head"]["tokens without a piece"] < 10
+    assert "tags changed by constraints" in scores["head"]
+    nlp = spacy.load(best)
+    saved = read_predictions(metrics.with_suffix(".spacy"), nlp.vocab)
+    some = [doc for doc in saved.docs if doc.ents]
+    for doc in some:
+        values = doc.user_data[CONFIDENCE]
+        assert len(values) == len(doc.ents) and all(0 < value <= 1 for value in values)
+        again = nlp(doc.text)
+        assert [e._.confidence for e in again.ents] == pytest.approx(values, abs=1e-4)
+    assert len(some) > 10 and all(CONFIDENCE in doc.user_data for doc in some)
+    run(report, best, corpus, metrics, page)
+    value = f"{some[0].user_data[CONFIDENCE][0]:.2f}".removeprefix("0")
+    assert f"{some[0].ents[0].label_} {value}" in page.read_text("utf8")
+    printed = run(package, best, metrics, tmp_path / "packages").out
+    assert "installed and loaded offline" in printed
+    run(export, best, metrics, tmp_path / "exported")
+    card = (tmp_path / "exported" / "README.md").read_text("utf8")
+    assert "with its head for named entities, fine-tuned on ner" in card
+    assert AutoModelForTokenClassification.from_pretrained(tmp_path / "exported")
+
+
+def test_confidences_stay_parallel_when_labels_are_dropped():
+    doc = Doc(spacy.blank("fr").vocab, ["a", "b", "c"])
+    doc.ents = [spacy.tokens.Span(doc, i, i + 1, label) for i, label in enumerate("XYX")]
+    doc.user_data[CONFIDENCE] = [0.1, 0.2, 0.3]
+    header = type("Header", (), {"labels": {"ner": ["X", "Y"]}})
+    (dropped,) = Predictions(header, [doc]).renamed([doc], {"Y": "", "X": "Z"})
+    assert [entity.label_ for entity in dropped.ents] == ["Z", "Z"]
+    assert dropped.user_data[CONFIDENCE] == [0.1, 0.3]
+    assert doc.user_data[CONFIDENCE] == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("task", ["textcat", "textcat_multilabel"])
+def test_a_text_classifier(command, camembert, sample_corpora, tmp_path, task):
+    corpus, output = sample_corpora / "textcat", tmp_path / "out"
+    result = command(
+        train_hf, task, output, "--corpus", corpus, "--encoder", camembert, *QUICK
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    model = AutoModelForSequenceClassification.from_pretrained(output / "checkpoint")
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+    nlp = spacy.load(output / "model-best")
+    assert nlp.pipe_names == [task]
+    tokenizer = AutoTokenizer.from_pretrained(output / "checkpoint")
+    text = "Un bon film."
+    with torch.no_grad():
+        logits = model.eval()(**tokenizer(text, return_tensors="pt")).logits[0]
+    wanted = logits.softmax(-1) if task == "textcat" else logits.sigmoid()
+    assert list(nlp(text).cats.values()) == pytest.approx(wanted.tolist(), abs=1e-4)
+    metrics = tmp_path / "m.json"
+    result = command(evaluate, output, corpus, metrics, "--split", "dev")
+    assert result.code == 0, result.err
+    scores = srsly.read_json(metrics)
+    about = json.loads((output / "checkpoint" / "training.json").read_text("utf8"))
+    key = "accuracy" if task == "textcat" else "cats_micro_f"
+    assert about["metric"] in ("accuracy", "micro F")
+    assert scores["raw_text"][key] == pytest.approx(about["score"], abs=0.02)
+    assert command(report, output, corpus, metrics, tmp_path / "page.html").code == 0
+
+
+def test_calibration_is_in_the_weights_and_on_record(made, sample_corpora):
+    about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
+    nlp = spacy.load(made / "model-best")
+    n_dev = len(list(read_docs(sample_corpora / "ner" / "dev.spacy", nlp.vocab)))
+    record = nlp.meta["calibration"]["ner"]
+    assert record == pytest.approx(about["calibration"]) and record["examples"] == n_dev
+    assert 0.1 < record["temperature"] < 10
+
+
+def test_texts_without_annotation_and_long_ones_are_counted(
+    command, distilbert, sample_corpora, tmp_path
+):
+    def entities(docs):
+        for doc in docs[:3]:
+            doc.set_ents([], default="missing")
+        return [*docs, Doc.from_docs(docs[10:80], ensure_whitespace=True)]
+
+    corpus = changed(sample_corpora / "ner", tmp_path / "ner", entities)
+    options = ("--encoder", distilbert, *QUICK, "--training.max_steps", 1)
+    result = command(train_hf, "ner", tmp_path / "out", "--corpus", corpus, *options)
+    assert result.code == 0, result.err
+    for split in ("train", "dev"):
+        assert f"{split}.spacy: 3 of" in result.err
+        assert f"{split}.spacy: 1 texts have more than 512 pieces: read in over" in result.err
+
+    def texts(docs):
+        docs[0].cats = {}
+        long = Doc.from_docs([docs[1]] * 30, ensure_whitespace=True)
+        long.cats = docs[1].cats
+        return [*docs, long]
+
+    corpus = changed(sample_corpora / "textcat", tmp_path / "textcat", texts)
+    result = command(train_hf, "textcat", tmp_path / "out", "--corpus", corpus, *options)
+    assert result.code == 0, result.err
+    assert "train.spacy: 1 of" in result.err and "have no annotation: left out" in result.err
+    assert "train.spacy: 1 texts have more than 512 pieces: truncated" in result.err
+
+
+def test_an_encoder_with_another_head_gets_a_new_one(command, distilbert, sample_corpora, tmp_path):
+    for labels in (["a", "b", "c"], ["positive", "negative"]):
+        folder = tmp_path / f"{len(labels)}"
+        text_checkpoint(distilbert, labels, folder)
+        result = command(
+            train_hf, "textcat", tmp_path / "out", "--corpus", sample_corpora / "textcat",
+            "--encoder", folder, *QUICK, "--training.max_steps", 1, "--training.learning_rate", 1e-9,
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out/checkpoint")
+        assert model.config.id2label == {0: "negative", 1: "positive"}
+        # The other head's biases are 0, 1, 2.
+        assert model.classifier.bias.abs().max() < 1e-6
+
+
+def test_the_score_of_an_imbalanced_corpus_is_macro_f(
+    command, distilbert, sample_corpora, tmp_path
+):
+    def rare(docs):
+        positive = [doc for doc in docs if doc.cats["positive"]]
+        return [doc for doc in docs if doc.cats["negative"]] + positive[: len(positive) // 5]
+
+    corpus = changed(sample_corpora / "textcat", tmp_path / "rare", rare)
+    result = command(
+        train_hf, "textcat", tmp_path / "out", "--corpus", corpus, "--encoder", distilbert, *QUICK,
+        "--training.max_steps", 1,
+    )  # fmt: skip
+    assert result.code == 0 and "macro F 0." in result.out
+
+
+def test_a_killed_training_resumes_from_its_last_checkpoint(
+    command, distilbert, sample_corpora, tmp_path
+):
+    options = (
+        "--corpus", sample_corpora / "ner", "--lang", "fr", "--encoder", distilbert,
+        "--training.max_steps", 60, "--training.eval_steps", 10, "--training.save_steps", 10,
+        "--training.learning_rate", 5e-3, "--training.bf16", "false",
+    )  # fmt: skip
+    log, work = tmp_path / "log", tmp_path / "killed.unfinished"
+    process = start_command("train-hf", "ner", tmp_path / "killed", *options, log=log)
+    while not list(work.glob("checkpoint-2*/trainer_state.json")):
+        assert process.is_alive(), log.read_text("utf8")
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    assert not (tmp_path / "killed").exists()
+    # A checkpoint that the kill left incomplete is ignored.
+    (work / "checkpoint-90").mkdir()
+    (work / "checkpoint-90" / "trainer_state.json").write_text("{")
+    arguments = (train_hf, "ner", tmp_path / "killed", *options)
+    result = command(*arguments, "--training.seed", 1)
+    assert result.code == 1
+    assert "an interrupted training with other settings, corpus or encoder" in result.line
+    result = command(*arguments)
+    assert result.code == 0, result.err
+    assert "resuming from" in result.out and "checkpoint-90" not in result.out
+    assert not work.exists()
+    result = command(train_hf, "ner", tmp_path / "whole", *options)
+    assert result.code == 0, result.err
+    resumed, reference = (
+        json.loads((tmp_path / name / "checkpoint" / "training.json").read_text("utf8"))
+        for name in ("killed", "whole")
+    )
+    assert [point["step"] for point in resumed["scores"]] == [10, 20, 30, 40, 50, 60]
+    assert resumed["scores"][0] == pytest.approx(reference["scores"][0])
+    assert resumed["score"] == pytest.approx(reference["score"], abs=0.1)
+
+
+def test_killed_after_the_last_update_only_the_output_is_written(
+    command, distilbert, sample_corpora, tmp_path, monkeypatch
+):
+    arguments = (
+        train_hf, "ner", tmp_path / "out", "--corpus", sample_corpora / "ner",
+        "--encoder", distilbert, *QUICK,
+    )  # fmt: skip
+    with monkeypatch.context() as killed:
+        killed.setattr(train_hf, "write", None)
+        with pytest.raises(TypeError):
+            command(*arguments)
+    assert not (tmp_path / "out").exists()
+    result = command(*arguments)
+    assert result.code == 0, result.err
+    assert "resuming from" in result.out
+    about = json.loads((tmp_path / "out" / "checkpoint" / "training.json").read_text("utf8"))
+    assert [point["step"] for point in about["scores"]] == [20, 40] and about["steps"] == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "scripts",
+            "train-hf", "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder",
+            distilbert, *map(str, QUICK), "--training.max_steps", "4",
+        ],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, error = process.communicate()
+    assert process.returncode == 0, error
+    # Only one of them prints and writes.
+    assert out.count("on dev") == 1 and out.count("resuming from") == 0
+    assert spacy.load(tmp_path / "out" / "model-best")("Marie Curie vit à Paris.")
+
+
+@pytest.mark.parametrize(
+    "task, options, message",
+    [
+        ("ner", ("--training.nonsense", 1), "--training.nonsense: no such setting in"),
+        ("ner", ("--training.learning_rate", "x"), "--training.learning_rate x: expected a number"),
+        ("ner", ("--training.per_device_train_batch_size", 0), "batch_size 0: give 1 or more"),
+        ("ner", ("--training.save_steps", 30), "[training]: "),
+        ("ner", ("--encoder", "nowhere"), "encoder nowhere: "),
+        ("ner", ("--lang", "zz"), "--lang 'zz': "),
+        ("ner", ("--corpus", "missing"), "train.spacy is missing"),
+        ("textcat", (), "train.spacy has no texts with labels: not a corpus for `textcat`"),
+        ("ner", ("--training.learning_rate", 1e30), "the training diverged; delete"),
+    ],
+)
+def test_mistakes_are_reported_in_one_line(
+    command, distilbert, sample_corpora, tmp_path, task, options, message
+):
+    given = dict(zip(QUICK[::2], QUICK[1::2]))
+    given |= {"--corpus": sample_corpora / "ner", "--encoder": distilbert}
+    given |= {"--training.max_steps": 3, "--training.max_grad_norm": 0.0}
+    given |= dict(zip(options[::2], options[1::2]))
+    result = command(
+        train_hf, task, tmp_path / "out", *(part for pair in given.items() for part in pair)
+    )
+    assert result.code == 1 and message in result.line
+    assert not (tmp_path / "out").exists()
