@@ -41,7 +41,7 @@ def train(
     """Train a pipeline on a converted corpus, or on several.
 
     Of several, each contributes the same number of examples: smaller ones are repeated. For
-    ner+textcat, each needs entities or labels, not both.
+    ner+textcat, each needs entities, or labels, or both.
     Any setting of the config can follow: --settings.learn_rate 3e-5. With --settings.max_steps,
     warmup_steps becomes a tenth of it unless given too.
     """
