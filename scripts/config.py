@@ -17,6 +17,7 @@ from thinc.api import Config
 from . import code  # noqa: F401
 from .common.errors import UserError
 from .common.settings import check_overrides, config_errors, read_config
+from .corpora.docbins import CLASSIFIERS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 BASE = "base.cfg"
@@ -40,6 +41,40 @@ def find_config(name: str) -> Path:
     return task if path.name == name and not path.is_file() and task.is_file() else path
 
 
+def config_files(name: str) -> list[Path]:
+    """Return the files that are meant by a path, or by names of tasks with a + between them."""
+    path = find_config(name)
+    parts = [name] if path.is_file() else name.split("+")
+    if len(set(parts)) < len(parts):
+        raise UserError(f"{name}: a task is named twice.")
+    return [find_config(part) for part in parts]
+
+
+def is_task(config: Config) -> bool:
+    """Return whether a config is a task's, to be merged over configs/base.cfg: it has nothing in
+    [training] but the score weights, or no such section."""
+    return set(config.get("training", {})) <= {"score_weights"}
+
+
+def join_tasks(configs: list[Config]) -> Config:
+    """Return the configs of tasks as one of a pipeline that has all their components; each task
+    contributes equally to the score."""
+    joined = Config()
+    pipeline: dict[str, bool] = {}
+    for config in configs:
+        weights = config.get("training", {}).get("score_weights", {})
+        for name, weight in weights.items():
+            weights[name] = weight and weight / len(configs)
+        for name in config.get("nlp", {}).get("pipeline", []):
+            factory = config.get("components", {}).get(name, {}).get("factory")
+            pipeline[name] = factory in CLASSIFIERS
+        joined = joined.merge(config)
+    # The last component that reads the transformer's vectors passes on the gradients of all; a parser
+    # does not for an update without entities, and all would be lost.
+    joined.setdefault("nlp", {})["pipeline"] = sorted(pipeline, key=pipeline.__getitem__)
+    return joined
+
+
 def override(config: Config, overrides: dict[str, Any]) -> Config:
     """Return a copy of a config with some settings, named section.name, replaced."""
     return load_config_from_str(config.to_str(interpolate=False), overrides=overrides)
@@ -49,19 +84,26 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config,
     """Return the file and the config of a training, `overrides` applied, references unresolved, and
     the names of the settings that the user gave.
 
-    A file that has nothing in [training] but the score weights, or no such section, is a task's and
-    is merged over configs/base.cfg; any other is a full config, in which everything is given. An
-    override "auto" leaves a setting of the project's open, for `train` to propose. Where max_steps is
-    given and warmup_steps is not, that becomes a tenth of max_steps. Raises UserError.
+    A task's file is merged over configs/base.cfg, and so are the files of several tasks, `ner+textcat`;
+    any other file is a full config, in which everything is given. An override "auto" leaves a setting
+    of the project's open, for `train` to propose. Where max_steps is given and warmup_steps is not,
+    that becomes a tenth of max_steps. Raises UserError.
     """
-    path = find_config(name)
-    config = read_config(path, LIKE)
+    files = config_files(name)
+    configs = [read_config(file, LIKE) for file in files]
+    path, config = files[0], configs[0]
+    if len(files) > 1:
+        for file, part in zip(files, configs):
+            if not is_task(part):
+                raise UserError(f"{file}: a full config; only those of tasks can be joined by +.")
+        path, config = Path(name), join_tasks(configs)
     open_settings = {key for key in overrides if overrides[key] == AUTO and key in PROPOSED}
     overrides = {key: overrides[key] for key in overrides if key not in open_settings}
     given = set(overrides)
-    if path.parent != CONFIGS:
-        given |= set(dict_to_dot(config)) - open_settings
-    if set(config.get("training", {})) <= {"score_weights"}:
+    for file, part in zip(files, configs):
+        if file.parent != CONFIGS:
+            given |= set(dict_to_dot(part)) - open_settings
+    if is_task(config):
         config = read_config(CONFIGS / BASE, LIKE).merge(config)
     elif "settings.max_steps" in overrides and "settings.warmup_steps" not in overrides:
         given.discard("settings.warmup_steps")

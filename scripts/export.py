@@ -9,7 +9,7 @@ from wasabi import msg
 
 from .common.errors import UserError
 from .common.files import check_folder
-from .common.sources import source
+from .common.sources import corpora_of, source
 from .encoders.checkpoint import save_checkpoint
 from .encoders.tokenizer_fixes import with_backend
 from .serving.metrics import headline, main_score, read_metrics, scored_on, tables
@@ -54,8 +54,7 @@ def card(
 ) -> str:
     """Return a model card: data, scores, settings and licence, and metadata for the hub."""
     origins = [source("encoders", encoder)]
-    if metrics["trained_on"]:
-        origins.append(source("corpora", metrics["trained_on"]))
+    origins += [source("corpora", name) for name in corpora_of(metrics["trained_on"])]
     _, kind, value = main_score(metrics["raw_text"])
     result = EvalResult(
         task_type="token-classification" if metrics["task"] == "ner" else "text-classification",

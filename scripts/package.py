@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from wasabi import msg
 
 from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
-from .common.sources import source
+from .common.sources import corpora_of, source
 from .serving.metrics import headline, read_metrics, scored_on
 from .serving.pipeline import TASKS, encoder_revision, hf_head, load, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
@@ -64,33 +65,39 @@ def check_language(name: str, pipeline: str) -> None:
 
 
 def describe(
-    nlp: Language, metrics: dict[str, Any], name: str, version: str, encoder: str | None
+    nlp: Language, scored: list[dict[str, Any]], name: str, version: str, encoder: str | None
 ) -> None:
-    """Fill in the pipeline's meta: task, training corpus, scores, licences.
+    """Fill in the pipeline's meta: tasks, training corpora, scores, licences.
 
-    The sources and the licence that a pipeline made elsewhere states are kept.
+    scored: one or more metrics; of a score that several have, `performance` has the first one's. The
+    sources and the licence that a pipeline made elsewhere states are kept.
     """
-    scores, corpus = metrics["raw_text"], metrics["trained_on"]
+    metrics, corpus = scored[0], scored[0]["trained_on"]
     nlp.meta["name"] = name.split("_", 1)[1]
     nlp.meta["version"] = version
     made = corpus and f"trained on {corpus}"
     if hf_head(nlp) is not None:
         made = made or "as it was published"
         nlp.meta["requirements"] = HF_HEAD_NEEDS
-    about = [f"{TASKS[metrics['task']].capitalize()} ({nlp.lang})", encoder, made]
-    nlp.meta["description"] = (
-        f"{', '.join(filter(None, about))}; "
-        f"{headline(scores)} on {metrics['examples']:,} examples of {scored_on(metrics)}, raw text."
-    )
+    # Each task once.
+    tasks = " and ".join(dict.fromkeys(TASKS[one["task"]] for one in scored))
+    about = [f"{tasks.capitalize()} ({nlp.lang})", encoder, made]
+    results = [
+        f"{headline(one['raw_text'])} on {one['examples']:,} examples of {scored_on(one)}, raw text"
+        for one in scored
+    ]
+    nlp.meta["description"] = f"{'; '.join([', '.join(filter(None, about)), *results])}."
     if not nlp.meta["license"]:
         nlp.meta["license"] = "MIT (the code; corpus and encoder under the terms of their sources)"
     if not nlp.meta.get("sources"):
-        origins = (("corpora", corpus), ("encoders", encoder))
-        nlp.meta["sources"] = [source(kind, origin) for kind, origin in origins if origin]
+        origins = [("corpora", one) for one in corpora_of(corpus)]
+        origins += [("encoders", encoder)] if encoder else []
+        nlp.meta["sources"] = [source(kind, origin) for kind, origin in origins]
         if revision := encoder_revision(nlp):
             nlp.meta["sources"][-1]["revision"] = revision
-    nlp.meta["performance"] = {**scores, "speed": metrics["speed"]["words_per_second"]}
-    nlp.meta["notes"] = f"Scored on {scored_on(metrics)}; seed {metrics['seed']}."
+    performance = {key: value for one in reversed(scored) for key, value in one["raw_text"].items()}
+    nlp.meta["performance"] = {**performance, "speed": metrics["speed"]["words_per_second"]}
+    nlp.meta["notes"] = f"Scored on {'; '.join(map(scored_on, scored))}; seed {metrics['seed']}."
 
 
 def build(nlp: Language, folder: Path) -> Path:
@@ -167,10 +174,12 @@ def try_wheel(wheel: Path, name: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Return whether two pipelines' predictions for a text are the same: entities, or probabilities
-    but for rounding."""
+    """Return whether two pipelines' predictions for a text are the same: entities, probabilities but
+    for rounding, or a list of both."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return all(abs(one[label] - other[label]) < 0.01 for label in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
     return one == other
 
 
@@ -200,21 +209,28 @@ def build_and_try(nlp: Language, folder: Path, name: str) -> tuple[Path, list[di
 
 
 def package(
-    pipeline: str, metrics: Path, output: Path, name: str, version: str, gpu_id: int
+    pipeline: str,
+    metrics: Path,
+    output: Path,
+    name: str,
+    version: str,
+    gpu_id: int,
+    also: Sequence[Path] = (),
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
     which borrows those of the installed packages that the wheel requires.
 
-    The wheel has the name of the metrics' file unless another `name` is given.
+    The wheel has the name of the metrics' file unless another `name` is given. also: other metrics of
+    the same pipeline, for its description.
     """
     name = name or metrics.stem
     check_name(name, version)
     check_folder(output)
     check_language(name, pipeline)
     nlp = load(pipeline, gpu_id)
-    scores = read_metrics(metrics, nlp)
+    scored = [read_metrics(path, nlp) for path in (metrics, *also)]
     encoder = strip_local_paths(nlp)
-    describe(nlp, scores, name, version, encoder)
+    describe(nlp, scored, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:
         wheel, answers = build_and_try(nlp, Path(temporary), name)
         with written_beside(output) as folder:

@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ from .common.files import check_whole
 from .common.languages import blank
 from .common.settings import config_errors
 from .config import override, training_config
-from .corpora.docbins import read_annotated
+from .corpora.docbins import CLASSIFIERS, read_annotated
 from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
-from .training.baseline import Baseline
+from .training.baseline import Baseline, problems
 from .training.calibrate import calibrate_saved
 from .training.plan import Plan, Split
-from .training.unfinished import LOGS, WORK, Progress, unfinished, wrap_logger
+from .training.readers import ONE, SEVERAL
+from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 from .wheel.components import too_long
 
 SPLITS = ("train", "dev")
+PREPARE = "project.prepare_training.v1"
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, encoder: str) -> None:
@@ -73,21 +76,64 @@ def split_paths(corpus: Path) -> dict[str, Path]:
     return paths
 
 
-def check_corpora(path: Path, config: Config) -> None:
-    """Raise UserError if no corpus of a config, references resolved, reads the paths of its splits."""
-    read = dict_to_dot(config.get("corpora", {})).values()
+def set_readers(path: Path, config: Config, resolved: Config) -> None:
+    """Let what reads the paths of the splits read several, where there are several.
+
+    resolved: the config, references resolved. Raises UserError if nothing reads them, or can.
+    """
     for split in SPLITS:
-        if config["paths"][split] not in read:
+        paths = resolved["paths"][split]
+        sections = resolved.get("corpora", {})
+        found = [name for name in sections if paths in dict_to_dot(sections[name]).values()]
+        if not found:
             raise UserError(
                 f"{path}: nothing in [corpora] reads ${{paths.{split}}}, which --corpus sets; "
                 "compare configs/base.cfg."
             )
+        for name in found if isinstance(paths, list) else ():
+            reader = sections[name].get("@readers")
+            if reader not in (ONE, *SEVERAL.values()):
+                raise UserError(
+                    f"{path}: [corpora.{name}] reads one corpus; let its @readers be {SEVERAL[split]}."
+                )
+            config["corpora"][name]["@readers"] = SEVERAL[split]
 
 
-def tasks_of(config: Config) -> set[str]:
-    """Return the factories of the components that a config trains, such as `ner`."""
+def check_annotation(path: Path, config: Config, corpora: Sequence[Path], read: Split) -> None:
+    """Raise UserError if there is nothing to learn one of several tasks from, or if a config is not
+    made for examples that are annotated for one task only.
+
+    config: references resolved. corpora: the paths of a split, which `read` is about.
+    """
+    tasks = tasks_of(config)
+    classifiers = [name for name in tasks if tasks[name] in CLASSIFIERS]
+    parsers = [name for name in tasks if tasks[name] == "ner"]
+    if not classifiers or not parsers:
+        return
+    for what, count in (("entities", read.with_entities), ("labels", sum(read.labelled))):
+        if not count:
+            raise UserError(f"{' and '.join(map(str, corpora))}: no {what} to learn from.")
+    if len(corpora) == 1 and all(read.labelled):
+        return
+    prepare = config.get("initialize", {}).get("after_init") or {}
+    if prepare.get("@callbacks") != PREPARE:
+        raise UserError(
+            f"{path}: texts without labels would be learnt from as if no label were right; let "
+            f"@callbacks of [initialize.after_init] be {PREPARE}, as in configs/base.cfg."
+        )
+    order = list(tasks)
+    if order.index(classifiers[-1]) < order.index(parsers[-1]):
+        raise UserError(
+            f"{path}: with texts without entities, `{classifiers[-1]}` has to come after "
+            f"`{parsers[-1]}` in [nlp] pipeline: the last one passes the gradients to the encoder."
+        )
+
+
+def tasks_of(config: Config) -> dict[str, str]:
+    """Return the factories of the components that a config trains, such as `ner`, by name, in order."""
     components = config.get("components", {})
-    return {components.get(name, {}).get("factory", "") for name in config["nlp"]["pipeline"]}
+    names = config["nlp"]["pipeline"]
+    return {name: components.get(name, {}).get("factory", "") for name in names}
 
 
 def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase, int] | None:
@@ -119,7 +165,7 @@ def localise_encoder(config: Config) -> tuple[str, PreTrainedTokenizerBase, int]
 
 
 def train_pipeline(
-    path: Path, config: Config, encoder: str, gpu_id: int, work: Path, baseline: Baseline
+    path: Path, config: Config, encoder: str, gpu_id: int, work: Path, baselines: list[Baseline]
 ) -> None:
     """Train as `spacy train` does. `encoder` is what the saved config names as the encoder, if any.
 
@@ -131,7 +177,7 @@ def train_pipeline(
             nlp = init_nlp(config, use_gpu=gpu_id)
         if encoder:
             nlp.get_pipe_config("transformer")["model"]["name"] = encoder
-        wrap_logger(nlp, work, baseline)
+        wrap_logger(nlp, work, baselines)
         # spaCy's own messages are discarded: they repeat errors and name temporary folders.
         loop.train(nlp, work / WORK, use_gpu=gpu_id, stdout=io.StringIO())
     except (MemoryError, RuntimeError) as error:
@@ -151,53 +197,70 @@ def train_pipeline(
 
 
 def train(
-    name: str, output: Path, corpus: Path, lang: str, gpu_id: int, overrides: dict[str, Any]
+    name: str,
+    output: Path,
+    corpora: Sequence[Path],
+    lang: str,
+    gpu_id: int,
+    overrides: dict[str, Any],
 ) -> None:
-    """Train a pipeline on a converted corpus, with settings of a config replaced by `overrides`.
+    """Train a pipeline on converted corpora, with settings of a config replaced by `overrides`.
 
-    name: a config file, or a task of configs/ (see `training_config`). Raises UserError.
+    name: a config file, or tasks of configs/ (see `training_config`). Raises UserError.
     """
     path, config, settings_given = training_config(name, overrides)
     blank(lang)
     use_device(gpu_id)
-    splits = split_paths(corpus)
+    found = list(map(split_paths, corpora))
+    splits = {split: [paths[split] for paths in found] for split in SPLITS}
     written = dict_to_dot(config)
     if not {f"paths.{split}" for split in SPLITS} <= set(written):
         raise UserError(
             f"{path}: no train and dev in [paths], which --corpus sets; `python -m scripts config "
             f"{name}` prints it with spaCy's defaults filled in."
         )
-    given = {"nlp.lang": lang, **{f"paths.{split}": str(splits[split]) for split in SPLITS}}
+    given: dict[str, Any] = {"nlp.lang": lang}
+    for split in SPLITS:
+        paths = [str(one) for one in splits[split]]
+        given[f"paths.{split}"] = paths if len(paths) > 1 else paths[0]
     device = device_settings(gpu_id)
     given |= {key: device[key] for key in device if key in written and key not in overrides}
     config = override(config, given)
     with config_errors(path):
         resolved = config.interpolate()
-    check_corpora(path, resolved)
-    tasks = tasks_of(resolved)
-    train, dev = (Split.of(read_annotated(splits[split], tasks, Vocab())) for split in SPLITS)
+    set_readers(path, config, resolved)
+    tasks = set(tasks_of(resolved).values())
+    read = {
+        split: [Split.of(read_annotated(one, tasks, Vocab())) for one in splits[split]]
+        for split in SPLITS
+    }
+    train, dev = (Split.of_all(read[split], balanced=split == "train") for split in SPLITS)
+    for split, whole in zip(SPLITS, (train, dev)):
+        check_annotation(path, resolved, splits[split], whole)
     encoder, width = "", 0
-    if found := localise_encoder(config):
-        encoder, tokenizer, width = found
-        for split, read in zip(SPLITS, (train, dev)):
-            warn_about_cut_tokens(splits[split], read.tokens, tokenizer)
+    if local := localise_encoder(config):
+        encoder, tokenizer, width = local
+        for split in SPLITS:
+            for one, part in zip(splits[split], read[split]):
+                warn_about_cut_tokens(one, part.tokens, tokenizer)
     plan = Plan(config, settings_given)
     with config_errors(path):
         plan.propose_all(train, tasks, width, gpu_id >= 0)
-    plan.show(train, dev)
-    baseline = Baseline.of(dev, config.interpolate()["training"]["score_weights"])
+    sizes = [(one.resolve().name, len(part.lengths)) for one, part in zip(corpora, read["train"])]
+    plan.show(train, dev, sizes)
+    baselines = Baseline.of(dev, config.interpolate()["training"]["score_weights"])
     with unfinished(output) as work:
         if "paths.logs" in written:
             config["paths"]["logs"] = str(work / LOGS)
-        train_pipeline(path, config, encoder, gpu_id, work, baseline)
-        best = Progress.read(work)
+        train_pipeline(path, config, encoder, gpu_id, work, baselines)
         calibrate_saved(work / DIR_MODEL_BEST, splits["dev"], gpu_id)
     meta = srsly.read_json(output / "model-best" / "meta.json")
     scores = {key: value for key, value in meta["performance"].items() if isinstance(value, float)}
     shown = f"{output / 'model-best'}: {', '.join(f'{k} {v:.3f}' for k, v in scores.items())}"
-    if problem := baseline.problem(best.score):
+    if not_learnt := problems(baselines, meta["performance"]):
         print(shown)
-        warn(problem)
+        for problem in not_learnt:
+            warn(problem)
     else:
         msg.good(shown)
 

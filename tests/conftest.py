@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 import sentencepiece
+import spacy
+from spacy.tokens import DocBin
 from tokenizers import BertWordPieceTokenizer
 from transformers import (
     CamembertConfig,
@@ -24,6 +26,7 @@ from transformers import (
 
 from scripts import convert
 from scripts.cli import run
+from scripts.corpora.docbins import read_docs
 
 from .heads import tag_checkpoint, text_checkpoint
 
@@ -103,6 +106,33 @@ def sample_corpora(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
     convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
+    return folder
+
+
+def first_examples(source: Path, folder: Path, **sizes: int) -> Path:
+    """Write the first examples of a corpus, so many of each split, into a folder."""
+    folder.mkdir()
+    for split, size in sizes.items():
+        docs = list(read_docs(source / f"{split}.spacy", spacy.blank("fr").vocab))[:size]
+        DocBin(docs=docs).to_disk(folder / f"{split}.spacy")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_corpora(sample_corpora, tmp_path_factory) -> Path:
+    """Few examples of each task, and `both` with those of each and none that has both."""
+    folder = tmp_path_factory.mktemp("few")
+    ner = first_examples(sample_corpora / "ner", folder / "ner", train=200, dev=40, test=30)
+    textcat = first_examples(
+        sample_corpora / "textcat", folder / "textcat", train=120, dev=60, test=30
+    )
+    (folder / "both").mkdir()
+    for split in ("train", "dev"):
+        parts = [DocBin().from_disk(corpus / f"{split}.spacy") for corpus in (ner, textcat)]
+        vocab = spacy.blank("fr").vocab
+        DocBin(docs=[doc for part in parts for doc in part.get_docs(vocab)]).to_disk(
+            folder / "both" / f"{split}.spacy"
+        )
     return folder
 
 

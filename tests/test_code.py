@@ -77,7 +77,7 @@ def ran(tmp_path_factory, camembert, sample_corpora) -> Ran:
         "settings.encoder": str(camembert), "settings.max_steps": 2, "settings.eval_frequency": 2,
         "settings.batch_words": 100,
     }  # fmt: skip
-    train("ner", folder / "trained", folder / "ner", "fr", -1, short)
+    train("ner", folder / "trained", [folder / "ner"], "fr", -1, short)
 
     given = [word for name, value in short.items() for word in (f"--{name}", str(value))]
     paths = {

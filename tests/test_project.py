@@ -124,7 +124,9 @@ def test_a_command_depends_on_its_code(name):
     lines = [line for line in lines_of(name) if line[0] != ONCE]
     used = set().union(*(closure(module_of(line[0])) for line in lines))
     used |= {"configs/base.cfg" for line in lines if line[0] == "train"}
-    used |= {f"configs/{line[1]}.cfg" for line in lines if line[0] == "train"}
+    used |= {
+        f"configs/{task}.cfg" for line in lines if line[0] == "train" for task in line[1].split("+")
+    }
     named = {f"configs/{path}" for line in lines for path in READ if f"configs/{path}" in line}
     deps = COMMANDS[name].get("deps", [])
     code = {dep for dep in deps if dep.split("/")[0] in ("scripts", "configs")}

@@ -90,6 +90,10 @@ def package(
         str, typer.Option(help="Name of the package (default: that of the metrics, fr_flue_trf)")
     ] = "",
     version: Annotated[str, typer.Option(help="Version of the package")] = "0.1.0",
+    also: Annotated[
+        list[Path],
+        typer.Option(help="Other metrics of the pipeline to state; can be given several times"),
+    ] = [],
     gpu_id: GpuId = -1,
 ) -> None:
     """Build a wheel, and load it offline in a clean environment.
@@ -98,7 +102,7 @@ def package(
     """
     from ..package import package
 
-    package(pipeline, metrics, output, name, version, gpu_id)
+    package(pipeline, metrics, output, name, version, gpu_id, also)
 
 
 def wrap(

@@ -10,7 +10,9 @@ from .options import EPILOG, SETTINGS, GpuId, Revision
 PANEL = "Train"
 Config = Annotated[
     str,
-    typer.Argument(help="Task (ner, textcat) or config file; one of `spacy init config` works too"),
+    typer.Argument(
+        help="Task (ner, textcat, ner+textcat) or config file; one of `spacy init config` works too"
+    ),
 ]
 
 
@@ -29,12 +31,17 @@ def train(
     context: typer.Context,
     config: Config,
     output: Annotated[Path, typer.Argument(help="Folder for model-best and TensorBoard's logs")],
-    corpus: Annotated[Path, typer.Option(help="Folder with train.spacy and dev.spacy")],
+    corpus: Annotated[
+        list[Path],
+        typer.Option(help="Folder with train.spacy and dev.spacy; can be given several times"),
+    ],
     lang: Annotated[str, typer.Option(help="Language of the pipeline's tokenizer: fr, en, xx…")],
     gpu_id: GpuId = -1,
 ) -> None:
-    """Train a pipeline on a converted corpus.
+    """Train a pipeline on a converted corpus, or on several.
 
+    Of several, each contributes the same number of examples: smaller ones are repeated. For
+    ner+textcat, each needs entities, or labels, or both.
     Any setting of the config can follow: --settings.learn_rate 3e-5. With --settings.max_steps,
     warmup_steps becomes a tenth of it unless given too.
     """

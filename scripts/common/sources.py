@@ -5,6 +5,8 @@ from typing import Any
 
 import srsly
 
+# Between the names of corpora that a pipeline was trained on together.
+AND = " + "
 SOURCES = Path(__file__).parent.parent.parent / "configs" / "sources.yml"
 
 
@@ -20,6 +22,11 @@ def source(kind: str, name: str) -> dict[str, str]:
     if found is None:
         return {"name": name, "url": "", "license": "unknown", "author": ""}
     return {"name": found["title"], "url": found["url"], "license": found["license"], "author": ""}
+
+
+def corpora_of(trained_on: str | None) -> list[str]:
+    """Return the names of the corpora in a record of what a pipeline was trained on."""
+    return trained_on.split(AND) if trained_on else []
 
 
 def origin_of(corpus: str, split: str) -> str:

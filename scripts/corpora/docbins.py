@@ -13,6 +13,9 @@ from ..common.files import check_whole
 from .examples import Example, LabelledText, SpannedText, TaggedSentence
 from .writer import PACKER, SHARD_TOKENS
 
+# Components that learn from the labels of texts; `ner` learns from entities.
+CLASSIFIERS = {"textcat", "textcat_multilabel"}
+
 
 def read_docs(path: Path, vocab: Vocab, remedy: str = "convert the corpus again") -> Iterator[Doc]:
     """Yield the annotated documents of a .spacy file, or of a folder of shards.
@@ -78,16 +81,30 @@ def example_of(doc: Doc, kind: type[Example]) -> Example:
 def read_annotated(path: Path, tasks: Collection[str], vocab: Vocab) -> Iterator[Doc]:
     """Yield the documents of a split as `read_docs` does.
 
-    Raises UserError if they have nothing to learn one of the tasks, `ner` or `textcat`, from.
+    tasks: components, of which `ner` and those of CLASSIFIERS count. Of both, a split may be annotated
+    for one alone, and any document lack either annotation.
+    Raises UserError if they have nothing to learn the tasks from.
     """
-    has_entities = False
+    both = "ner" in tasks and bool(CLASSIFIERS & set(tasks))
+    has_entities = has_labels = all_outside = False
     for doc in read_docs(path, vocab):
         has_entities = has_entities or bool(doc.ents)
-        if "textcat" in tasks:
+        has_labels = has_labels or bool(doc.cats)
+        all_outside = all_outside or (both and doc.has_annotation("ENT_IOB"))
+        if "textcat" in tasks and (doc.cats or not both):
             check_label(path, doc)
         yield doc
-    if "ner" in tasks and not has_entities:
+    if "ner" not in tasks or has_entities:
+        return
+    if not both:
         raise UserError(f"{path} has no entities: not a corpus for named entities.")
+    if not has_labels:
+        raise UserError(f"{path} has neither entities nor labels: nothing to learn from.")
+    if all_outside:
+        raise UserError(
+            f"{path} has no entities, but tokens marked as outside of one, from which `ner` would learn "
+            'that there are none; leave them unknown: doc.set_ents([], default="missing").'
+        )
 
 
 def check_label(path: Path, doc: Doc) -> None:

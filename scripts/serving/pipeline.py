@@ -17,6 +17,7 @@ from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, si
 from ..common.files import check_whole
 from ..common.precision import check_precision, choose_precision, choose_threads
 from ..common.probabilities import CALIBRATION
+from ..common.sources import AND
 from ..wheel.components import HFHead
 
 # Components that can be scored, in words.
@@ -160,6 +161,8 @@ def temperatures(nlp: Language) -> dict[str, float]:
 
 
 def trained_on(nlp: Language) -> str | None:
-    """Return the name of the corpus that a pipeline was trained on, if it is on record."""
-    train = nlp.config.interpolate().get("paths", {}).get("train")
-    return Path(train or "").parent.name or None
+    """Return the name of the corpus that a pipeline was trained on, or the names of several with
+    AND between them, if it is on record."""
+    train = nlp.config.interpolate().get("paths", {}).get("train") or []
+    paths = [train] if isinstance(train, str) else train
+    return AND.join(Path(path).parent.name for path in paths) or None

@@ -32,7 +32,7 @@ class Header(NamedTuple):
     weights: hash of the weights and labels, which a wheel shares. pipeline_sha256: hash of all files
     of the pipeline. labels: the pipeline's own, by task. threshold: the probability from which
     `textcat_multilabel` assigns a label. temperatures: what the logits of a task were divided by to
-    calibrate it. trained_on: name of the corpus. examples: number of
+    calibrate it. trained_on: name of the corpus, or corpora. examples: number of
     documents in the split. head: what a ready-made head counted. cut_windows: number of windows with
     more pieces than the encoder accepts. speed: measured while predicting.
     """

@@ -1,5 +1,5 @@
-"""Loggers and callbacks for training; a trained pipeline loads without them."""
+"""Loggers, readers and callbacks for training; a trained pipeline loads without them."""
 
-from . import prepare, tensorboard, unfinished
+from . import prepare, readers, tensorboard, unfinished
 
-__all__ = ["prepare", "tensorboard", "unfinished"]
+__all__ = ["prepare", "readers", "tensorboard", "unfinished"]

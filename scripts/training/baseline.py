@@ -1,7 +1,9 @@
 """The score of a pipeline that has learnt nothing, to tell whether one has."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from spacy.scorer import Scorer
 from spacy.tokens import Doc
@@ -19,12 +21,18 @@ ADVICE = (
 )
 
 
-def constant_score(dev: Split, weights: dict[str, float | None]) -> float:
-    """Return the score on a split of always giving its most frequent label; 0 for entities.
+def weighted(scores: Mapping[str, Any], weights: dict[str, float | None]) -> float:
+    """Return a weighted sum of scores; those that are missing, or None, count as 0."""
+    return sum((scores.get(name) or 0.0) * weight for name, weight in weights.items() if weight)
 
-    weights: [training.score_weights]. For exclusive classes, each text having one label.
+
+def constant_score(dev: Split, weights: dict[str, float | None]) -> float:
+    """Return the score on the labelled texts of a split of always giving its most frequent label; 0
+    for entities.
+
+    weights: of spaCy's scores. For exclusive classes, each labelled text having one label.
     """
-    if not dev.labels or sum(dev.labels.values()) != len(dev.lengths):
+    if not dev.labels or sum(dev.labels.values()) != sum(dev.labelled):
         return 0.0
     (most, _), *_ = dev.labels.most_common(1)
     vocab = Vocab()
@@ -35,32 +43,64 @@ def constant_score(dev: Split, weights: dict[str, float | None]) -> float:
         guess.cats = {name: float(name == most) for name in dev.labels}
         examples += [Example(guess, gold)] * count
     scores = Scorer.score_cats(examples, "cats", labels=list(dev.labels), multi_label=False)
-    return sum((scores.get(name) or 0.0) * weight for name, weight in weights.items() if weight)
+    return weighted(scores, weights)
 
 
 @dataclass
 class Baseline:
     """The score of always giving the most frequent label (0: of finding nothing), and the number of
-    examples that it was measured on."""
+    examples that it was measured on.
+
+    weights: of spaCy's scores in this one, together 1. name: what it is called.
+    """
 
     score: float = 0.0
     examples: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+    name: str = "the score"
 
     @classmethod
-    def of(cls, dev: Split, weights: dict[str, float | None]) -> "Baseline":
-        return cls(constant_score(dev, weights), len(dev.lengths))
+    def of(cls, dev: Split, weights: Mapping[str, float | None]) -> list["Baseline"]:
+        """Return the baselines of what a pipeline is scored for, labels and anything else, each on its
+        own: of two tasks, one may be learnt and the other not.
 
-    def problem(self, score: float) -> str:
-        """Return in words why a score is none of a pipeline that has learnt; "" if it is one.
-
-        It has to exceed the baseline by two standard errors, and by SHARE of what is left to 1.
+        weights: [training.score_weights].
         """
+        given = {name: weight for name, weight in weights.items() if weight}
+        of_labels = {name for name in given if name.startswith("cats_")}
+        found = []
+        for names, examples in (
+            (of_labels, sum(dev.labelled)),
+            (given.keys() - of_labels, len(dev.lengths)),
+        ):
+            total = sum(given[name] for name in names)
+            if total > 0:
+                own = {name: given[name] / total for name in sorted(names)}
+                found.append(cls(constant_score(dev, own), examples, own))
+        if len(found) > 1:
+            for baseline in found:
+                baseline.name = " + ".join(baseline.weights)
+        # Where nothing counts, nothing can be learnt.
+        return found or [cls(examples=len(dev.lengths))]
+
+    def problem(self, scores: Mapping[str, Any]) -> str:
+        """Return in words why spaCy's scores are none of a pipeline that has learnt; "" if they are.
+
+        Their weighted sum has to exceed the baseline by two standard errors, and by SHARE of what is
+        left to 1.
+        """
+        score = weighted(scores, self.weights)
         if not self.score:
-            return "" if score else f"the score is still 0: {ADVICE}"
+            return "" if score else f"{self.name} is still 0: {ADVICE}"
         error = math.sqrt(self.score * (1 - self.score) / max(self.examples, 1))
         if score > self.score + max(2 * error, SHARE * (1 - self.score)):
             return ""
         return (
-            f"the score, {score:.3f}, is little better than {self.score:.3f}, that of always giving the "
+            f"{self.name}, {score:.3f}, is little better than {self.score:.3f}, that of always giving the "
             f"most frequent label: {ADVICE}"
         )
+
+
+def problems(baselines: list[Baseline], scores: Mapping[str, Any]) -> list[str]:
+    """Return what `Baseline.problem` says of each, where it says anything."""
+    return [problem for baseline in baselines if (problem := baseline.problem(scores))]

@@ -1,6 +1,7 @@
 """Calibrate a trained text classifier: divide its logits by a temperature, in its weights."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +28,9 @@ from ..common.probabilities import (
     logits_of,
     probabilities_of,
 )
-from ..corpora.docbins import read_docs
+from ..corpora.docbins import CLASSIFIERS, read_docs
 from .temperature import LOWEST, fit_temperature, fit_temperature_of_sigmoids
 
-FACTORIES = ("textcat", "textcat_multilabel")
 # With fewer examples, a temperature says more about them than about the pipeline.
 MIN_EXAMPLES, MAX_EXAMPLES = 50, 2000
 # The logits are read off at this temperature: in float32, no probability is then 0 or 1. A power of
@@ -161,19 +161,19 @@ def calibrate(nlp: Language, docs: Iterable[Doc]) -> dict[str, Calibrated]:
     return results
 
 
-def calibrate_saved(folder: Path, dev: Path, gpu_id: int) -> None:
-    """Calibrate the text classifiers of the pipeline in a folder, if it has any, on the split `dev`;
-    print a line for each.
+def calibrate_saved(folder: Path, dev: Sequence[Path], gpu_id: int) -> None:
+    """Calibrate the text classifiers of the pipeline in a folder, if it has any, on the splits `dev`
+    of its corpora; print a line for each.
 
     Of the folder, only the classifiers and meta.json are replaced. Raises UserError.
     """
     components = load_config(folder / "config.cfg").get("components", {}).values()
-    if not any(component.get("factory") in FACTORIES for component in components):
+    if not any(component.get("factory") in CLASSIFIERS for component in components):
         return
     use_device(gpu_id)
     nlp = spacy.load(folder)
     # In a vocabulary of its own: the pipeline's would keep every word of dev.
-    results = calibrate(nlp, read_docs(dev, Vocab()))
+    results = calibrate(nlp, chain.from_iterable(read_docs(path, Vocab()) for path in dev))
     changed = [name for name, result in results.items() if not result.left]
     if changed:
         kept = {"tokenizer", "config.cfg", "vocab", *nlp.component_names} - set(changed)

@@ -4,7 +4,7 @@ updates and epochs, and the score of a pipeline that has learnt nothing."""
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Config
 from wasabi import msg
+
+from ..corpora.docbins import CLASSIFIERS
+from .readers import balance
 
 # The rate for vectors of BASE_WIDTH values. A narrower encoder needs a higher one: in the time that
 # fine-tuning takes, it learns nothing at this.
@@ -26,17 +29,18 @@ EPOCHS, FEWEST_UPDATES, MOST_EPOCHS = 3, 240, 60
 EVALUATIONS = 6
 # Words read at once, padding included: a base-size encoder needs some 2 GB for so many.
 PART_WORDS = {"cpu": 1000, "gpu": 8000}
-CLASSIFIERS = {"textcat", "textcat_multilabel"}
 
 
 @dataclass
 class Split:
-    """What a training needs to know of a split: the number of words of each example, and how often
-    each token and each label occurs."""
+    """What a training needs to know of a split: the number of words of each example, how often each
+    token and each label occurs, whether each example has a label, how many have entities."""
 
     lengths: list[int] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    labelled: list[bool] = field(default_factory=list)
+    with_entities: int = 0
 
     @classmethod
     def of(cls, docs: Iterable[Doc]) -> "Split":
@@ -44,9 +48,25 @@ class Split:
         split = cls()
         for doc in docs:
             split.lengths.append(len(doc))
+            split.labelled.append(bool(doc.cats))
+            split.with_entities += bool(doc.ents)
             split.tokens.update(token.text for token in doc)
             split.labels.update(label for label, value in doc.cats.items() if value)
         return split
+
+    @classmethod
+    def of_all(cls, splits: Sequence["Split"], balanced: bool) -> "Split":
+        """Return the splits of several corpora as one; balanced: smaller ones repeated, as an epoch
+        reads them."""
+        parts = [list(zip(split.lengths, split.labelled)) for split in splits]
+        rows = balance(parts, random.Random(0)) if balanced else sum(parts, [])
+        return cls(
+            [length for length, _ in rows],
+            sum((split.tokens for split in splits), Counter()),
+            sum((split.labels for split in splits), Counter()),
+            [labelled for _, labelled in rows],
+            sum(split.with_entities for split in splits),
+        )
 
     @property
     def words(self) -> int:
@@ -123,9 +143,14 @@ class Plan:
         large = train.words >= LARGE_WORDS
         self.propose("batch_words", WORDS[large], f"train has {train.words:,} words")
         if CLASSIFIERS & tasks:
-            large = len(train.lengths) >= LARGE_EXAMPLES
+            labelled = sum(train.labelled)
             reason = "at least, however long: classes are not learnt from a few texts an update"
-            self.propose("batch_examples", EXAMPLES[large], reason)
+            if labelled < len(train.lengths):
+                reason += f"; {labelled / len(train.lengths):.0%} are labelled"
+            # On average, so many of them are labelled.
+            share = len(train.lengths) / max(labelled, 1)
+            least = EXAMPLES[labelled >= LARGE_EXAMPLES]
+            self.propose("batch_examples", math.ceil(least * share), reason)
         else:
             self.propose("batch_examples", 1, "entities are learnt word by word")
         batches = batches_of(self.config, train.lengths)
@@ -143,7 +168,7 @@ class Plan:
             self.propose("warmup_steps", steps // 10, "a tenth of max_steps")
             reason = f"{EVALUATIONS} evaluations"
             self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
-        if train.imbalanced and tasks == {"textcat"}:
+        if train.imbalanced and "textcat" in tasks:
             self.select_by_macro_f(train)
         self.batches = batches
 
@@ -152,12 +177,15 @@ class Plan:
         user gave score weights."""
         weights = self.config["training"].get("score_weights", {})
         if weights.get("cats_micro_f") and "training.score_weights.cats_micro_f" not in self.given:
-            weights["cats_micro_f"], weights["cats_macro_f"] = 0.0, 1.0
+            weights["cats_micro_f"], weights["cats_macro_f"] = 0.0, weights["cats_micro_f"]
             counts = ", ".join(f"{label} {count:,}" for label, count in train.labels.most_common(5))
             msg.info(f"imbalanced labels ({counts}): macro F chooses the best pipeline")
 
-    def show(self, train: Split, dev: Split) -> None:
-        """Print the proposals with their reasons, and what the training will do."""
+    def show(self, train: Split, dev: Split, corpora: list[tuple[str, int]]) -> None:
+        """Print the proposals with their reasons, and what the training will do.
+
+        corpora: their names, and the number of training examples of each.
+        """
         if self.proposals:
             msg.table(
                 self.proposals,
@@ -177,5 +205,9 @@ class Plan:
             f"{examples / len(self.batches):,.0f} examples, {train.words / len(self.batches):,.0f} words on "
             f"average; {updates}"
         )
+        if len(corpora) > 1:
+            largest = max(n for _, n in corpora)
+            times = (f"{n:,} of {name}, {largest / n:.1f} times" for name, n in corpora)
+            print(f"an epoch reads {'; '.join(times)}")
         times = f", {steps // frequency + 1:,} times" if steps else ""
         print(f"dev: {len(dev.lengths):,} examples, {dev.words:,} words{times}")

@@ -1,14 +1,17 @@
-"""Prepare a new pipeline for training: offsets, head, frozen layers, precision."""
+"""Prepare a new pipeline for training: offsets, heads, frozen layers, precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
+from typing import Any
 
 import numpy
 import torch
 from spacy.language import Language
 from spacy.pipeline import TextCategorizer, TrainablePipe
+from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Optimizer
+from thinc.types import Floats2d
 from transformers import AutoConfig, PreTrainedModel
 from wasabi import msg
 
@@ -87,6 +90,30 @@ def start_head(textcat: TextCategorizer) -> None:
     output.set_param("W", output.ops.asarray(numpy.random.normal(0, 0.02, weights.shape), "f"))
 
 
+def pass_over_unlabelled(textcat: TextCategorizer) -> None:
+    """Let a classifier learn from, and be scored on, only the examples that have labels.
+
+    spaCy takes the missing labels of an exclusive classifier for wrong ones: it would learn that no
+    label is right, and any answer would be a false positive. Only the object is changed: a saved
+    pipeline has nothing of this.
+    """
+    get_loss, scorer = textcat.get_loss, textcat.scorer
+
+    def loss_of_labelled(examples: list[Example], scores: Floats2d) -> tuple[float, Floats2d]:
+        _, gradient = get_loss(examples, scores)
+        labelled = [[bool(example.reference.cats)] for example in examples]
+        gradient *= textcat.model.ops.asarray2f(labelled)
+        count = sum(map(sum, labelled)) * gradient.shape[1]
+        return float((gradient**2).sum() / max(count, 1)), gradient
+
+    def score_labelled(examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        return scorer([example for example in examples if example.reference.cats], **settings)
+
+    textcat.get_loss = loss_of_labelled
+    if scorer is not None:
+        textcat.scorer = score_labelled
+
+
 def set_dropout(encoder: PreTrainedModel, rate: float) -> None:
     """Let all dropout in an encoder have a rate, whatever its config says; the config is kept.
 
@@ -114,7 +141,7 @@ def encoder_width(nlp: Language) -> int:
     model = nlp.get_pipe("transformer").model
     if model.transformer is not None:
         return model.transformer.config.hidden_size
-    name = nlp.get_pipe_config("transformer")["model"]["name"]
+    name = nlp.config.interpolate()["components"]["transformer"]["model"]["name"]
     return AutoConfig.from_pretrained(name).hidden_size
 
 
@@ -170,6 +197,10 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
     check_precision("settings.precision", precision)
 
     def callback(nlp: Language) -> None:
+        classifiers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
+        for component in classifiers:
+            if not component.support_missing_values:
+                pass_over_unlabelled(component)
         if "transformer" not in nlp.pipe_names:
             if frozen_layers:
                 raise UserError(f"settings.frozen_layers {frozen_layers}: there is no transformer.")
@@ -182,9 +213,8 @@ def prepare_training(precision: str, frozen_layers: int) -> Callable[[Language],
         with_offsets(model.tokenizer)
         if model.tokenizer.is_fast and fix_offsets(model.tokenizer.backend_tokenizer):
             msg.info(OFFSETS_FIXED)
-        for _, component in nlp.pipeline:
-            if isinstance(component, TextCategorizer):
-                start_head(component)
+        for component in classifiers:
+            start_head(component)
         keep_to_vectors(encoder)
         if frozen_layers:
             freeze(encoder, frozen_layers)

@@ -24,7 +24,7 @@ from spacy.util import registry
 from ..common.errors import UserError, warn
 from ..common.files import LOCK, check_folder, discard, is_whole, written_beside
 from ..common.weights import modules, parameters
-from .baseline import Baseline
+from .baseline import Baseline, problems
 
 Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"
@@ -102,13 +102,12 @@ def check_finite(nlp: Language, losses: dict[str, float], step: int) -> None:
 
 
 @registry.loggers(LOGGER)
-def unfinished_logger(folder: str, logger: Callable, baseline: float, dev_examples: int):
+def unfinished_logger(folder: str, logger: Callable, baselines: list[dict[str, Any]]):
     """Wrap a logger: after each evaluation, move the best pipeline to `folder` and write the progress
     there; after the first updates, print the time to go.
 
-    baseline: the score on dev of a pipeline that has learnt nothing, and dev_examples: its number of
-    examples. Raises UserError if the training diverges; warns if after a third of the updates the
-    pipeline has learnt nothing.
+    baselines: the fields of each Baseline. Raises UserError if the training diverges; warns if after a
+    third of the updates the pipeline has learnt nothing of what one is about.
     """
 
     def setup(
@@ -122,12 +121,13 @@ def unfinished_logger(folder: str, logger: Callable, baseline: float, dev_exampl
         work = Path(folder)
         training = nlp.config.interpolate()["training"]
         progress = Progress(max_steps=training["max_steps"])
-        learnt_nothing = Baseline(baseline, dev_examples)
+        of_nothing = [Baseline(**fields) for fields in baselines]
+        best: dict[str, Any] = {}
         clock = Clock(training["max_steps"], training["eval_frequency"])
         warned = False
 
         def log_step(info: Info) -> None:
-            nonlocal warned
+            nonlocal best, warned
             log(info)
             progress.step += 1
             clock.tick(progress.step)
@@ -138,12 +138,13 @@ def unfinished_logger(folder: str, logger: Callable, baseline: float, dev_exampl
                 # spaCy's rule: of equal scores, the last one is the best.
                 if info["score"] == max(score for score, _ in info["checkpoints"]):
                     progress.score, progress.best_step = float(info["score"]), progress.step
+                    best = info["other_scores"]
                     os.replace(work / WORK / DIR_MODEL_BEST, beside / DIR_MODEL_BEST)
                 progress.write(beside)
-            problem = learnt_nothing.problem(progress.score)
-            if problem and not warned and 0 < progress.max_steps <= 3 * progress.step:
-                warned = True
-                warn(f"after {progress.step:,} of {progress.max_steps:,} updates {problem}")
+            if not warned and 0 < progress.max_steps <= 3 * progress.step:
+                for problem in problems(of_nothing, best):
+                    warned = True
+                    warn(f"after {progress.step:,} of {progress.max_steps:,} updates {problem}")
 
         def finalize() -> None:
             try:
@@ -157,12 +158,12 @@ def unfinished_logger(folder: str, logger: Callable, baseline: float, dev_exampl
     return setup
 
 
-def wrap_logger(nlp: Language, work: Path, baseline: Baseline) -> None:
+def wrap_logger(nlp: Language, work: Path, baselines: list[Baseline]) -> None:
     """Wrap the logger that the config names in `unfinished_logger`."""
     training = nlp.config["training"]
     training["logger"] = {
         "@loggers": LOGGER, "folder": str(work), "logger": training["logger"],
-        "baseline": baseline.score, "dev_examples": baseline.examples,
+        "baselines": list(map(asdict, baselines)),
     }  # fmt: skip
 
 

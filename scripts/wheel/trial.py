@@ -74,12 +74,12 @@ class RequiredFinder:
 
 
 def annotate(nlp: Any) -> list[dict[str, Any]]:
-    """Return each text with the categories or entities that a pipeline sets."""
+    """Return each text with the categories or entities that a pipeline sets, or a list of both."""
     answers = []
     for doc in nlp.pipe(TEXTS):
-        found = {label: round(value, 3) for label, value in doc.cats.items()} or [
-            [entity.text, entity.label_] for entity in doc.ents
-        ]
+        cats = {label: round(value, 3) for label, value in doc.cats.items()}
+        entities = [[entity.text, entity.label_] for entity in doc.ents]
+        found = [cats, entities] if cats and entities else cats or entities
         answers.append({"text": doc.text, "found": found})
     return answers
 

@@ -63,7 +63,7 @@ def test_renamed_entities(command, other, sample_corpora, tmp_path):
     drawn = page.read_text("utf8")
     assert "GPE" in drawn and "PER → –" in drawn and ">PER<" not in drawn
     nlp = spacy.load(pipeline)
-    package.describe(nlp, without, "fr_x", "1.0", None)
+    package.describe(nlp, [without], "fr_x", "1.0", None)
     assert "(labels LOC → GPE, PER → –)" in nlp.meta["description"]
 
 

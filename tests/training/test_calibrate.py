@@ -140,7 +140,7 @@ def test_the_saved_pipeline_and_its_wheel_are_calibrated(docs, sample_corpora, t
     folder, original = tmp_path / "model-best", tmp_path / "original"
     nlp.to_disk(folder)
     shutil.copytree(folder, original)
-    calibrate_saved(folder, sample_corpora / "textcat" / "dev.spacy", -1)
+    calibrate_saved(folder, [sample_corpora / "textcat" / "dev.spacy"], -1)
     printed = " ".join(capsys.readouterr().out.split())
     loaded = spacy.load(folder)
     temperature = loaded.meta["calibration"]["textcat"]["temperature"]
@@ -165,5 +165,5 @@ def test_the_saved_pipeline_and_its_wheel_are_calibrated(docs, sample_corpora, t
 
 def test_a_pipeline_without_a_classifier_is_not_loaded(tmp_path, capsys):
     (tmp_path / "config.cfg").write_text('[components]\n[components.ner]\nfactory = "ner"\n')
-    calibrate_saved(tmp_path, tmp_path / "dev.spacy", -1)
+    calibrate_saved(tmp_path, [tmp_path / "dev.spacy"], -1)
     assert capsys.readouterr().out == ""

@@ -12,7 +12,7 @@ from scripts.training.plan import Plan, Split, parts_for, rate_for
 
 
 def split(lengths: list[int], **labels: int) -> Split:
-    return Split(lengths, Counter(), Counter(labels))
+    return Split(lengths, Counter(), Counter(labels), [True] * len(lengths))
 
 
 def planned(task: str, train: Split, width: int = 384, gpu: bool = False, **settings):
@@ -129,7 +129,7 @@ def test_the_score_of_always_giving_the_most_frequent_label():
     ],
 )  # fmt: skip
 def test_what_counts_as_having_learnt(baseline, examples, score, learnt):
-    problem = Baseline(baseline, examples).problem(score)
+    problem = Baseline(baseline, examples, {"cats_micro_f": 1.0}).problem({"cats_micro_f": score})
     assert bool(problem) is not learnt
     if problem:
         assert "it fails to learn" in problem and "settings.learn_rate" in problem

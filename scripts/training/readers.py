@@ -1,0 +1,83 @@
+"""Readers of several corpora that one pipeline learns from."""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
+
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from spacy.util import registry
+
+Reader = Callable[[Language], Iterable[Example]]
+Item = TypeVar("Item")
+# What reads a split of several corpora, by its name; each takes the arguments of ONE.
+ONE = "spacy.Corpus.v1"
+SEVERAL = {"train": "project.balanced_corpora.v1", "dev": "project.all_corpora.v1"}
+
+
+def balance(parts: Sequence[list[Item]], choice: random.Random | None = None) -> list[Item]:
+    """Return the items of all parts, those of smaller ones repeated, so that each has as many as the
+    largest: whole times, and the rest chosen at random.
+
+    choice: chooses the rest; by default Python's `random`, which spaCy seeds.
+    """
+    largest = max(map(len, parts))
+    sample = (choice or random).sample
+    balanced = []
+    for part in parts:
+        times, rest = divmod(largest, len(part)) if part else (0, 0)
+        balanced += part * times + sample(part, rest)
+    return balanced
+
+
+def open_all(path: str | list[str], limit: int, **settings) -> list[Corpus]:
+    """Return spaCy's reader of each path. limit: the number of examples of all together, to which each
+    contributes an equal share (0: no limit)."""
+    paths = [path] if isinstance(path, str) else path
+    share = math.ceil(limit / len(paths))
+    return [Corpus(one, limit=share, **settings) for one in paths]
+
+
+@registry.readers(SEVERAL["train"])
+def balanced_corpora(
+    path: str | list[str],
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    augmenter: Callable | None = None,
+) -> Reader:
+    """Return a reader of several paths to which each contributes the same number of examples: without
+    this, a small corpus would hardly be learnt from beside a large one.
+
+    The other arguments are those of spaCy's reader of one.
+    """
+    settings = {"gold_preproc": gold_preproc, "max_length": max_length, "augmenter": augmenter}
+    corpora = open_all(path, limit, **settings)
+
+    def read(nlp: Language) -> Iterator[Example]:
+        yield from balance([list(corpus(nlp)) for corpus in corpora])
+
+    return read
+
+
+@registry.readers(SEVERAL["dev"])
+def all_corpora(
+    path: str | list[str],
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    augmenter: Callable | None = None,
+) -> Reader:
+    """Return a reader of all examples of several paths, one path after the other.
+
+    The other arguments are those of spaCy's reader of one.
+    """
+    settings = {"gold_preproc": gold_preproc, "max_length": max_length, "augmenter": augmenter}
+    corpora = open_all(path, limit, **settings)
+
+    def read(nlp: Language) -> Iterator[Example]:
+        return chain.from_iterable(corpus(nlp) for corpus in corpora)
+
+    return read
