@@ -13,5 +13,6 @@ if ROOT not in sys.path:
 import scripts.training.batches  # noqa: E402
 import scripts.training.prepare  # noqa: E402
 import scripts.training.readers  # noqa: E402
+import scripts.training.stream  # noqa: E402
 import scripts.training.tensorboard  # noqa: E402
 import scripts.wheel.components  # noqa: E402, F401

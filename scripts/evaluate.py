@@ -7,11 +7,12 @@ import srsly
 from spacy.language import Language
 from wasabi import msg
 
-from .common.errors import UserError, warn
-from .common.files import check_file, check_whole, written_beside
+from .common.errors import warn
+from .common.files import check_file, written_beside
 from .common.precision import AUTO, check_precision
 from .common.sources import origin_of
 from .common.weights import weights_hash
+from .corpora.report import corpus_report
 from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
@@ -41,24 +42,6 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
             )
             table.append((scored_on, label, *figures))
     return table
-
-
-def corpus_report(path: Path) -> dict[str, Any]:
-    """Return the report of a conversion, {} if there is none. Raises UserError for another file."""
-    check_whole(path)
-    if not path.exists():
-        return {}
-    try:
-        found = srsly.read_json(path)
-    except ValueError:
-        found = None
-    parts = [found.get("read"), found.get("splits")] if isinstance(found, dict) else [None]
-    if not all(
-        isinstance(part, dict) and all(isinstance(entry, dict) for entry in part.values())
-        for part in parts
-    ) or not all("sha256" in read for read in parts[0].values()):
-        raise UserError(f"{path}: not a report of `convert`; convert the corpus again.")
-    return found
 
 
 def origin_on_record(corpus: str, split: str, report: dict[str, Any]) -> str:

@@ -25,12 +25,14 @@ from .common.languages import blank
 from .common.settings import config_errors
 from .config import override, training_config
 from .corpora.docbins import CLASSIFIERS, read_annotated
+from .corpora.report import corpus_report
 from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
 from .training.baseline import Baseline, problems
 from .training.calibrate import calibrate_saved
 from .training.plan import Plan, Split
 from .training.readers import ONE, SEVERAL
+from .training.stream import sample_of, stream, streams
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
 from .wheel.components import too_long
 
@@ -230,8 +232,16 @@ def train(
         resolved = config.interpolate()
     set_readers(path, config, resolved)
     tasks = set(tasks_of(resolved).values())
+    report = corpus_report(corpora[0] / "report.json") if len(corpora) == 1 else {}
+    if streamed := streams(resolved, report):
+        stream(config, tasks_of(resolved), report)
     read = {
-        split: [Split.of(read_annotated(one, tasks, Vocab())) for one in splits[split]]
+        split: [
+            sample_of(one, tasks, report["splits"][split])
+            if streamed
+            else Split.of(read_annotated(one, tasks, Vocab()))
+            for one in splits[split]
+        ]
         for split in SPLITS
     }
     train, dev = (Split.of_all(read[split], balanced=split == "train") for split in SPLITS)

@@ -188,14 +188,16 @@ def test_a_training_that_learns_nothing_is_reported_after_a_third_and_at_the_end
     assert result.code == 0, result.err
     assert result.err.count("after 4 of 8 updates the score is still 0: it fails to learn") == 1
     assert result.err.count("the score is still 0") == 2
-    assert "settings.warmup_steps" in result.err and "✔" not in result.out
+    assert "settings.warmup_steps" in result.err and "model-best: ents_f" in result.out
+    assert "✔" not in result.out
 
     # A classifier whose weights hardly change.
     result = command(train, *arguments, "--settings.max_steps", 6, "--settings.dev_limit", 0)
     assert result.code == 0, result.err
     assert len(re.findall(r"after 2 of 6 updates the score, 0\.[0-6]", result.err)) == 1
     assert result.err.count("that of always giving the most frequent label") == 2
-    assert "model-best: cats_score" in result.out and "✔" not in result.out
+    # No ✔ but that of its calibration.
+    assert "model-best: cats_score" in result.out and f"✔ {tmp_path}" not in result.out
 
 
 def test_another_running_training_and_other_files_are_left_alone(command, arguments, tmp_path):

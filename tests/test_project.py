@@ -33,7 +33,8 @@ PLUMBING = {
     "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
     "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py", "scripts/corpora/options.py",
     "scripts/common/rawfile.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
-    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/serving/predict.py", "scripts/serving/label_map.py",
+    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/corpora/report.py",
+    "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
 READERS = "scripts/corpora/__init__.py"

@@ -98,6 +98,7 @@ def test_two_trainings_with_the_same_seed_give_the_same_weights(
             train, ROOT / "configs" / "ner.cfg", tmp_path / name,
             "--corpus", corpora / "ner", "--lang", "fr", "--settings.encoder", distilbert,
             "--settings.max_steps", 3, "--settings.dev_limit", 5, "--settings.batch_words", 100,
+            "--settings.precision", "float32",
         )  # fmt: skip
         assert result.code == 0
         nlp = spacy.load(tmp_path / name / "model-best")

@@ -34,13 +34,17 @@ PART_WORDS = {"cpu": 1000, "gpu": 8000}
 @dataclass
 class Split:
     """What a training needs to know of a split: the number of words of each example, how often each
-    token and each label occurs, whether each example has a label, how many have entities."""
+    token and each label occurs, whether each example has a label, how many have entities.
+
+    total: the number of examples of the split, if this is only a sample of it; the labels are those of
+    all."""
 
     lengths: list[int] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     labelled: list[bool] = field(default_factory=list)
     with_entities: int = 0
+    total: int = 0
 
     @classmethod
     def of(cls, docs: Iterable[Doc]) -> "Split":
@@ -66,11 +70,21 @@ class Split:
             sum((split.labels for split in splits), Counter()),
             [labelled for _, labelled in rows],
             sum(split.with_entities for split in splits),
+            sum(split.total for split in splits),
         )
 
     @property
+    def examples(self) -> int:
+        return self.total or len(self.lengths)
+
+    @property
+    def scale(self) -> float:
+        """How many times as large as this sample the split is; 1 if it is no sample."""
+        return self.examples / max(len(self.lengths), 1)
+
+    @property
     def words(self) -> int:
-        return sum(self.lengths)
+        return round(sum(self.lengths) * self.scale)
 
     @property
     def imbalanced(self) -> bool:
@@ -149,12 +163,13 @@ class Plan:
                 reason += f"; {labelled / len(train.lengths):.0%} are labelled"
             # On average, so many of them are labelled.
             share = len(train.lengths) / max(labelled, 1)
-            least = EXAMPLES[labelled >= LARGE_EXAMPLES]
+            least = EXAMPLES[labelled * train.scale >= LARGE_EXAMPLES]
             self.propose("batch_examples", math.ceil(least * share), reason)
         else:
             self.propose("batch_examples", 1, "entities are learnt word by word")
         batches = batches_of(self.config, train.lengths)
-        epoch = len(batches)
+        self.batches, self.epoch = batches, max(1, round(len(batches) * train.scale))
+        epoch = self.epoch
         most = PART_WORDS["gpu" if gpu else "cpu"]
         reason = f"parts of about {most:,} words, which fit in memory"
         self.propose("accumulate", parts_for(batches, most), reason)
@@ -170,7 +185,6 @@ class Plan:
             self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
         if train.imbalanced and "textcat" in tasks:
             self.select_by_macro_f(train)
-        self.batches = batches
 
     def select_by_macro_f(self, train: Split) -> None:
         """Let macro F, to which each label contributes equally, choose the best pipeline, unless the
@@ -195,14 +209,13 @@ class Plan:
             )
         training = self.config.interpolate()["training"]
         steps, frequency = training["max_steps"], training["eval_frequency"]
-        examples = len(train.lengths)
         epochs = training["max_epochs"]
         updates = f"{epochs:,} epochs" if epochs > 0 else "no end but its patience"
         if steps:
-            updates = f"{steps:,} updates, {steps / len(self.batches):.1f} epochs"
+            updates = f"{steps:,} updates, {steps / self.epoch:.1f} epochs"
         print(
-            f"train: {examples:,} examples, {train.words:,} words; an update reads "
-            f"{examples / len(self.batches):,.0f} examples, {train.words / len(self.batches):,.0f} words on "
+            f"train: {train.examples:,} examples, {train.words:,} words; an update reads "
+            f"{train.examples / self.epoch:,.0f} examples, {train.words / self.epoch:,.0f} words on "
             f"average; {updates}"
         )
         if len(corpora) > 1:
@@ -210,4 +223,4 @@ class Plan:
             times = (f"{n:,} of {name}, {largest / n:.1f} times" for name, n in corpora)
             print(f"an epoch reads {'; '.join(times)}")
         times = f", {steps // frequency + 1:,} times" if steps else ""
-        print(f"dev: {len(dev.lengths):,} examples, {dev.words:,} words{times}")
+        print(f"dev: {dev.examples:,} examples, {dev.words:,} words{times}")
