@@ -27,8 +27,9 @@ WORDS, LARGE_WORDS = (1000, 2000), 100_000
 EXAMPLES, LARGE_EXAMPLES = (16, 32), 1000
 EPOCHS, FEWEST_UPDATES, MOST_EPOCHS = 3, 240, 60
 EVALUATIONS = 6
-# Words read at once, padding included: a base-size encoder needs some 2 GB for so many.
-PART_WORDS = {"cpu": 1000, "gpu": 8000}
+# Words read at once, padding included, by an encoder of SMALL_WIDTH; of a wider one, fewer. The demo's
+# encoder, 12 layers of this width, then takes some 4 GB on a CPU.
+PART_WORDS, SMALL_WIDTH = {"cpu": 1000, "gpu": 8000}, 384
 
 
 @dataclass
@@ -171,6 +172,7 @@ class Plan:
         self.batches, self.epoch = batches, max(1, round(len(batches) * train.scale))
         epoch = self.epoch
         most = PART_WORDS["gpu" if gpu else "cpu"]
+        most = round(most * SMALL_WIDTH / max(width, SMALL_WIDTH))
         reason = f"parts of about {most:,} words, which fit in memory"
         self.propose("accumulate", parts_for(batches, most), reason)
         if epochs := settings.get("epochs", 0):

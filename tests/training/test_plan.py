@@ -50,6 +50,7 @@ def test_a_small_corpus_gets_enough_updates_and_long_texts_enough_examples():
     # 16 texts of 400 words are read in parts that fit in memory; on a GPU that is more.
     assert settings["accumulate"] == 7
     assert planned("textcat", split([400] * 300), gpu=True)[0]["accumulate"] == 1
+    assert planned("textcat", split([400] * 300), width=768)[0]["accumulate"] == 13
     # Thirty sentences are one batch; they are not read hundreds of times.
     assert planned("ner", split([20] * 30))[0]["max_steps"] == 60
 
