@@ -8,6 +8,7 @@ Begin with:
 
 Workflows of project.yml, each from the raw corpus to a wheel and a page of predictions:
   demo                          sample corpora that come with the project; no Hugging Face hub
+  demo-joint                    the same, both tasks on one transformer
   sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.

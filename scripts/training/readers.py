@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -40,44 +40,25 @@ def open_all(path: str | list[str], limit: int, **settings) -> list[Corpus]:
     return [Corpus(one, limit=share, **settings) for one in paths]
 
 
-@registry.readers(SEVERAL["train"])
-def balanced_corpora(
-    path: str | list[str],
-    gold_preproc: bool = False,
-    max_length: int = 0,
-    limit: int = 0,
-    augmenter: Callable | None = None,
-) -> Reader:
-    """Return a reader of several paths to which each contributes the same number of examples: without
-    this, a small corpus would hardly be learnt from beside a large one.
+def reader_of(join: Callable[[list[list[Example]]], Iterable[Example]]) -> Callable[..., Reader]:
+    """Return what creates a reader of several paths, whose examples are joined so. Its arguments are
+    those of spaCy's reader of one."""
 
-    The other arguments are those of spaCy's reader of one.
-    """
-    settings = {"gold_preproc": gold_preproc, "max_length": max_length, "augmenter": augmenter}
-    corpora = open_all(path, limit, **settings)
+    def create(
+        path: str | list[str],
+        gold_preproc: bool = False,
+        max_length: int = 0,
+        limit: int = 0,
+        augmenter: Callable | None = None,
+    ) -> Reader:
+        settings = {"gold_preproc": gold_preproc, "max_length": max_length, "augmenter": augmenter}
+        corpora = open_all(path, limit, **settings)
+        return lambda nlp: join([list(corpus(nlp)) for corpus in corpora])
 
-    def read(nlp: Language) -> Iterator[Example]:
-        yield from balance([list(corpus(nlp)) for corpus in corpora])
-
-    return read
+    return create
 
 
-@registry.readers(SEVERAL["dev"])
-def all_corpora(
-    path: str | list[str],
-    gold_preproc: bool = False,
-    max_length: int = 0,
-    limit: int = 0,
-    augmenter: Callable | None = None,
-) -> Reader:
-    """Return a reader of all examples of several paths, one path after the other.
-
-    The other arguments are those of spaCy's reader of one.
-    """
-    settings = {"gold_preproc": gold_preproc, "max_length": max_length, "augmenter": augmenter}
-    corpora = open_all(path, limit, **settings)
-
-    def read(nlp: Language) -> Iterator[Example]:
-        return chain.from_iterable(corpus(nlp) for corpus in corpora)
-
-    return read
+# To train, each contributes the same number of examples: without this, a small corpus would hardly be
+# learnt from beside a large one.
+registry.readers(SEVERAL["train"], func=reader_of(balance))
+registry.readers(SEVERAL["dev"], func=reader_of(chain.from_iterable))

@@ -45,11 +45,13 @@ def write_training(out: Path, generation: str, encoder: Path) -> None:
     nlp = spacy.blank("fr", meta={"description": generation})
     nlp.config["training"]["logger"] = {"logger": {}}
     with unfinished(out) as work:
-        setup = unfinished_logger(str(work), lambda *_: (lambda info: None, lambda: None))
+        setup = unfinished_logger(str(work), lambda *_: (lambda info: None, lambda: None), [])
         log_step, finalize = setup(nlp, None, None)
         for step in range(3):
             nlp.to_disk(work / WORK / "model-best")
-            log_step({"losses": {}, "score": step, "checkpoints": [(step, step)]})
+            log_step(
+                {"losses": {}, "score": step, "checkpoints": [(step, step)], "other_scores": {}}
+            )
         finalize()
 
 
