@@ -196,8 +196,10 @@ def main(
         "| | arm | seed | score | seconds | date | processor |",
         "|---|---|--:|--:|--:|---|---|",
     ]
-    fields = ("what", "arm", "seed", "score", "seconds", "date", "processor")
-    lines += [f"| {' | '.join(str(record[name]) for name in fields)} |" for record in records]
+    for record in records:
+        shown = {**record, "score": f"{record['score']:.4f}"}
+        fields = ("what", "arm", "seed", "score", "seconds", "date", "processor")
+        lines.append(f"| {' | '.join(str(shown[name]) for name in fields)} |")
     about = (
         f"# What is learnt: this project's training and transformers' Trainer\n\nWritten by `python -m "
         f"bench.quality`. Updates: {UPDATES}, of about the examples {EXAMPLES}; learning rate {rate:g}, "
