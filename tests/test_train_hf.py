@@ -112,7 +112,7 @@ def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora,
         assert result.code == 0, result.out + result.err
         return result
 
-    run(evaluate, made, corpus, metrics, "--split", "dev")
+    run(evaluate, made, corpus, metrics, "--split", "dev", "--precision", "float32")
     scores = srsly.read_json(metrics)
     about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
     # The score in training is that of `evaluate` on gold tokens.

@@ -95,8 +95,8 @@ def works_in_bfloat16(encoder: PreTrainedModel) -> bool:
 def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
     """Return how many times as fast as in float32 an encoder's forward pass is in bfloat16 here.
 
-    The median of a few pairs, float32 and bfloat16 in turn. Takes less than a second for a small
-    encoder, and some for a base-size one.
+    The lowest of a few pairs, float32 and bfloat16 in turn: on a busy machine, one of them can be far
+    off. Takes less than a second for a small encoder, and some for a base-size one.
     """
     training = encoder.training
     encoder.eval()
@@ -104,7 +104,7 @@ def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
     for rows, pieces in ((1, SHAPE[1]), SHAPE):
         read = forward_pass(encoder, rows, pieces)
         read(FLOAT32), read(BFLOAT16)
-        ratio = median(read(FLOAT32) / read(BFLOAT16) for _ in range(PAIRS))
+        ratio = min(read(FLOAT32) / read(BFLOAT16) for _ in range(PAIRS))
         if ratio < 0.5:
             break
     encoder.train(training)
@@ -128,7 +128,7 @@ def has_bfloat16() -> bool:
         return time.perf_counter() - start
 
     multiply(False), multiply(True)
-    ratio = median(multiply(False) / multiply(True) for _ in range(PAIRS))
+    ratio = min(multiply(False) / multiply(True) for _ in range(PAIRS))
     return ratio >= WORTHWHILE["precision"]
 
 

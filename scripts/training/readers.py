@@ -60,5 +60,5 @@ def reader_of(join: Callable[[list[list[Example]]], Iterable[Example]]) -> Calla
 
 # To train, each contributes the same number of examples: without this, a small corpus would hardly be
 # learnt from beside a large one.
-registry.readers(SEVERAL["train"], func=reader_of(balance))
-registry.readers(SEVERAL["dev"], func=reader_of(chain.from_iterable))
+balanced_corpora = registry.readers(SEVERAL["train"], func=reader_of(balance))
+all_corpora = registry.readers(SEVERAL["dev"], func=reader_of(chain.from_iterable))
