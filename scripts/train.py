@@ -30,7 +30,7 @@ from .encoders.checkpoint import max_length, open_checkpoint
 from .encoders.snapshot import revision_of, snapshot
 from .training.baseline import Baseline, problems
 from .training.calibrate import calibrate_saved
-from .training.plan import Plan, Split
+from .training.plan import Plan, Split, check_ranges
 from .training.readers import ONE, SEVERAL
 from .training.stream import sample_of, stream, streams
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
@@ -230,6 +230,7 @@ def train(
     config = override(config, given)
     with config_errors(path):
         resolved = config.interpolate()
+    check_ranges(resolved)
     set_readers(path, config, resolved)
     tasks = set(tasks_of(resolved).values())
     report = corpus_report(corpora[0] / "report.json") if len(corpora) == 1 else {}

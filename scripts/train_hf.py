@@ -30,18 +30,15 @@ from .encoders.snapshot import snapshot
 from .serving.gold import is_annotated, split_sha256
 from .serving.metrics import score_categories, score_entities
 from .train import SPLITS, split_paths
+from .training.calibrate import MIN_EXAMPLES
 from .training.head_trainer import KEEP_BEST, HeadTrainer
 from .training.heads import Head, Rows, TextHead, TokenHead, divide_logits, new_head
+from .training.plan import imbalanced
 from .training.prepare import freeze
 from .training.temperature import HIGHEST, LOWEST
 from .wrap import pipeline_of
 
 CONFIG = Path(__file__).parents[1] / "configs" / "trainer.cfg"
-# With fewer documents in dev, a temperature says more about them than about the head.
-MIN_CALIBRATION = 50
-# In a corpus whose most frequent label is at least this many times as often as the rarest, dev is
-# scored by macro F, as in `train`.
-IMBALANCED = 2
 CARD = """---
 library_name: transformers
 pipeline_tag: {kind}
@@ -104,7 +101,7 @@ class Scorer:
             self.name, self.key = "entity F", "ents_f"
             return
         counts = [sum(doc.cats.get(label, 0) > 0 for doc in train) for label in self.labels]
-        if max(counts) >= IMBALANCED * min(counts):
+        if imbalanced(counts):
             self.name, self.key = "macro F", "cats_macro_f"
         elif task == "textcat":
             self.name, self.key = "accuracy", "accuracy"
@@ -146,8 +143,8 @@ def calibrate(
 ) -> dict[str, Any] | None:
     """Divide a model's logits by the temperature that fits dev best; return the record of that, or
     None, with a warning, if dev is too small or the model cannot be calibrated."""
-    if examples < MIN_CALIBRATION:
-        warn(f"not calibrated: dev has {examples} texts, and {MIN_CALIBRATION} are needed")
+    if examples < MIN_EXAMPLES:
+        warn(f"not calibrated: dev has {examples} texts, and {MIN_EXAMPLES} are needed")
         return None
     temperature = head.temperature(logits, labels)
     if not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
@@ -270,13 +267,8 @@ def train_hf(
             f"{type(model).__name__}, {model.num_parameters():,} parameters: "
             f"{len(docs['train']):,} texts, {len(docs['dev']):,} in dev, labels {', '.join(head.labels)}"
         )
-        if checkpoint:
-            msg.info(f"resuming from {checkpoint}")
-    if finished:
-        trainer.state = finished
-    else:
-        with save_errors(work):
-            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    with save_errors(work):
+        trainer.resume(checkpoint, finished)
     found = trainer.predict(rows["dev"], metric_key_prefix="dev")
     trainer.close()
     if main:

@@ -161,6 +161,11 @@ def test_offsets_of_camemberts_pieces_exclude_the_space_before_a_word(camembert)
             "not a complete checkpoint (local folder or hub id): no connection",
         ),
         (["--settings.precision", "int8"], "settings.precision 'int8'"),
+        (["--settings.eval_frequency", "0"], "settings.eval_frequency 0: give 1 or more"),
+        (["--settings.accumulate", "0"], "settings.accumulate 0: give 1 or more"),
+        (["--settings.batch_words", "0"], "settings.batch_words 0: give 1 or more"),
+        (["--settings.epochs", "-1"], "settings.epochs -1: give 0 or more"),
+        (["--settings.dropout", "2.0"], "training.dropout 2.0: give 0 or more, and less than 1"),
     ],
 )
 def test_user_errors_are_reported_in_one_line(

@@ -10,6 +10,7 @@ import srsly
 from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from wasabi import msg
 
 from .devices import has_gpu
 from .errors import UserError, first_line
@@ -85,6 +86,15 @@ class QuietTrainer(Trainer):
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
         self.add_callback(Progress(figures))
+
+    def resume(self, checkpoint: Path | None, finished: TrainerState | None) -> None:
+        """Train, from a checkpoint if there is one; take over the state of a finished training."""
+        if checkpoint and self.is_world_process_zero():
+            msg.info(f"resuming from {checkpoint}")
+        if finished:
+            self.state = finished
+        else:
+            self.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
     def close(self) -> None:
         """Close the files in the work folder: Windows does not delete open ones."""

@@ -250,13 +250,8 @@ def pretrain(
         msg.info(
             f"unigram entropy of the pieces: {entropy:.3f} (perplexity {perplexity(entropy):,.1f})"
         )
-        if checkpoint:
-            msg.info(f"resuming from {checkpoint}")
-    if finished:
-        trainer.state = finished
-    else:
-        with save_errors(work):
-            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    with save_errors(work):
+        trainer.resume(checkpoint, finished)
     about |= {"entropy": entropy, "held_out": trainer.losses()}
     if trainer.is_world_process_zero():
         figures = write(trainer, work, output, about, what)

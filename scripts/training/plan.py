@@ -4,16 +4,17 @@ updates and epochs, and the score of a pipeline that has learnt nothing."""
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
-from spacy.util import registry
+from spacy.util import dict_to_dot, registry
 from thinc.api import Config
 from wasabi import msg
 
+from ..common.errors import UserError
 from ..corpora.docbins import CLASSIFIERS
 from .readers import balance
 
@@ -30,6 +31,31 @@ EVALUATIONS = 6
 # Words read at once, padding included, by an encoder of SMALL_WIDTH; of a wider one, fewer. The demo's
 # encoder, 12 layers of this width, then takes some 4 GB on a CPU.
 PART_WORDS, SMALL_WIDTH = {"cpu": 1000, "gpu": 8000}, 384
+
+
+# The lowest value that makes sense; spaCy checks no more than the type of most.
+LOWEST = {
+    "settings.epochs": 0, "settings.max_steps": 0, "settings.batch_words": 1,
+    "settings.batch_examples": 1, "settings.accumulate": 1, "settings.eval_frequency": 1,
+    "training.max_steps": 0, "training.accumulate_gradient": 1, "training.eval_frequency": 1,
+}  # fmt: skip
+
+
+def check_ranges(config: Config) -> None:
+    """Raise UserError for a number that a training cannot work with. config: references resolved."""
+    values = dict_to_dot(config)
+    for name, lowest in LOWEST.items():
+        value = values.get(name, lowest)
+        if isinstance(value, (int, float)) and value < lowest:
+            raise UserError(f"{name} {value}: give {lowest} or more.")
+    dropout = values.get("training.dropout", 0)
+    if isinstance(dropout, (int, float)) and not 0 <= dropout < 1:
+        raise UserError(f"training.dropout {dropout}: give 0 or more, and less than 1.")
+
+
+def imbalanced(counts: Collection[int]) -> bool:
+    """Return whether one of several labels is at least twice as frequent as another."""
+    return len(counts) > 1 and max(counts) >= 2 * min(counts)
 
 
 @dataclass
@@ -86,12 +112,6 @@ class Split:
     @property
     def words(self) -> int:
         return round(sum(self.lengths) * self.scale)
-
-    @property
-    def imbalanced(self) -> bool:
-        """Whether one label is at least twice as frequent as another."""
-        counts = self.labels.values()
-        return len(counts) > 1 and max(counts) >= 2 * min(counts)
 
 
 class Sized:
@@ -185,7 +205,7 @@ class Plan:
             self.propose("warmup_steps", steps // 10, "a tenth of max_steps")
             reason = f"{EVALUATIONS} evaluations"
             self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
-        if train.imbalanced and "textcat" in tasks:
+        if imbalanced(train.labels.values()) and "textcat" in tasks:
             self.select_by_macro_f(train)
 
     def select_by_macro_f(self, train: Split) -> None:

@@ -111,8 +111,13 @@ def streams(config: Config, report: dict[str, Any]) -> bool:
 
     config: references resolved. report: that of the conversion, or {}.
     """
-    examples = report.get("splits", {}).get("train", {}).get("examples", 0)
-    return examples >= STREAMED and config["corpora"].get("train", {}).get("@readers") == ONE
+    splits = report.get("splits", {})
+    if not all("examples" in splits.get(name, {}) for name in ("train", "dev")):
+        return False
+    return (
+        splits["train"]["examples"] >= STREAMED
+        and config["corpora"].get("train", {}).get("@readers") == ONE
+    )
 
 
 def sample_of(path: Path, tasks: Collection[str], split: dict[str, Any]) -> Split:
@@ -131,12 +136,13 @@ def stream(config: Config, tasks: dict[str, str], report: dict[str, Any]) -> Non
     config["corpora"]["train"] = {"@readers": TRAIN_READER, "path": "${paths.train}"}
     config["training"]["max_epochs"] = -1
     config["initialize"].setdefault("components", {}).update(labels_of(tasks, report))
-    if report["splits"]["dev"]["examples"] > DEV:
+    train, dev = (report["splits"][name]["examples"] for name in ("train", "dev"))
+    said = (
+        f"{train:,} examples are streamed in a random order; the first {SAMPLE:,} are looked at now"
+    )
+    if dev > DEV:
         config["corpora"]["dev"] = {
             "@readers": DEV_READER, "path": "${paths.dev}", "limit": DEV,
         }  # fmt: skip
-    examples = report["splits"]["train"]["examples"]
-    msg.info(
-        f"{examples:,} examples are streamed in a random order; the first {SAMPLE:,} of each split are "
-        f"looked at now, and evaluations read {DEV:,} of dev"
-    )
+        said += f"; evaluations read {DEV:,} of the {dev:,} of dev"
+    msg.info(said)

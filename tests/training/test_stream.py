@@ -84,7 +84,8 @@ def test_a_large_corpus_is_streamed_and_a_sample_stands_for_it(
         )  # fmt: skip
         assert result.code == 0, result.err
         said = " ".join(result.out.split())
-        assert f"{count:,} examples are streamed in a random order; the first 100 of each" in said
+        assert f"{count:,} examples are streamed in a random order; the first 100 are" in said
+        assert "evaluations read 20 of the 10" in said
         assert f"train: {count:,} examples, " in said
         nlp = spacy.load(tmp_path / task / "model-best")
         labels = ("LOC", "MISC", "ORG", "PER") if task == "ner" else ("negative", "positive")
