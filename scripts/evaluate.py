@@ -17,7 +17,7 @@ from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_map import read_names
 from .serving.metrics import headline, labels_found, measure, shared_texts, tables
-from .serving.pipeline import load, set_precision, task_labels
+from .serving.pipeline import encoder_of, load, set_precision, task_labels
 from .serving.predict import folder_sha256, predict_split, speed_in_words
 from .serving.predictions import (
     Predictions,
@@ -82,8 +82,9 @@ def print_caveats(gold: Gold, metrics: dict[str, Any], predicted: dict[str, int]
         )
 
 
-def saved_predictions(path: Path, nlp: Language, split: Path) -> Predictions | None:
-    """Return the predictions in a file if this pipeline made them on this split.
+def saved_predictions(path: Path, nlp: Language, split: Path, precision: str) -> Predictions | None:
+    """Return the predictions in a file if this pipeline made them on this split and, on a CPU, in this
+    precision ("auto": in any).
 
     Raises UserError if the file is damaged or holds something else.
     """
@@ -95,7 +96,12 @@ def saved_predictions(path: Path, nlp: Language, split: Path) -> Predictions | N
         "pipeline_sha256": folder_sha256(nlp.path),
         "split_sha256": split_sha256(split),
     }
-    if different := difference(predictions, wanted):
+    different = difference(predictions, wanted)
+    if predictions and not different and precision != AUTO and encoder_of(nlp) is not None:
+        made = predictions.header.speed
+        if made["device"] == "cpu" and made["precision"] != precision:
+            different = f"in {made['precision']}"
+    if different:
         print(f"{path}: predictions {different}; predicting again")
         return None
     print(f"{path}: using these predictions, and their speed; --fresh predicts again")
@@ -132,7 +138,7 @@ def evaluate(
     shared = shared_texts(gold, train) if split != "train" and train.exists() else None
     if fresh:
         check_replaceable(saved)
-    predictions = None if fresh else saved_predictions(saved, nlp, path)
+    predictions = None if fresh else saved_predictions(saved, nlp, path, precision)
     with written_beside(output.parent) as folder:
         if predictions is None:
             set_precision(nlp, precision)

@@ -156,6 +156,19 @@ def test_metrics_of_another_pipeline_are_refused(command, joint, few_corpora, tm
     )
 
 
+def test_predictions_in_another_precision_are_not_used(command, joint, few_corpora, tmp_path):
+    metrics = tmp_path / "m.json"
+    for precision, said in (("float32", ""), ("bfloat16", "in float32; predicting again"),
+                            ("bfloat16", "using these"), ("auto", "using these")):  # fmt: skip
+        result = command(
+            evaluate, joint.folder, few_corpora / "ner", metrics, "--precision", precision
+        )
+        assert result.code == 0 and said in " ".join(result.out.split())
+    assert srsly.read_json(metrics)["speed"]["precision"] == "bfloat16"
+    result = command(evaluate, joint.folder, few_corpora / "ner", metrics, "--precision", "int8")
+    assert result.code == 1 and "--precision 'int8': expected one of auto, " in result.line
+
+
 def test_one_corpus_may_hold_both(command, distilbert, few_corpora, tmp_path):
     few = {**SHORT, "settings.max_steps": 2, "settings.eval_frequency": 2, "settings.dev_limit": 50}
     options = [word for name, value in few.items() for word in (f"--{name}", value)]
