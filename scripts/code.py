@@ -10,6 +10,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
+import scripts.training.augment  # noqa: E402
 import scripts.training.batches  # noqa: E402
 import scripts.training.prepare  # noqa: E402
 import scripts.training.readers  # noqa: E402

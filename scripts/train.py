@@ -236,11 +236,12 @@ def train(
     report = corpus_report(corpora[0] / "report.json") if len(corpora) == 1 else {}
     if streamed := streams(resolved, report):
         stream(config, tasks_of(resolved), report)
+    shares = {split: resolved["corpora"].get(split, {}).get("joined", 0.0) for split in SPLITS}
     read = {
         split: [
-            sample_of(one, tasks, report["splits"][split])
+            sample_of(one, tasks, report["splits"][split], shares[split])
             if streamed
-            else Split.of(read_annotated(one, tasks, Vocab()))
+            else Split.of(read_annotated(one, tasks, Vocab()), shares[split])
             for one in splits[split]
         ]
         for split in SPLITS

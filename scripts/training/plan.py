@@ -16,6 +16,7 @@ from wasabi import msg
 
 from ..common.errors import UserError
 from ..corpora.docbins import CLASSIFIERS
+from .augment import join_neighbours
 from .readers import balance
 
 # The rate for vectors of BASE_WIDTH values. A narrower encoder needs a higher one: in the time that
@@ -41,6 +42,11 @@ LOWEST = {
 }  # fmt: skip
 
 
+# Shares of the examples: from 0 to 1; those of VARIANTS, which exclude each other, also in all.
+VARIANTS = ("settings.lower_case", "settings.upper_case", "settings.no_punctuation")
+SHARES = ("settings.joined", "corpora.train.joined", *VARIANTS)
+
+
 def check_ranges(config: Config) -> None:
     """Raise UserError for a number that a training cannot work with. config: references resolved."""
     values = dict_to_dot(config)
@@ -48,6 +54,12 @@ def check_ranges(config: Config) -> None:
         value = values.get(name, lowest)
         if isinstance(value, (int, float)) and value < lowest:
             raise UserError(f"{name} {value}: give {lowest} or more.")
+    for name in SHARES:
+        share = values.get(name, 0)
+        if isinstance(share, (int, float)) and not 0 <= share <= 1:
+            raise UserError(f"{name} {share}: a share of the examples; give 0 to 1.")
+    if sum(shares := [values.get(name, 0) for name in VARIANTS]) > 1:
+        raise UserError(f"{', '.join(VARIANTS)}: {sum(shares):g} in all; give shares of at most 1.")
     dropout = values.get("training.dropout", 0)
     if isinstance(dropout, (int, float)) and not 0 <= dropout < 1:
         raise UserError(f"training.dropout {dropout}: give 0 or more, and less than 1.")
@@ -74,10 +86,10 @@ class Split:
     total: int = 0
 
     @classmethod
-    def of(cls, docs: Iterable[Doc]) -> "Split":
-        """Read the documents of a split once."""
+    def of(cls, docs: Iterable[Doc], joined: float = 0.0) -> "Split":
+        """Read the documents of a split once. joined: the share that is joined with neighbours."""
         split = cls()
-        for doc in docs:
+        for doc in join_neighbours(docs, joined, random.Random(0)):
             split.lengths.append(len(doc))
             split.labelled.append(bool(doc.cats))
             split.with_entities += bool(doc.ents)

@@ -20,7 +20,7 @@ from wasabi import msg
 from ..corpora.docbins import CLASSIFIERS, read_annotated
 from .calibrate import evenly_spaced
 from .plan import Split
-from .readers import ONE
+from .readers import ONE, SEVERAL, JoinedCorpus
 
 # Examples of train from which on it is streamed. In memory, an example of 25 words takes some 10 kB.
 STREAMED = 200_000
@@ -32,8 +32,8 @@ TRAIN_READER, DEV_READER = "project.shuffled_corpus.v1", "project.sampled_corpus
 LABELS_READER = "project.entity_labels.v1"
 
 
-class ShuffledCorpus(Corpus):
-    """spaCy's Corpus, in another random order each time it is read: of its shards, and of the
+class ShuffledCorpus(JoinedCorpus):
+    """A corpus in another random order each time it is read: of its shards, and of the
     documents in a buffer. Only a shard and the buffer are in memory."""
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
@@ -52,10 +52,20 @@ class ShuffledCorpus(Corpus):
 
 
 @registry.readers(TRAIN_READER)
-def shuffled_corpus(path: Path) -> Callable[[Language], Iterable[Example]]:
+def shuffled_corpus(
+    path: Path,
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    augmenter: Callable | None = None,
+    joined: float = 0.0,
+) -> Callable[[Language], Iterable[Example]]:
     """Return a reader for a training with max_epochs = -1: spaCy then reads train anew in each epoch,
-    and does not shuffle it."""
-    return ShuffledCorpus(path)
+    and does not shuffle it. The arguments are those of the readers of a corpus in memory."""
+    return ShuffledCorpus(
+        path, joined, gold_preproc=gold_preproc, max_length=max_length, limit=limit,
+        augmenter=augmenter,
+    )  # fmt: skip
 
 
 @registry.readers(DEV_READER)
@@ -114,16 +124,16 @@ def streams(config: Config, report: dict[str, Any]) -> bool:
     splits = report.get("splits", {})
     if not all("examples" in splits.get(name, {}) for name in ("train", "dev")):
         return False
-    return (
-        splits["train"]["examples"] >= STREAMED
-        and config["corpora"].get("train", {}).get("@readers") == ONE
-    )
+    return splits["train"]["examples"] >= STREAMED and config["corpora"].get("train", {}).get(
+        "@readers"
+    ) in (ONE, SEVERAL["train"])
 
 
-def sample_of(path: Path, tasks: Collection[str], split: dict[str, Any]) -> Split:
+def sample_of(path: Path, tasks: Collection[str], split: dict[str, Any], joined: float) -> Split:
     """Return what is known of a split from its first SAMPLE documents and its part of the report."""
-    found = Split.of(islice(read_annotated(path, tasks, Vocab()), SAMPLE))
-    found.total = split["examples"]
+    docs = list(islice(read_annotated(path, tasks, Vocab()), SAMPLE))
+    found = Split.of(docs, joined)
+    found.total = round(split["examples"] * len(found.lengths) / len(docs))
     found.labels = Counter(split.get("labels", {}))
     return found
 
@@ -133,7 +143,7 @@ def stream(config: Config, tasks: dict[str, str], report: dict[str, Any]) -> Non
 
     tasks: the factories of components, by name.
     """
-    config["corpora"]["train"] = {"@readers": TRAIN_READER, "path": "${paths.train}"}
+    config["corpora"]["train"]["@readers"] = TRAIN_READER
     config["training"]["max_epochs"] = -1
     config["initialize"].setdefault("components", {}).update(labels_of(tasks, report))
     train, dev = (report["splits"][name]["examples"] for name in ("train", "dev"))
