@@ -1,6 +1,7 @@
 """An entity recogniser that train-hf made, for real: its files, predictions, confidences and packages."""
 
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from scripts import evaluate, export, package, report, train_hf
+from scripts.common.probabilities import calibration_error, log_loss
 from scripts.corpora.docbins import read_docs
 from scripts.serving.predictions import CONFIDENCE, Predictions, read_predictions
+from scripts.training.heads import TokenHead
 
 ENTITIES = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
 
@@ -25,7 +28,8 @@ def made(heads, sample_corpora, tmp_path_factory):
     corpus = sample_corpora / "ner"
     steps = {"training.max_steps": 120, "training.learning_rate": 5e-3, "training.eval_steps": 45,
              "training.save_steps": 45, "training.bf16": False}  # fmt: skip
-    train_hf.train_hf("ner", output, corpus, "fr", str(heads / "distilbert"), "", None, steps)
+    with (output.parent / "printed").open("w", encoding="utf8") as file, redirect_stdout(file):
+        train_hf.train_hf("ner", output, corpus, "fr", str(heads / "distilbert"), "", None, steps)
     return output
 
 
@@ -126,7 +130,24 @@ def test_confidences_stay_parallel_when_labels_are_dropped():
 def test_calibration_is_in_the_weights_and_on_record(made, sample_corpora):
     about = json.loads((made / "checkpoint" / "training.json").read_text("utf8"))
     nlp = spacy.load(made / "model-best")
-    n_dev = len(list(read_docs(sample_corpora / "ner" / "dev.spacy", nlp.vocab)))
     record = nlp.meta["calibration"]["ner"]
-    assert record == pytest.approx(about["calibration"]) and record["examples"] == n_dev
-    assert 0.1 < record["temperature"] < 10
+    assert record == pytest.approx(about["calibration"]) and 0.1 < record["temperature"] < 10
+    docs = list(read_docs(sample_corpora / "ner" / "dev.spacy", nlp.vocab))
+    found = [
+        (doc, logs, at) for doc, (at, logs) in zip(docs, nlp.get_pipe("ner").predictions(docs))
+    ]
+    head = TokenHead(docs)
+    assert head.labels == ENTITIES
+    entities = head.confidences(found, 1.0)
+    assert record["examples"] == len(entities.values) > 100
+    # No other temperature is better, and the line says what this one has changed.
+    best = log_loss(*entities)
+    assert all(best < log_loss(*head.confidences(found, factor)) for factor in (0.95, 1.05))
+    before, after = (
+        calibration_error(*head.confidences(found, t)) for t in (1 / record["temperature"], 1)
+    )
+    printed = " ".join((made.parent / "printed").read_text("utf8").split())
+    assert (
+        f"ner: calibrated on {record['examples']} entities of dev, temperature "
+        f"{record['temperature']:.2f}; calibration error there {before:.3f}, now {after:.3f}"
+    ) in printed

@@ -1,4 +1,4 @@
-"""Heads trained with transformers' Trainer, for real on tiny encoders, and the pipelines they make."""
+"""Training heads with transformers' Trainer, for real on tiny encoders: tasks, resuming, mistakes."""
 
 import json
 import os
@@ -14,10 +14,7 @@ import spacy
 import srsly
 import torch
 from spacy.tokens import Doc
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-)
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from scripts import evaluate, report, train_hf
 from scripts.corpora.docbins import read_docs, write_docs
@@ -51,6 +48,7 @@ def test_a_text_classifier(command, camembert, sample_corpora, tmp_path, task):
     assert result.code == 0, result.err
     model = AutoModelForSequenceClassification.from_pretrained(output / "checkpoint")
     assert model.config.id2label == {0: "negative", 1: "positive"}
+    assert f"{task}: calibrated on 106 texts of dev, temperature" in " ".join(result.out.split())
     nlp = spacy.load(output / "model-best")
     assert nlp.pipe_names == [task]
     tokenizer = AutoTokenizer.from_pretrained(output / "checkpoint")
