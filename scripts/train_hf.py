@@ -30,12 +30,11 @@ from .encoders.snapshot import snapshot
 from .serving.gold import is_annotated, split_sha256
 from .serving.metrics import score_categories, score_entities
 from .train import SPLITS, split_paths
-from .training.calibrate import MIN_EXAMPLES
+from .training.calibrate import Calibrated, announce
 from .training.head_trainer import KEEP_BEST, HeadTrainer
 from .training.heads import Head, Rows, TextHead, TokenHead, divide_logits, new_head
 from .training.plan import imbalanced
 from .training.prepare import freeze
-from .training.temperature import HIGHEST, LOWEST
 from .wrap import pipeline_of
 
 CONFIG = Path(__file__).parents[1] / "configs" / "trainer.cfg"
@@ -139,21 +138,16 @@ def open_encoder(
 
 
 def calibrate(
-    head: Head, model: PreTrainedModel, logits: numpy.ndarray, labels: numpy.ndarray, examples: int
-) -> dict[str, Any] | None:
-    """Divide a model's logits by the temperature that fits dev best; return the record of that, or
-    None, with a warning, if dev is too small or the model cannot be calibrated."""
-    if examples < MIN_EXAMPLES:
-        warn(f"not calibrated: dev has {examples} texts, and {MIN_EXAMPLES} are needed")
-        return None
-    temperature = head.temperature(logits, labels)
-    if not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
-        warn(f"not calibrated: no temperature between {LOWEST:g} and {HIGHEST:g} fits dev")
-        return None
-    if not divide_logits(model, temperature):
-        warn(f"not calibrated: the last layer of {type(model).__name__} does not give its logits")
-        return None
-    return {"temperature": temperature, "examples": examples}
+    head: Head, model: PreTrainedModel, docs: list[Doc], rows: Rows, logits: numpy.ndarray
+) -> Calibrated:
+    """Divide a model's logits by the temperature that fits dev best, or leave it as it is.
+
+    docs: those of dev, with their rows and logits.
+    """
+    result = head.calibration(docs, rows, logits)
+    if result.left or divide_logits(model, result.temperature):
+        return result
+    return Calibrated(left=f"the last layer of {type(model).__name__} does not give its logits")
 
 
 def report_long(path: Path, rows: Rows, head: Head, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -278,17 +272,19 @@ def train_hf(
             )
         # Without Trainer's mixed precision.
         model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        calibrated = calibrate(head, model, docs["dev"], rows["dev"], found.predictions)
         about |= {
             "steps": trainer.state.global_step, "metric": scorer.name,
             "score": found.metrics["dev_score"], "scores": trainer.scores(),
-            "calibration": calibrate(
-                head, model, found.predictions, found.label_ids, len(docs["dev"])
-            ),
+            "calibration": None if calibrated.left else {
+                "temperature": calibrated.temperature, "examples": calibrated.examples
+            },
         }  # fmt: skip
         write(output, work / "logs", head, tokenizer, model, about, splits["train"])
     # Wait until no process has a file in the work folder open.
     trainer.accelerator.wait_for_everyone()
     if main:
         discard(work)
+        announce(task, calibrated)
         msg.good(f"{output / 'model-best'}: {scorer.name} {about['score']:.3f} on dev")
     trainer.accelerator.end_training()

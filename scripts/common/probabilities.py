@@ -7,6 +7,9 @@ import numpy
 # As in Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", and in
 # most of what has been published since: equal widths, each with its upper limit.
 BINS = 15
+# The nearest to 0 or 1 that a probability is taken for in a loss, where one wrong answer given with
+# the probability 1 would else be infinitely bad.
+NEAREST = 1e-9
 # The key in a pipeline's meta: by component, the temperature that its logits were divided by, and
 # the number of examples that this was found with.
 CALIBRATION = "calibration"
@@ -72,3 +75,10 @@ def calibration_error(values: numpy.ndarray, correct: numpy.ndarray) -> float:
     mean confidence of a bin is from the share of correct answers in it. Of at least one answer."""
     gaps = numpy.bincount(bin_of(values), correct - values, BINS)
     return float(abs(gaps).sum() / len(values))
+
+
+def log_loss(values: numpy.ndarray, correct: numpy.ndarray) -> float:
+    """Return the mean negative log-likelihood of whether answers are correct, if each is with the
+    probability that it was given. Of at least one answer."""
+    values = numpy.clip(values, NEAREST, 1 - NEAREST)
+    return float(-numpy.log(numpy.where(correct, values, 1 - values)).mean())

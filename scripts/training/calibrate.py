@@ -23,6 +23,7 @@ from ..common.errors import warn
 from ..common.files import written_beside
 from ..common.probabilities import (
     CALIBRATION,
+    Confidences,
     answers,
     calibration_error,
     logits_of,
@@ -33,6 +34,8 @@ from .temperature import LOWEST, fit_temperature, fit_temperature_of_sigmoids
 
 # With fewer examples, a temperature says more about them than about the pipeline.
 MIN_EXAMPLES, MAX_EXAMPLES = 50, 2000
+# With fewer wrong answers, their number says nothing of how few there are elsewhere.
+MIN_ERRORS = 10
 # The logits are read off at this temperature: in float32, no probability is then 0 or 1. A power of
 # two, so that the division is exact.
 COOLED = 16.0
@@ -45,13 +48,17 @@ TRIED, TOLERANCE = 64, 1e-4
 
 class Calibrated(NamedTuple):
     """How a component was calibrated: the temperature, the number of examples that it was found with,
-    the calibration error on them before and after; or the reason why it was left as it is."""
+    the calibration error on them before and after; or the reason why it was left as it is.
+
+    of: what the examples are.
+    """
 
     temperature: float = 1.0
     examples: int = 0
     before: float = 0.0
     after: float = 0.0
     left: str = ""
+    of: str = "examples"
 
 
 def last_layer(model: Model) -> Model | None:
@@ -78,6 +85,30 @@ def evenly_spaced(items: list, count: int) -> list:
     if len(items) <= count:
         return items
     return [items[index] for index in numpy.linspace(0, len(items) - 1, count).astype(int)]
+
+
+def outcome(
+    temperature: float,
+    examples: int,
+    before: Confidences,
+    after: Confidences,
+    of: str = "examples",
+) -> Calibrated:
+    """Return how a fitted temperature calibrates; at the lower bound, why it does not.
+
+    before: answers on the examples, at temperature 1; after: at the fitted one. At the upper bound,
+    that is still better than as trained.
+    """
+    wrong, total = int((~before.correct).sum()), len(before.correct)
+    if temperature < LOWEST * 1.01:
+        found = f"{wrong:,} of its {total:,} answers on dev are wrong: "
+        if wrong < MIN_ERRORS:
+            return Calibrated(left=f"{found}too few errors to find a temperature")
+        return Calibrated(
+            left=f"{found}for that, its probabilities are too low even at temperature {LOWEST:g}"
+        )
+    errors = calibration_error(*before), calibration_error(*after)
+    return Calibrated(temperature, examples, *errors, of=of)
 
 
 def calibrate_component(nlp: Language, name: str, examples: list[tuple[str, dict]]) -> Calibrated:
@@ -120,22 +151,16 @@ def calibrate_component(nlp: Language, name: str, examples: list[tuple[str, dict
         if exclusive
         else fit_temperature_of_sigmoids(found[known], gold[known])
     )
-    # Few errors say nothing of how few there are elsewhere. At the upper bound, it is still better
-    # than as trained: the likelihood has a single peak.
-    certain = temperature < LOWEST * 1.01
-    # Last at the new temperature: the weights stay at the one tried last.
-    if certain or not (works(1.0) and works(temperature)):
-        predict([], 1.0)
-        return Calibrated(
-            left="its answers have too few errors to find a temperature"
-            if certain
-            else "dividing its last layer's weights does not divide its logits"
-        )
     before, after = (
-        calibration_error(*answers(probabilities_of(found / t, exclusive), gold, exclusive))
-        for t in (1.0, temperature)
+        answers(probabilities_of(found / t, exclusive), gold, exclusive) for t in (1.0, temperature)
     )
-    return Calibrated(temperature, len(texts), before, after)
+    result = outcome(temperature, len(texts), before, after)
+    # Last at the new temperature: the weights stay at the one tried last.
+    if not result.left and not (works(1.0) and works(temperature)):
+        result = Calibrated(left="dividing its last layer's weights does not divide its logits")
+    if result.left:
+        predict([], 1.0)
+    return result
 
 
 def calibrate(nlp: Language, docs: Iterable[Doc]) -> dict[str, Calibrated]:
@@ -161,6 +186,17 @@ def calibrate(nlp: Language, docs: Iterable[Doc]) -> dict[str, Calibrated]:
     return results
 
 
+def announce(name: str, result: Calibrated) -> None:
+    """Print how a component was calibrated, or a warning why it was not."""
+    if result.left:
+        warn(f"{name}: not calibrated ({result.left}); its probabilities are as trained")
+        return
+    msg.good(
+        f"{name}: calibrated on {result.examples:,} {result.of} of dev, temperature "
+        f"{result.temperature:.2f}; calibration error there {result.before:.3f}, now {result.after:.3f}"
+    )
+
+
 def calibrate_saved(folder: Path, dev: Sequence[Path], gpu_id: int) -> None:
     """Calibrate the text classifiers of the pipeline in a folder, if it has any, on the splits `dev`
     of its corpora; print a line for each.
@@ -180,15 +216,11 @@ def calibrate_saved(folder: Path, dev: Sequence[Path], gpu_id: int) -> None:
         with written_beside(folder) as beside:
             nlp.to_disk(beside, exclude=list(kept))
     for name, result in results.items():
-        if result.left:
-            warn(f"{name}: not calibrated ({result.left}); its probabilities are as trained")
-            continue
-        msg.good(
-            f"{name}: calibrated on {result.examples:,} examples of dev, temperature "
-            f"{result.temperature:.2f}; calibration error there {result.before:.3f}, now {result.after:.3f}"
-        )
-        threshold = nlp.get_pipe(name).cfg["threshold"]
-        if isinstance(nlp.get_pipe(name), MultiLabel_TextCategorizer) and threshold != 0.5:
+        announce(name, result)
+        component = nlp.get_pipe(name)
+        threshold = component.cfg["threshold"]
+        several = isinstance(component, MultiLabel_TextCategorizer)
+        if several and not result.left and threshold != 0.5:
             warn(
                 f"{name}: its threshold, {threshold:g}, now applies to the calibrated probabilities"
             )

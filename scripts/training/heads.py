@@ -14,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from ..common.probabilities import Confidences, answers, log_loss
 from ..wheel.components import (
     HFCategories,
     HFHead,
@@ -23,10 +24,14 @@ from ..wheel.components import (
     token_windows,
     too_long,
 )
-from .temperature import fit_temperature, fit_temperature_of_sigmoids
+from .calibrate import MIN_EXAMPLES, Calibrated, evenly_spaced, outcome
+from .temperature import fit_temperature, fit_temperature_of_sigmoids, search_temperature
 
 # The label of a piece that the loss passes over.
 IGNORED = -100
+# Documents with entities that are decoded at some thirty temperatures have about so many tokens at
+# most, with a thousand entities or so: that takes seconds with four types, a minute or two with forty.
+MAX_TOKENS = 15_000
 
 
 class Rows(torch.utils.data.Dataset):
@@ -84,8 +89,9 @@ class Head(ABC):
         """Set on a document what its logits predict. tokens: those that have logits."""
 
     @abstractmethod
-    def temperature(self, logits: numpy.ndarray, labels: numpy.ndarray) -> float:
-        """Return the temperature that fits the labels of rows best."""
+    def calibration(self, docs: list[Doc], rows: Rows, logits: numpy.ndarray) -> Calibrated:
+        """Return how the temperature that fits annotated documents best calibrates the logits of
+        their rows; nothing is changed."""
 
     def predicted(self, docs: list[Doc], rows: Rows, logits: numpy.ndarray) -> list[Doc]:
         """Return copies of documents with what the logits of their rows predict."""
@@ -126,9 +132,42 @@ class TokenHead(Head):
         _, entities = decode(logits, self.labels)
         doc.ents = [Span(doc, tokens[a], tokens[b] + 1, label) for a, b, label, _ in entities]
 
-    def temperature(self, logits: numpy.ndarray, labels: numpy.ndarray) -> float:
-        known = labels != IGNORED
-        return fit_temperature(logits[known], labels[known])
+    def confidences(
+        self, docs: list[tuple[Doc, numpy.ndarray, list[int]]], temperature: float
+    ) -> Confidences:
+        """Return the confidences at a temperature of the entities predicted in documents, and whether
+        each is in the gold annotation; of those where this is known of all tokens.
+
+        docs: annotated, with the logits of tokens and these tokens.
+        """
+        values, correct = [], []
+        for doc, logits, tokens in docs:
+            gold = {(entity.start, entity.end, entity.label_) for entity in doc.ents}
+            unknown = {token.i for token in doc if not token.ent_iob}
+            for first, last, label, confidence in decode(logits / temperature, self.labels)[1]:
+                start, end = tokens[first], tokens[last] + 1
+                if unknown.isdisjoint(range(start, end)):
+                    values.append(confidence)
+                    correct.append((start, end, label) in gold)
+        return Confidences(numpy.array(values, "f8"), numpy.array(correct, bool))
+
+    def calibration(self, docs: list[Doc], rows: Rows, logits: numpy.ndarray) -> Calibrated:
+        """As in Head: the temperature at which the confidences of predicted entities are the most
+        likely, given which of them are right. Which are predicted depends on no temperature."""
+        found = [
+            (doc, own, [token for token, *_ in places])
+            for doc, own, places in zip(docs, rows.by_document(logits), rows.places or [])
+        ]
+        found = [entry for entry in found if len(self.confidences([entry], 1.0).values)]
+        tokens = sum(len(own) for _, own, _ in found)
+        used = evenly_spaced(found, max(1, MAX_TOKENS * len(found) // max(1, tokens)))
+        before = self.confidences(used, 1.0)
+        if len(before.values) < MIN_EXAMPLES:
+            left = f"{len(before.values)} predicted entities on dev; {MIN_EXAMPLES} are needed"
+            return Calibrated(left=left)
+        temperature = search_temperature(lambda t: log_loss(*self.confidences(used, t)))
+        after = self.confidences(used, temperature)
+        return outcome(temperature, len(before.values), before, after, "entities")
 
 
 class TextHead(Head):
@@ -158,9 +197,18 @@ class TextHead(Head):
     def annotate(self, doc: Doc, logits: numpy.ndarray, tokens: list[int]) -> None:
         doc.cats = dict(zip(self.labels, map(float, self.probabilities(logits))))
 
-    def temperature(self, logits: numpy.ndarray, labels: numpy.ndarray) -> float:
+    def calibration(self, docs: list[Doc], rows: Rows, logits: numpy.ndarray) -> Calibrated:
+        if len(docs) < MIN_EXAMPLES:
+            return Calibrated(left=f"{len(docs)} annotated texts; {MIN_EXAMPLES} are needed")
+        labels = numpy.array(rows.labels)
         fit = fit_temperature if self.exclusive else fit_temperature_of_sigmoids
-        return fit(logits, labels)
+        temperature = fit(logits, labels)
+        gold = numpy.eye(len(self.labels))[labels] if self.exclusive else labels
+        before, after = (
+            answers(self.probabilities(logits / t), gold, self.exclusive)
+            for t in (1.0, temperature)
+        )
+        return outcome(temperature, len(docs), before, after, "texts")
 
 
 def new_head(model: PreTrainedModel) -> None:

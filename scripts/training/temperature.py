@@ -2,6 +2,7 @@
 (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy
 
@@ -10,6 +11,9 @@ import numpy
 LOWEST, HIGHEST = 0.1, 10.0
 # Halvings of that range, in its logarithm: the temperature is exact to eleven digits.
 HALVINGS = 40
+# A search tries so many temperatures in that range, 26 % apart, then those between the best one and
+# its neighbours, in so many steps, each half as long as the one before: it is exact to 1 %.
+COARSE, STEPS = 21, 5
 
 
 def find_temperature(slope: Callable[[float], float]) -> float:
@@ -25,6 +29,18 @@ def find_temperature(slope: Callable[[float], float]) -> float:
         value = slope(float(numpy.exp(-middle)))
         low, high = (low if value <= 0 else middle), (high if value >= 0 else middle)
     return float(numpy.exp((low + high) / 2))
+
+
+def search_temperature(loss: Callable[[float], float]) -> float:
+    """Return the temperature, in [LOWEST, HIGHEST], at which a loss is lowest: one of which nothing
+    is known, and which may have several low points."""
+    loss = cache(loss)
+    best = min(map(float, numpy.geomspace(LOWEST, HIGHEST, COARSE)), key=loss)
+    step = (HIGHEST / LOWEST) ** (1 / (COARSE - 1))
+    for _ in range(STEPS):
+        step **= 0.5
+        best = min((best, max(LOWEST, best / step), min(HIGHEST, best * step)), key=loss)
+    return best
 
 
 def fit_temperature(log_probabilities: numpy.ndarray, gold: numpy.ndarray) -> float:

@@ -107,9 +107,13 @@ def test_an_overconfident_pipeline_is_better_calibrated(docs):
     )
 
 
-@pytest.mark.parametrize("case", ["few", "unannotated", "certain", "other layer"])
+@pytest.mark.parametrize("case", ["few", "unannotated", "certain", "flat", "other layer"])
 def test_a_pipeline_may_be_left_as_it_is(docs, case, monkeypatch):
     nlp = classifier(docs, ENSEMBLE)
+    if case == "flat":
+        layer = module.last_layer(nlp.get_pipe("textcat").model)
+        for param in ("W", "b"):
+            layer.set_param(param, layer.get_param(param) / 1000)
     before, dev = probabilities(nlp, docs), docs["dev"]
     reason = "0 annotated examples; 50 are needed"
     if case == "few":
@@ -117,10 +121,17 @@ def test_a_pipeline_may_be_left_as_it_is(docs, case, monkeypatch):
     elif case == "unannotated":
         dev = [spacy.blank("fr").make_doc(doc.text) for doc in dev]
     elif case == "certain":
-        dev, reason = docs["train"][:60], "its answers have too few errors to find a temperature"
+        dev = docs["train"][:60]
+        reason = "0 of its 60 answers on dev are wrong: too few errors to find a temperature"
         for doc, found in zip(dev, nlp.pipe([doc.text for doc in dev])):
             best = max(found.cats, key=found.cats.get)
             monkeypatch.setattr(doc, "cats", {label: float(label == best) for label in found.cats})
+    elif case == "flat":
+        wrong = sum(doc.cats["positive"] != row.argmax() for doc, row in zip(dev, before))
+        reason = (
+            f"{wrong} of its 106 answers on dev are wrong: for that, its probabilities are "
+            "too low even at temperature 0.1"
+        )
     else:
         # As spaCy names it: the bag of words inside the ensemble.
         monkeypatch.setattr(module, "last_layer", lambda model: model.get_ref("output_layer"))
