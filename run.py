@@ -2,13 +2,13 @@
 """Set up this project and run it. Python 3.11 or newer is all it needs.
 
 Begin with:
-  python3 run.py demo       train, score and package two French pipelines on a CPU, in minutes;
+  python3 run.py demo       train, score and package a French pipeline on a CPU, in minutes;
                             metrics/, packages/ and reports/ hold the results
   python3 run.py commands   list every command of scripts/, one line each
 
 Workflows of project.yml, each from the raw corpus to a wheel and a page of predictions:
   demo                          sample corpora that come with the project; no Hugging Face hub
-  demo-joint                    the same, both tasks on one transformer
+  demo-reviews, demo-ner        the same, a pipeline for each of its tasks
   sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.

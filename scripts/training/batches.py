@@ -34,6 +34,12 @@ def fill(lengths: list[int], words: int, examples: int) -> Iterator[list[int]]:
     yield from [last + batch] if small else filter(None, (last, batch))
 
 
+def batches_of(examples: list[Example], words: int, least: int) -> list[list[Example]]:
+    """Return the batches of some examples, see `fill`."""
+    filled = fill([len(example) for example in examples], words, max(least, 1))
+    return [[examples[index] for index in batch] for batch in filled]
+
+
 @registry.batchers("project.batch_by_padded.v1")
 def batch_by_padded(
     size: int, examples: int, buffer: int = BUFFER
@@ -43,13 +49,20 @@ def batch_by_padded(
     size: the number of words in a batch, padding included; a single longer example is a batch.
     examples: the number of examples that a batch has at least, however long they are. buffer: the
     number of examples that are sorted by length at a time; their batches come in random order.
+
+    Texts with labels and those without do not share a batch, and if there are both, `examples` is about
+    the former: an update is then for one task. In the same one, the gradients of entities, which are
+    sums over words, are some fifty times as large as those of labels, which would be learnt late.
     """
 
     def batcher(stream: Iterable[Example]) -> Iterator[list[Example]]:
         stream = iter(stream)
         while buffered := list(islice(stream, buffer)):
-            batches = list(fill([len(example) for example in buffered], size, max(examples, 1)))
+            labelled = [example for example in buffered if example.reference.cats]
+            others = [example for example in buffered if not example.reference.cats]
+            batches = batches_of(labelled, size, examples)
+            batches += batches_of(others, size, 1 if labelled else examples)
             random.shuffle(batches)
-            yield from ([buffered[index] for index in batch] for batch in batches)
+            yield from batches
 
     return batcher

@@ -53,6 +53,21 @@ def test_batches_come_in_random_order_from_a_buffer():
     assert longest != sorted(longest)
 
 
+def test_texts_with_labels_are_apart_and_have_the_minimum():
+    random.seed(0)
+    stream = [Sized(10, labelled=index % 3 == 0) for index in range(600)]
+    batches = list(batch_by_padded(100, 25)(stream))
+    kinds = [{bool(example.reference.cats) for example in batch} for batch in batches]
+    assert all(len(kind) == 1 for kind in kinds)
+    sizes = [{len(batch) for batch, kind in zip(batches, kinds) if kind == {x}} for x in (0, 1)]
+    assert sizes == [{10}, {25}]
+    # In random order, not one task after the other.
+    order = [kind.pop() for kind in kinds]
+    assert order != sorted(order) and order != sorted(order, reverse=True)
+    # Without any labels, the minimum is of all.
+    assert {len(batch) for batch in batch_by_padded(100, 25)([Sized(10)] * 100)} == {25}
+
+
 @pytest.mark.parametrize("examples", [0, 1])
 def test_a_single_long_example_is_a_batch(examples):
     batches = list(batch_by_padded(10, examples)([Sized(4000), Sized(3)]))
