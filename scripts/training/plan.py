@@ -26,10 +26,12 @@ LOWEST_RATE, HIGHEST_RATE = 1e-5, 1e-3
 # Words of an update, in a small corpus and in a large one, which has at least LARGE_WORDS words. Of the
 # same 200,000 words of sentences, four times as many updates a quarter as large taught entities much
 # better, and alike with every seed.
-WORDS, LARGE_WORDS = (300, 500), 100_000
+WORDS, LARGE_WORDS = (300, 500), 200_000
 # Examples of an update for classes. Of a dozen reviews an update, little is learnt, and that late.
-EXAMPLES, LARGE_EXAMPLES = (16, 32), 1000
-EPOCHS, FEWEST_UPDATES, MOST_EPOCHS = 3, 400, 60
+EXAMPLES, LARGE_EXAMPLES = (16, 32), 5000
+EPOCHS, MOST_EPOCHS = 3, 60
+# Fewer updates teach little: labels, of so many examples, and entities, of so few words.
+FEWEST_UPDATES = {"labels": 240, "entities": 400}
 EVALUATIONS = 6
 # Words read at once, padding included, by an encoder of SMALL_WIDTH; of a wider one, fewer. The demo's
 # encoder, 12 layers of this width, then takes some 4 GB on a CPU.
@@ -209,8 +211,9 @@ class Plan:
         if epochs := settings.get("epochs", 0):
             self.propose("max_steps", epochs * epoch, f"{epochs} epochs of {epoch:,} updates")
         else:
-            steps = max(EPOCHS * epoch, min(FEWEST_UPDATES, MOST_EPOCHS * epoch))
-            reason = f"an epoch has {epoch:,}; fewer than {FEWEST_UPDATES} teach little"
+            fewest = FEWEST_UPDATES["entities" if "ner" in tasks else "labels"]
+            steps = max(EPOCHS * epoch, min(fewest, MOST_EPOCHS * epoch))
+            reason = f"an epoch has {epoch:,}; fewer than {fewest} teach little"
             self.propose("max_steps", steps, reason)
         if steps := settings.get("max_steps", 0):
             self.propose("warmup_steps", steps // 10, "a tenth of max_steps")
