@@ -26,7 +26,7 @@ LOWEST_RATE, HIGHEST_RATE = 1e-5, 1e-3
 # Words of an update, in a small corpus and in a large one, which has at least LARGE_WORDS words. Of the
 # same 200,000 words of sentences, four times as many updates a quarter as large taught entities much
 # better, and alike with every seed.
-WORDS, LARGE_WORDS = (300, 500), 200_000
+WORDS, LARGE_WORDS = (200, 500), 200_000
 # Examples of an update for classes. Of a dozen reviews an update, little is learnt, and that late.
 EXAMPLES, LARGE_EXAMPLES = (16, 32), 5000
 EPOCHS, MOST_EPOCHS = 3, 60
