@@ -7,7 +7,8 @@
   and silently skips spans, or whole texts, that it cannot align.
 
 This file must not import anything else from the project: a wheel depends only on spaCy,
-spacy-transformers, transformers and torch.
+spacy-transformers, transformers and torch. It is one file, if a long one, because `spacy package` and
+`--code` run each file on its own, where imports of its neighbours fail.
 """
 
 import tempfile
