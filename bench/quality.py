@@ -33,10 +33,13 @@ RESULTS = Path(__file__).parent / "results" / "quality.md"
 OURS, TRAINER = "ours", "Trainer"
 TASKS = {"reviews": "textcat", "entities": "ner"}
 # Updates, and examples of one, of about the same number of words in both.
-UPDATES = {"reviews": 240, "entities": 400}
-EXAMPLES = {"reviews": 17, "entities": 19}
+# Trainer learnt less from reviews in twice as many updates of half as many examples.
+UPDATES = {"reviews": 120, "entities": 400}
+EXAMPLES = {"reviews": 36, "entities": 19}
 # What this project's batches are made of: words with padding, and the least number of examples.
-BATCHES = {"reviews": (300, 16), "entities": (500, 1)}
+BATCHES = {"reviews": (1000, 32), "entities": (500, 1)}
+# Trainer's head for texts has no norm between it and the encoder, and needs a higher rate.
+FACTOR = {(TRAINER, "reviews"): 1.5}
 # Of the demo's encoder: its embeddings and three of its twelve layers, in both.
 FROZEN = 4
 RESAMPLES = 2000
@@ -129,7 +132,7 @@ def measure_run(
         return srsly.read_json(record)
     name = record.name.removesuffix(".run.json")
     start = time.perf_counter()
-    train(arm, what, runs / name, corpus, encoder, rate, seed)
+    train(arm, what, runs / name, corpus, encoder, rate * FACTOR.get((arm, what), 1), seed)
     seconds = time.perf_counter() - start
     metrics = runs / f"{name}.json"
     run("evaluate", runs / name, test, metrics, "--fresh")
@@ -203,8 +206,8 @@ def main(
         lines.append(f"| {' | '.join(str(shown[name]) for name in fields)} |")
     about = (
         f"# What is learnt: this project's training and transformers' Trainer\n\nWritten by `python -m "
-        f"bench.quality`. Updates: {UPDATES}, of about the examples {EXAMPLES}; learning rate {rate:g}; "
-        f"the lowest {FROZEN} layers frozen. Score: accuracy, entity F. Interval: 95 %, a bootstrap over texts and seeds.\n"
+        f"bench.quality`. Updates: {UPDATES}, of about the examples {EXAMPLES}; learning rate {rate:g}, "
+        f"Trainer's for reviews {rate * FACTOR[TRAINER, 'reviews']:g}; the lowest {FROZEN} layers frozen. Score: accuracy, entity F. Interval: 95 %, a bootstrap over texts and seeds.\n"
     )
     table.write_text("\n".join([about, *lines, ""]), encoding="utf8")
     print("\n".join(lines))

@@ -20,8 +20,8 @@ from scripts.corpora.docbins import read_docs
 from scripts.train import train
 
 SHORT = {
-    "settings.max_steps": 60, "settings.eval_frequency": 30, "settings.batch_words": 500,
-    "settings.batch_examples": 32, "settings.learn_rate": 2e-3, "settings.accumulate": 1,
+    "settings.max_steps": 92, "settings.eval_frequency": 46, "settings.batch_words": 500,
+    "settings.batch_examples": 16, "settings.learn_rate": 2e-3, "settings.accumulate": 1,
     "settings.precision": "float32",
 }  # fmt: skip
 TEXTS = ["Marie Curie travaille à Paris .", "Un film magnifique !", "Lens bat Nice .", "", "😀"]
@@ -60,8 +60,9 @@ def test_both_tasks_are_learnt(joint):
     events.Reload()
     for task in ("ner", "textcat"):
         losses = [event.value for event in events.Scalars(f"loss/{task}")]
-        # Sums over 30 updates each, but for the first.
+        # Sums over two epochs each, but for the first, so of as many updates for each task.
         assert losses[2] < losses[1], task
+    assert "92 updates, 4.0 epochs" in joint.printed
     assert "train: 400 examples" in joint.printed
     assert "an epoch reads 200 of ner, 1.0 times; 120 of textcat, 1.7 times" in joint.printed
     # Calibrated with the 60 labelled texts of dev, or left because it learnt too little.

@@ -16,7 +16,7 @@ from .plan import Split
 SHARE = 0.1
 ADVICE = (
     "it fails to learn. Try another settings.learn_rate, more settings.batch_examples, more "
-    "settings.max_steps or fewer settings.frozen_layers; settings.warmup_steps is about a tenth of the "
+    "settings.max_steps or fewer settings.frozen_layers; settings.warmup_steps is a tenth to a quarter of the "
     "updates"
 )
 

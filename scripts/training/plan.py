@@ -32,6 +32,8 @@ EXAMPLES, LARGE_EXAMPLES = (16, 32), 5000
 EPOCHS, MOST_EPOCHS = 3, 60
 # Fewer updates teach little: labels, of so many examples, and entities, of so few words.
 FEWEST_UPDATES = {"labels": 240, "entities": 400}
+# One update in so many is warm-up. A new parser's gradients are noise that takes longer to fade.
+WARM_UP = {"labels": (10, "a tenth"), "entities": (4, "a quarter")}
 EVALUATIONS = 6
 # Words read at once, padding included, by an encoder of SMALL_WIDTH; of a wider one, fewer. The demo's
 # encoder, 12 layers of this width, then takes some 4 GB on a CPU.
@@ -188,6 +190,7 @@ class Plan:
     def propose_all(self, train: Split, tasks: set[str], width: int, gpu: bool) -> None:
         """Propose settings for a corpus, tasks and an encoder's width (0: there is none)."""
         settings = self.config.get("settings", {})
+        learnt = "entities" if "ner" in tasks else "labels"
         if width:
             self.propose(
                 "learn_rate", rate_for(width), f"the encoder's vectors have {width} values"
@@ -211,12 +214,13 @@ class Plan:
         if epochs := settings.get("epochs", 0):
             self.propose("max_steps", epochs * epoch, f"{epochs} epochs of {epoch:,} updates")
         else:
-            fewest = FEWEST_UPDATES["entities" if "ner" in tasks else "labels"]
+            fewest = FEWEST_UPDATES[learnt]
             steps = max(EPOCHS * epoch, min(fewest, MOST_EPOCHS * epoch))
             reason = f"an epoch has {epoch:,}; fewer than {fewest} teach little"
             self.propose("max_steps", steps, reason)
         if steps := settings.get("max_steps", 0):
-            self.propose("warmup_steps", steps // 10, "a tenth of max_steps")
+            part, called = WARM_UP[learnt]
+            self.propose("warmup_steps", steps // part, f"{called} of max_steps")
             reason = f"{EVALUATIONS} evaluations"
             self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
         if imbalanced(train.labels.values()) and "textcat" in tasks:

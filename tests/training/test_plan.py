@@ -52,9 +52,10 @@ def test_a_small_corpus_gets_enough_updates_and_long_texts_enough_examples():
     assert planned("textcat", split([400] * 300), gpu=True)[0]["accumulate"] == 1
     assert planned("textcat", split([400] * 300), width=768)[0]["accumulate"] == 13
     # Entities need more updates, as these are smaller.
-    assert planned("ner", split([20] * 1000))[0]["max_steps"] == 400
-    # Thirty sentences are two batches; they are not read hundreds of times.
-    assert planned("ner", split([20] * 30))[0]["max_steps"] == 120
+    settings, _ = planned("ner", split([20] * 1000))
+    assert (settings["max_steps"], settings["warmup_steps"]) == (400, 100)
+    # Thirty sentences are three batches; they are not read hundreds of times.
+    assert planned("ner", split([20] * 30))[0]["max_steps"] == 180
 
 
 def test_what_the_user_gives_wins():
