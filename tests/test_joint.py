@@ -181,4 +181,4 @@ def test_one_corpus_may_hold_both(command, distilbert, few_corpora, tmp_path):
     # The order in which the gradients of both reach the encoder.
     nlp = spacy.load(tmp_path / "out" / "model-best")
     assert nlp.pipe_names == ["transformer", "ner", "textcat"]
-    assert nlp.config["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
+    assert nlp.config["paths"]["train"].endswith("train.spacy")
