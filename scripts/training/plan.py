@@ -23,10 +23,10 @@ from .readers import balance
 # fine-tuning takes, it learns nothing at this.
 BASE_RATE, BASE_WIDTH = 5e-5, 768
 LOWEST_RATE, HIGHEST_RATE = 1e-5, 1e-3
-# Words of an update, in a small corpus and in a large one, which has at least LARGE_WORDS words. Of the
-# same 200,000 words of sentences, four times as many updates a quarter as large taught entities much
-# better, and alike with every seed.
-WORDS, LARGE_WORDS = (200, 500), 200_000
+# Words of an update: as many as make some UPDATES updates of EPOCHS epochs, within bounds. Of the same
+# 200,000 words of sentences, four times as many updates a quarter as large taught entities much better,
+# and alike with every seed.
+FEWEST_WORDS, MOST_WORDS, UPDATES = 200, 2000, 2000
 # Examples of an update for classes. Of a dozen reviews an update, little is learnt, and that late.
 EXAMPLES, LARGE_EXAMPLES = (16, 32), 5000
 EPOCHS, MOST_EPOCHS = 3, 60
@@ -161,6 +161,12 @@ def rate_for(width: int) -> float:
     return min(max(rate, LOWEST_RATE), HIGHEST_RATE)
 
 
+def words_for(total: int) -> int:
+    """Return the words of an update for a corpus of so many words, in hundreds."""
+    words = round(EPOCHS * total / UPDATES / 100) * 100
+    return min(max(words, FEWEST_WORDS), MOST_WORDS)
+
+
 def parts_for(batches: list[list[int]], most: int) -> int:
     """Return in how many parts updates are to be read for them to fit in memory: on average of no
     more than `most` words, padding included, and four times as many at the longest."""
@@ -195,8 +201,7 @@ class Plan:
             self.propose(
                 "learn_rate", rate_for(width), f"the encoder's vectors have {width} values"
             )
-        large = train.words >= LARGE_WORDS
-        self.propose("batch_words", WORDS[large], f"train has {train.words:,} words")
+        self.propose("batch_words", words_for(train.words), f"train has {train.words:,} words")
         if CLASSIFIERS & tasks:
             labelled = sum(train.labelled)
             reason = "at least, however long: classes are not learnt from a few texts an update"

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from scripts.config import training_config
 from scripts.training.baseline import Baseline, constant_score
-from scripts.training.plan import Plan, Split, parts_for, rate_for
+from scripts.training.plan import Plan, Split, parts_for, rate_for, words_for
 
 
 def split(lengths: list[int], **labels: int) -> Split:
@@ -34,11 +34,17 @@ def test_rates_suit_the_encoders_width():
     ]
 
 
+def test_updates_are_small_in_a_small_corpus_and_not_too_many_in_a_large_one():
+    assert [words_for(total) for total in (500, 90_000, 200_000, 630_000, 3_500_000)] == [
+        200, 200, 300, 900, 2000,
+    ]  # fmt: skip
+
+
 def test_a_large_corpus_is_read_three_times():
     settings, plan = planned("textcat", split([9] * 60_000))
-    assert (settings["batch_words"], settings["batch_examples"]) == (500, 32)
+    assert (settings["batch_words"], settings["batch_examples"]) == (800, 32)
     epoch = len(plan.batches)
-    assert epoch == pytest.approx(60_000 * 9 / 500, rel=0.05)
+    assert epoch == pytest.approx(60_000 * 9 / 800, rel=0.05)
     assert settings["max_steps"] == 3 * epoch and settings["warmup_steps"] == 3 * epoch // 10
     assert settings["eval_frequency"] == 3 * epoch // 6
 
