@@ -32,8 +32,8 @@ from scripts.training.plan import rate_for
 RESULTS = Path(__file__).parent / "results" / "quality.md"
 OURS, TRAINER = "ours", "Trainer"
 TASKS = {"reviews": "textcat", "entities": "ner"}
-# Updates, and examples of one, of about the same number of words in both.
-# Trainer learnt less from reviews in twice as many updates of half as many examples.
+# Updates, and examples of one, of about the same number of words in both. Trainer learnt less from
+# reviews in twice as many updates of half as many examples.
 UPDATES = {"reviews": 120, "entities": 400}
 EXAMPLES = {"reviews": 36, "entities": 19}
 # What this project's batches are made of: words with padding, and the least number of examples.
@@ -207,7 +207,8 @@ def main(
     about = (
         f"# What is learnt: this project's training and transformers' Trainer\n\nWritten by `python -m "
         f"bench.quality`. Updates: {UPDATES}, of about the examples {EXAMPLES}; learning rate {rate:g}, "
-        f"Trainer's for reviews {rate * FACTOR[TRAINER, 'reviews']:g}; the lowest {FROZEN} layers frozen. Score: accuracy, entity F. Interval: 95 %, a bootstrap over texts and seeds.\n"
+        f"Trainer's for reviews {rate * FACTOR[TRAINER, 'reviews']:g}; the lowest {FROZEN} layers frozen. "
+        "Score: accuracy, entity F. Interval: 95 %, a bootstrap over texts and seeds.\n"
     )
     table.write_text("\n".join([about, *lines, ""]), encoding="utf8")
     print("\n".join(lines))

@@ -42,7 +42,7 @@ def train(
 
     Of several, each contributes the same number of examples: smaller ones are repeated. For ner+textcat, each needs entities, or labels, or both.
 
-    Learning rate, words and examples of an update, updates, warm-up and evaluations are proposed from the corpus and the encoder, and printed with the reasons. Any setting of the config can follow, and wins: --settings.learn_rate 3e-5, --settings.epochs 3. With --settings.max_steps, warmup_steps becomes a share of it unless given too.
+    Learning rate, words and examples of an update, updates, warm-up and evaluations are proposed from the corpus and the encoder, and printed with the reasons. Any setting of the config can follow, and wins: --settings.learn_rate 3e-5, --settings.epochs 3. With --settings.max_steps, warmup_steps becomes a tenth of it, for entities a quarter, unless given too.
     """
     from ..common.settings import parse_settings
     from ..config import TEXTS

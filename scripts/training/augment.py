@@ -10,6 +10,8 @@ from spacy.util import registry
 
 # Sentences of a joined text.
 FEWEST, MOST = 2, 6
+# The key of their number in its user data.
+JOINED = "joined"
 
 
 def follows(doc: Doc, before: Doc) -> bool:
@@ -44,19 +46,24 @@ def join_neighbours(
 
 
 def joined(docs: list[Doc]) -> Doc:
-    """Return documents as one, a space between them, with their entities."""
-    return Doc.from_docs(docs, exclude=["user_data"]) if len(docs) > 1 else docs[0]
+    """Return documents as one, a space between them, with their entities; its user data say how many
+    there were."""
+    if len(docs) == 1:
+        return docs[0]
+    text = Doc.from_docs(docs, exclude=["user_data"])
+    text.user_data[JOINED] = len(docs)
+    return text
 
 
 def rewritten(doc: Doc, change: Callable[[str], str], kept: list[int]) -> Doc:
     """Return a document of some of its tokens, given by index in order, each changed.
 
-    The tokens of an entity must be kept. A space that followed a left-out token remains.
+    The tokens of an entity must be kept. Left-out tokens leave a space, so that no words run together.
     """
     places = {index: place for place, index in enumerate(kept)}
     words = [change(doc[index].text) for index in kept]
     ends = [*kept[1:], len(doc)]
-    spaces = [any(doc[i].whitespace_ for i in range(index, end)) for index, end in zip(kept, ends)]
+    spaces = [end > i + 1 or bool(doc[i].whitespace_) for i, end in zip(kept, ends)]
     copy = Doc(doc.vocab, words, spaces)
     ents = [Span(copy, places[ent.start], places[ent.end - 1] + 1, ent.label_) for ent in doc.ents]
     missing = [Span(copy, place, place + 1) for i, place in places.items() if not doc[i].ent_iob]

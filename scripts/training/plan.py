@@ -14,9 +14,9 @@ from spacy.util import dict_to_dot, registry
 from thinc.api import Config
 from wasabi import msg
 
-from ..common.errors import UserError
+from ..common.errors import UserError, warn
 from ..corpora.docbins import CLASSIFIERS
-from .augment import join_neighbours
+from .augment import JOINED, join_neighbours
 from .readers import balance
 
 # The rate for vectors of BASE_WIDTH values. A narrower encoder needs a higher one: in the time that
@@ -49,8 +49,8 @@ LOWEST = {
 
 
 # Shares of the examples: from 0 to 1; those of VARIANTS, which exclude each other, also in all.
-VARIANTS = ("settings.lower_case", "settings.upper_case", "settings.no_punctuation")
-SHARES = ("settings.joined", "corpora.train.joined", *VARIANTS)
+VARIANTS = ("lower_case", "upper_case", "no_punctuation")
+SECTIONS = ("settings", "corpora.train.augmenter")
 
 
 def check_ranges(config: Config) -> None:
@@ -60,12 +60,14 @@ def check_ranges(config: Config) -> None:
         value = values.get(name, lowest)
         if isinstance(value, (int, float)) and value < lowest:
             raise UserError(f"{name} {value}: give {lowest} or more.")
-    for name in SHARES:
+    variants = [[f"{section}.{name}" for name in VARIANTS] for section in SECTIONS]
+    for name in ("settings.joined", "corpora.train.joined", *variants[0], *variants[1]):
         share = values.get(name, 0)
-        if isinstance(share, (int, float)) and not 0 <= share <= 1:
+        if not isinstance(share, (int, float)) or not 0 <= share <= 1:
             raise UserError(f"{name} {share}: a share of the examples; give 0 to 1.")
-    if sum(shares := [values.get(name, 0) for name in VARIANTS]) > 1:
-        raise UserError(f"{', '.join(VARIANTS)}: {sum(shares):g} in all; give shares of at most 1.")
+    for names in variants:
+        if (total := sum(values.get(name, 0) for name in names)) > 1:
+            raise UserError(f"{', '.join(names)}: {total:g} in all; give shares of at most 1.")
     dropout = values.get("training.dropout", 0)
     if isinstance(dropout, (int, float)) and not 0 <= dropout < 1:
         raise UserError(f"training.dropout {dropout}: give 0 or more, and less than 1.")
@@ -79,7 +81,8 @@ def imbalanced(counts: Collection[int]) -> bool:
 @dataclass
 class Split:
     """What a training needs to know of a split: the number of words of each example, how often each
-    token and each label occurs, whether each example has a label, how many have entities.
+    token and each label occurs, whether each example has a label, how many have entities, and how many
+    sentences were joined to make longer ones.
 
     total: the number of examples of the split, if this is only a sample of it; the labels are those of
     all."""
@@ -90,6 +93,7 @@ class Split:
     labelled: list[bool] = field(default_factory=list)
     with_entities: int = 0
     total: int = 0
+    joined: int = 0
 
     @classmethod
     def of(cls, docs: Iterable[Doc], joined: float = 0.0) -> "Split":
@@ -99,6 +103,7 @@ class Split:
             split.lengths.append(len(doc))
             split.labelled.append(bool(doc.cats))
             split.with_entities += bool(doc.ents)
+            split.joined += doc.user_data.get(JOINED, 0)
             split.tokens.update(token.text for token in doc)
             split.labels.update(label for label, value in doc.cats.items() if value)
         return split
@@ -116,6 +121,7 @@ class Split:
             [labelled for _, labelled in rows],
             sum(split.with_entities for split in splits),
             sum(split.total for split in splits),
+            sum(split.joined for split in splits),
         )
 
     @property
@@ -263,6 +269,13 @@ class Plan:
             f"{train.examples / self.epoch:,.0f} examples, {train.words / self.epoch:,.0f} words on "
             f"average; {updates}"
         )
+        if self.config.interpolate()["corpora"].get("train", {}).get("joined", 0):
+            if train.joined:
+                print(
+                    f"{train.joined * train.scale:,.0f} sentences are joined with those that follow"
+                )
+            else:
+                warn("settings.joined: nothing is joined, as texts with labels stay alone")
         if len(corpora) > 1:
             largest = max(n for _, n in corpora)
             times = (f"{n:,} of {name}, {largest / n:.1f} times" for name, n in corpora)

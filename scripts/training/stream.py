@@ -124,9 +124,8 @@ def streams(config: Config, report: dict[str, Any]) -> bool:
     splits = report.get("splits", {})
     if not all("examples" in splits.get(name, {}) for name in ("train", "dev")):
         return False
-    return splits["train"]["examples"] >= STREAMED and config["corpora"].get("train", {}).get(
-        "@readers"
-    ) in (ONE, SEVERAL["train"])
+    reader = config["corpora"].get("train", {}).get("@readers")
+    return splits["train"]["examples"] >= STREAMED and reader in (ONE, SEVERAL["train"])
 
 
 def sample_of(path: Path, tasks: Collection[str], split: dict[str, Any], joined: float) -> Split:

@@ -6,9 +6,13 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.util import dot_to_dict
+from thinc.api import Config
 
+from scripts.common.errors import UserError
+from scripts.config import training_config
 from scripts.training.augment import MOST, join_neighbours, vary_texts
-from scripts.training.plan import Split
+from scripts.training.plan import Plan, Split, check_ranges
 from scripts.training.readers import balanced_corpora
 from scripts.training.stream import shuffled_corpus
 
@@ -94,6 +98,43 @@ def test_a_changed_text_keeps_its_entities_and_labels(kind):
     assert found == [("marie saint-lô", "PER"), ("st. malo", "LOC")]
     assert [t.ent_iob_ for t in example.reference].count("") == 0
     assert {"U-LOC", "L-LOC"} & set(example.get_aligned_ner())
+
+
+def test_words_do_not_run_together_where_punctuation_was():
+    doc = Doc(
+        NLP.vocab, ["Paris", "-", "Nice", ",", "fini", "."], [False] * 3 + [True, False, False]
+    )
+    shares = {"lower_case": 0.0, "upper_case": 0.0, "no_punctuation": 1.0}
+    (example,) = vary_texts(**shares)(NLP, Example(NLP.make_doc(doc.text), doc))
+    assert example.text.rstrip() == "paris nice fini"
+
+
+@pytest.mark.parametrize("name", ["settings.joined", "corpora.train.augmenter.upper_case"])
+@pytest.mark.parametrize("share", [-0.1, 1.5, "many", None])
+def test_a_share_that_is_none_is_refused(name, share):
+    with pytest.raises(UserError, match=f"{name} {share}: a share"):
+        check_ranges(Config(dot_to_dict({name: share})))
+
+
+def test_shares_of_more_than_all_are_refused():
+    names = [f"corpora.train.augmenter.{name}" for name in CHANGED]
+    with pytest.raises(UserError, match="1.2 in all"):
+        check_ranges(Config(dot_to_dict(dict.fromkeys(names, 0.4))))
+
+
+def test_what_is_joined_is_said_and_so_is_that_nothing_is(capsys):
+    _, config, given = training_config("ner", {"settings.joined": 1.0})
+    docs = [sentence(number) for number in range(50)]
+    labelled = [sentence(number) for number in range(50)]
+    for doc in labelled:
+        doc.cats = {"good": 1.0}
+    for examples, said in ((docs, "50 sentences are joined"), (labelled, "nothing is joined")):
+        split = Split.of(examples, 1.0)
+        plan = Plan(config, given)
+        plan.propose_all(split, {"ner"}, 384, False)
+        plan.show(split, split, [("a", 50)])
+        printed = capsys.readouterr()
+        assert said in printed.out + printed.err
 
 
 def test_shares_of_the_examples_are_changed():
