@@ -13,10 +13,13 @@ import pytest
 import spacy
 import srsly
 import torch
+from accelerate import Accelerator
 from spacy.tokens import Doc
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from scripts import evaluate, report, train_hf
+from scripts.common import trainer
+from scripts.common.trainer import training_arguments
 from scripts.corpora.docbins import read_docs, write_docs
 
 from .conftest import ROOT
@@ -184,6 +187,13 @@ def test_killed_after_the_last_update_only_the_output_is_written(
     about = json.loads((tmp_path / "out" / "checkpoint" / "training.json").read_text("utf8"))
     assert [point["step"] for point in about["scores"]] == [20, 40] and about["steps"] == 40
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_precision_of_an_earlier_training_is_not_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "has_bfloat16", lambda: True)
+    for given, used in ((True, "bf16"), (False, "no"), (True, "bf16")):
+        training_arguments({"bf16": given}, tmp_path).device  # noqa: B018 (sets accelerate up)
+        assert Accelerator().mixed_precision == used
 
 
 def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):

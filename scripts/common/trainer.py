@@ -1,6 +1,7 @@
 """transformers' Trainer: its arguments, checkpoints of an interrupted training, a progress bar."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,9 @@ def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingA
         if fields.get(name, 1) < 1:
             raise UserError(f"--training.{name} {fields[name]}: give 1 or more.")
     cpu = not has_gpu()
+    # Without bf16 or fp16, accelerate would take over the precision of an earlier training in this
+    # process, or of its own configuration.
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     try:
         return TrainingArguments(
             **{**fields, "bf16": fields.get("bf16", False) and has_bfloat16(), **fixed},
