@@ -18,6 +18,7 @@ from . import code  # noqa: F401
 from .common.errors import UserError
 from .common.settings import check_overrides, config_errors, read_config
 from .corpora.docbins import CLASSIFIERS
+from .training.plan import warm_up
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 BASE = "base.cfg"
@@ -86,8 +87,8 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config,
 
     A task's file is merged over configs/base.cfg, and so are the files of several tasks, `ner+textcat`;
     any other file is a full config, in which everything is given. An override "auto" leaves a setting
-    of the project's open, for `train` to propose. Where max_steps is given and warmup_steps is not,
-    that becomes a tenth of max_steps. Raises UserError.
+    of the project's open, for `train` to propose. Where max_steps is known and warmup_steps is not
+    given, that is what `train` would propose. Raises UserError.
     """
     files = config_files(name)
     configs = [read_config(file, LIKE) for file in files]
@@ -113,13 +114,11 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config,
     with config_errors(path):
         config = override(config, overrides)
     settings = config.get("settings", {})
-    steps = settings.get("max_steps") if "settings.max_steps" in given else None
-    if (
-        isinstance(steps, int)
-        and "warmup_steps" in settings
-        and "settings.warmup_steps" not in given
-    ):
-        settings["warmup_steps"] = steps // 10
+    steps = settings.get("max_steps")
+    open_warm_up = "warmup_steps" in settings and "settings.warmup_steps" not in given
+    if isinstance(steps, int) and open_warm_up:
+        components = (config["components"].get(name, {}) for name in config["nlp"]["pipeline"])
+        settings["warmup_steps"], _ = warm_up(steps, {part.get("factory") for part in components})
     return path, config, given
 
 

@@ -47,7 +47,9 @@ def test_a_tasks_file_holds_the_tasks_own_settings_and_base_all_others(task):
     places = ("nlp.pipeline", f"components.{task}.", "training.score_weights.")
     assert all(name.startswith(places) for name in own)
     _, merged, _ = training_config(task, {})
-    assert dict_to_dot(merged) == {**base, **own}
+    # What `train` proposes of the updates that base.cfg has.
+    warm_up = {"settings.warmup_steps": 500 if task == "ner" else 200}
+    assert dict_to_dot(merged) == {**base, **own, **warm_up}
 
 
 def test_a_config_is_named_by_its_file_or_its_task(tmp_path, monkeypatch):
@@ -75,16 +77,19 @@ def test_warm_up_follows_max_steps_unless_it_is_given(tmp_path):
         _, config, _ = training_config(str(name), overrides)
         return config["settings"]["warmup_steps"]
 
-    assert warmup("ner") == 200 and warmup("ner", max_steps=500) == 50
+    # As `train` proposes it: a quarter for entities, a tenth for labels.
+    assert warmup("ner") == 500 and warmup("ner", max_steps=500) == 125
+    assert warmup("textcat") == 200 and warmup("textcat", max_steps=500) == 50
+    assert warmup("ner+textcat", max_steps=500) == 125
     assert warmup("ner", max_steps=500, warmup_steps=7) == 7
     # A task's own file, and a full config, which is taken as it is.
     own = read(CONFIGS / "ner.cfg")
     own["settings"] = {"max_steps": 300}
     own.to_disk(tmp_path / "own.cfg")
-    assert warmup(tmp_path / "own.cfg") == 30
+    assert warmup(tmp_path / "own.cfg") == 75
     _, full, _ = training_config("ner", {"settings.max_steps": 300, "settings.warmup_steps": 9})
     full.to_disk(tmp_path / "full.cfg")
-    assert warmup(tmp_path / "full.cfg") == 9 and warmup(tmp_path / "full.cfg", max_steps=20) == 2
+    assert warmup(tmp_path / "full.cfg") == 9 and warmup(tmp_path / "full.cfg", max_steps=20) == 5
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -109,7 +109,7 @@ def test_the_config_of_both_is_made_of_those_of_each():
     """Components of each, with score weights halved; a user's own file can take part."""
     _, config, given = training_config("textcat+ner", {})
     assert config["nlp"]["pipeline"] == ["transformer", "ner", "textcat"] and not given
-    for task, score in (("ner", "ents_f"), ("textcat", "cats_micro_f")):
+    for task, score in (("textcat", "cats_micro_f"), ("ner", "ents_f")):
         _, own, _ = training_config(task, {})
         assert config["components"][task] == own["components"][task]
         assert own["training"]["score_weights"][score] == 1
@@ -121,4 +121,4 @@ def test_config_prints_it(command):
     result = command("config", "ner+textcat", "--settings.max_steps", 50)
     assert result.code == 0
     config = Config().from_str(result.out, interpolate=False)
-    assert config["settings"]["warmup_steps"] == 5 and "textcat" in config["components"]
+    assert config["settings"]["warmup_steps"] == 12 and "textcat" in config["components"]

@@ -180,6 +180,13 @@ def parts_for(batches: list[list[int]], most: int) -> int:
     return max(1, math.ceil(sum(sizes) / len(sizes) / most), math.ceil(max(sizes) / (4 * most)))
 
 
+def warm_up(steps: int, tasks: Collection[str]) -> tuple[int, str]:
+    """Return the updates of warm-up of a training for some tasks, and what share of its steps they
+    are, in words."""
+    part, called = WARM_UP["entities" if "ner" in tasks else "labels"]
+    return steps // part, f"{called} of max_steps"
+
+
 class Plan:
     """A config whose settings are replaced by proposed ones, unless the user has given them.
 
@@ -230,8 +237,7 @@ class Plan:
             reason = f"an epoch has {epoch:,}; fewer than {fewest} teach little"
             self.propose("max_steps", steps, reason)
         if steps := settings.get("max_steps", 0):
-            part, called = WARM_UP[learnt]
-            self.propose("warmup_steps", steps // part, f"{called} of max_steps")
+            self.propose("warmup_steps", *warm_up(steps, tasks))
             reason = f"{EVALUATIONS} evaluations"
             self.propose("eval_frequency", max(1, steps // EVALUATIONS), reason)
         if imbalanced(train.labels.values()) and "textcat" in tasks:
