@@ -1,9 +1,9 @@
 """Measure what this project's training and transformers' Trainer learn from the same data.
 
-    python -m bench.quality runs --encoder ENCODER --reviews CORPUS --entities CORPUS
+    python -m bench.quality runs ENCODER reviews=CORPUS,TEST entities=CORPUS entities-10k=CORPUS
 
 The same encoder with the same layers frozen, corpus and number of updates, of about as many words;
-several seeds.
+several seeds of what is small.
 Each run is a process of `train` or `train-hf` and one of `evaluate`, whose metrics stay in the
 folder: a measurement that was interrupted goes on where it ended. The intervals are from a bootstrap
 over texts and seeds.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -31,15 +32,35 @@ from scripts.training.plan import rate_for
 
 RESULTS = Path(__file__).parent / "results" / "quality.md"
 OURS, TRAINER = "ours", "Trainer"
-TASKS = {"reviews": "textcat", "entities": "ner"}
-# Updates, and examples of one, of about the same number of words in both. Trainer learnt less from
-# reviews in twice as many updates of half as many examples.
-UPDATES = {"reviews": 120, "entities": 400}
-EXAMPLES = {"reviews": 36, "entities": 19}
-# What this project's batches are made of: words with padding, and the least number of examples.
-BATCHES = {"reviews": (1000, 32), "entities": (500, 1)}
-# Trainer's head for texts has no norm between it and the encoder, and needs a higher rate.
-FACTOR = {(TRAINER, "reviews"): 1.5}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A comparison: a task, and updates of about the same number of words in both.
+
+    examples: of Trainer's updates. words, least: what this project's batches are made of, words with
+    padding and the least number of examples. factor: of Trainer's learning rate. single: one seed.
+    """
+
+    task: str
+    lang: str
+    updates: int
+    examples: int
+    words: int
+    least: int
+    factor: float = 1.0
+    single: bool = False
+
+
+# Trainer's head for texts has no norm between it and the encoder, and needs a higher rate. It learnt
+# less from reviews in twice as many updates of half as many examples. For the large corpora: three
+# epochs, as `train` proposes.
+CASES = {
+    "reviews": Case("textcat", "fr", 120, 36, 1000, 32, 1.5),
+    "entities": Case("ner", "fr", 400, 19, 500, 1),
+    "sst2-10k": Case("textcat", "en", 940, 32, 200, 32, 1.5, single=True),
+    "entities-10k": Case("ner", "fr", 2000, 14, 400, 1, single=True),
+}
 # Of the demo's encoder: its embeddings and three of its twelve layers, in both.
 FROZEN = 4
 RESAMPLES = 2000
@@ -65,22 +86,22 @@ def train(
     arm: str, what: str, output: Path, corpus: Path, encoder: str, rate: float, seed: int
 ) -> None:
     """Train a pipeline with one of the two."""
-    task, updates, examples = TASKS[what], UPDATES[what], EXAMPLES[what]
-    words, least = BATCHES[what]
-    common = (output, "--corpus", corpus, "--lang", "fr")
+    case = CASES[what]
+    common = (output, "--corpus", corpus, "--lang", case.lang)
     if arm == OURS:
         run(
-            "train", task, *common, "--settings.encoder", encoder, "--settings.max_steps", updates,
-            "--settings.learn_rate", rate, "--settings.eval_frequency", updates // 2,
-            "--settings.batch_words", words, "--settings.batch_examples", least,
-            "--system.seed", seed, "--settings.frozen_layers", FROZEN,
+            "train", case.task, *common, "--settings.encoder", encoder,
+            "--settings.max_steps", case.updates, "--settings.learn_rate", rate,
+            "--settings.eval_frequency", case.updates // 2, "--settings.batch_words", case.words,
+            "--settings.batch_examples", case.least, "--system.seed", seed,
+            "--settings.frozen_layers", FROZEN,
         )  # fmt: skip
     else:
         run(
-            "train-hf", task, *common, "--encoder", encoder, "--training.max_steps", updates,
-            "--training.learning_rate", rate, "--training.per_device_train_batch_size", examples,
-            "--training.eval_steps", 0.5, "--training.save_steps", 0.5, "--training.seed", seed,
-            "--encoder.frozen_layers", FROZEN,
+            "train-hf", case.task, *common, "--encoder", encoder,
+            "--training.max_steps", case.updates, "--training.learning_rate", rate,
+            "--training.per_device_train_batch_size", case.examples, "--training.eval_steps", 0.5,
+            "--training.save_steps", 0.5, "--training.seed", seed, "--encoder.frozen_layers", FROZEN,
         )  # fmt: skip
 
 
@@ -132,7 +153,8 @@ def measure_run(
         return srsly.read_json(record)
     name = record.name.removesuffix(".run.json")
     start = time.perf_counter()
-    train(arm, what, runs / name, corpus, encoder, rate * FACTOR.get((arm, what), 1), seed)
+    factor = CASES[what].factor if arm == TRAINER else 1
+    train(arm, what, runs / name, corpus, encoder, rate * factor, seed)
     seconds = time.perf_counter() - start
     metrics = runs / f"{name}.json"
     run("evaluate", runs / name, test, metrics, "--fresh")
@@ -151,7 +173,7 @@ def summarise(records: list[dict], write: Callable[[str], None]) -> None:
     """Write a table of the arms: mean and standard deviation of the scores, and their difference."""
     write("| | arm | seeds | mean | sd | seconds |")
     write("|---|---|--:|--:|--:|--:|")
-    for what in TASKS:
+    for what in CASES:
         tallied = {}
         for arm in (OURS, TRAINER):
             found = [r for r in records if (r["what"], r["arm"]) == (what, arm)]
@@ -172,10 +194,13 @@ def summarise(records: list[dict], write: Callable[[str], None]) -> None:
 
 def main(
     runs: Annotated[Path, typer.Argument(help="Folder for the runs")],
-    encoder: Annotated[str, typer.Option(help="Encoder: a folder or a hub id")],
-    reviews: Annotated[Path, typer.Option(help="Corpus of classes, with train and dev")],
-    reviews_test: Annotated[Path, typer.Option(help="Corpus with its test split")],
-    entities: Annotated[Path, typer.Option(help="Corpus of entities, with all three splits")],
+    encoder: Annotated[str, typer.Argument(help="Encoder: a folder or a hub id")],
+    corpora: Annotated[
+        list[str],
+        typer.Argument(
+            help=f"NAME=CORPUS, or NAME=CORPUS,TEST with another's test split; names: {', '.join(CASES)}"
+        ),
+    ],
     width: Annotated[int, typer.Option(help="The encoder's width, for the learning rate")] = 384,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds")] = 3,
     table: Annotated[Path, typer.Option(help="File for the table")] = RESULTS,
@@ -185,13 +210,22 @@ def main(
 ) -> None:
     """Train with both, score, and write a table."""
     runs.mkdir(parents=True, exist_ok=True)
-    corpora = {"reviews": (reviews, reviews_test), "entities": (entities, entities)}
+    named = {}
+    for corpus in corpora:
+        name, _, paths = corpus.partition("=")
+        if name not in CASES or not paths:
+            raise typer.BadParameter(
+                f"{corpus}: give NAME=CORPUS, NAME being one of {', '.join(CASES)}"
+            )
+        folder, _, test = paths.partition(",")
+        named[name] = (Path(folder), Path(test or folder))
     rate = rate_for(width)
     records = [
-        measure_run(arm, what, seed, runs, *corpora[what], encoder, rate)
+        measure_run(arm, what, seed, runs, *named[what], encoder, rate)
         for seed in range(seeds)
-        for what in TASKS
+        for what in named
         for arm in arms or (OURS, TRAINER)
+        if not (seed and CASES[what].single)
     ]
     lines: list[str] = []
     summarise(records, lines.append)
@@ -204,13 +238,18 @@ def main(
         shown = {**record, "score": f"{record['score']:.4f}"}
         fields = ("what", "arm", "seed", "score", "seconds", "date", "processor")
         lines.append(f"| {' | '.join(str(shown[name]) for name in fields)} |")
+    settings = [
+        f"- {what}: {case.updates:,} updates, Trainer's of {case.examples} examples, this project's of "
+        f"{case.words:,} words with padding; learning rate {rate:g}, Trainer's {rate * case.factor:g}"
+        for what, case in CASES.items()
+        if what in named
+    ]
     about = (
-        f"# What is learnt: this project's training and transformers' Trainer\n\nWritten by `python -m "
-        f"bench.quality`. Updates: {UPDATES}, of about the examples {EXAMPLES}; learning rate {rate:g}, "
-        f"Trainer's for reviews {rate * FACTOR[TRAINER, 'reviews']:g}; the lowest {FROZEN} layers frozen. "
-        "Score: accuracy, entity F. Interval: 95 %, a bootstrap over texts and seeds.\n"
+        "# What is learnt: this project's training and transformers' Trainer\n\nWritten by `python -m "
+        f"bench.quality`. The lowest {FROZEN} layers are frozen. Score: accuracy, entity F. Interval: "
+        "95 %, a bootstrap over texts and seeds.\n"
     )
-    table.write_text("\n".join([about, *lines, ""]), encoding="utf8")
+    table.write_text("\n".join([about, *settings, "", *lines, ""]), encoding="utf8")
     print("\n".join(lines))
 
 
