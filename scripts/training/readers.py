@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -59,7 +60,7 @@ def open_all(path: str | list[str], limit: int, **settings) -> list[JoinedCorpus
 def reader_of(join: Callable[[list[list[Example]]], Iterable[Example]]) -> Callable[..., Reader]:
     """Return what creates a reader of several paths, whose examples are joined so. Its arguments are
     those of spaCy's reader of one, and joined: the share of documents without labels that are joined with
-    their neighbours."""
+    their neighbours. The examples are read once, and kept."""
 
     def create(
         path: str | list[str],
@@ -74,7 +75,13 @@ def reader_of(join: Callable[[list[list[Example]]], Iterable[Example]]) -> Calla
             "joined": joined,
         }  # fmt: skip
         corpora = open_all(path, limit, **settings)
-        return lambda nlp: join([list(corpus(nlp)) for corpus in corpora])
+
+        # Before the first update spaCy reads them some seven times, to initialise components.
+        @lru_cache(maxsize=1)
+        def read(nlp: Language) -> list[Example]:
+            return list(join([list(corpus(nlp)) for corpus in corpora]))
+
+        return read
 
     return create
 

@@ -1,6 +1,8 @@
 """What two tasks need that are trained together: readers, losses, baselines."""
 
+import os
 import random
+import shutil
 from collections import Counter
 
 import numpy
@@ -38,6 +40,16 @@ def test_readers_of_several_corpora(few_corpora):
             labelled = sum(bool(example.reference.cats) for example in examples)
             if reader is balanced_corpora and path is paths:
                 assert labelled == size / 2
+
+
+def test_examples_are_read_once_for_a_pipeline(few_corpora, tmp_path):
+    path = shutil.copy(few_corpora / "textcat" / "train.spacy", tmp_path)
+    nlp, reader = spacy.blank("fr"), balanced_corpora(path)
+    found = [example.text for example in reader(nlp)]
+    os.unlink(path)
+    assert [example.text for example in reader(nlp)] == found and len(found) == 120
+    with pytest.raises(FileNotFoundError):
+        reader(spacy.blank("fr"))
 
 
 def small(*pipeline: str) -> tuple[Language, list[Example], list[Example]]:
