@@ -11,7 +11,6 @@ from wasabi import msg
 
 from scripts import evaluate, export, package, report
 from scripts.common import devices
-from scripts.common.devices import device_settings
 from scripts.common.files import sha256
 from scripts.corpora.docbins import read_docs
 from scripts.serving.metrics import score_entities
@@ -299,11 +298,3 @@ def test_the_gpu_is_required_before_the_pipeline_is_loaded(
     monkeypatch.setattr(devices, "require_gpu", wanted.append)
     monkeypatch.setattr(spacy, "load", lambda name: msg.fail(f"read after {wanted}", exits=1))
     assert "read after [3]" in command(module, made / "ner", *arguments, "--gpu-id", 3).out
-
-
-def test_gpu_settings():
-    assert device_settings(-1) == {}
-    settings = device_settings(0)
-    assert settings["system.gpu_allocator"] == "pytorch"
-    assert settings["components.transformer.model.mixed_precision"] is True
-    assert settings["components.transformer.max_batch_items"] > 1024

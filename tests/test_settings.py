@@ -1,7 +1,8 @@
-"""Settings on the command line: values are JSON, except those of text settings."""
+"""Settings: those on the command line are JSON, except text settings; those of a GPU."""
 
 import pytest
 
+from scripts.common.devices import device_settings
 from scripts.common.settings import parse_settings
 
 TEXTS = ("settings.encoder", "settings.revision")
@@ -23,3 +24,11 @@ def test_values_of_other_settings_are_parsed_as_json():
     arguments = ["--settings.dropout", "0.5", "--nlp.lang", "fr", "--settings.flag"]
     wanted = {"settings.dropout": 0.5, "nlp.lang": "fr", "settings.flag": True}
     assert parse_settings(arguments, TEXTS) == wanted
+
+
+def test_gpu_settings():
+    assert device_settings(-1) == {}
+    settings = device_settings(0)
+    assert settings["system.gpu_allocator"] == "pytorch"
+    assert settings["components.transformer.model.mixed_precision"] is True
+    assert settings["components.transformer.max_batch_items"] > 1024
