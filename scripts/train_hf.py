@@ -22,7 +22,13 @@ from .common.files import check_folder, discard, written_beside
 from .common.languages import blank
 from .common.probabilities import CALIBRATION
 from .common.settings import check_settings
-from .common.trainer import begin, finished_state, last_checkpoint, training_arguments
+from .common.trainer import (
+    begin,
+    finished_state,
+    in_best_precision,
+    last_checkpoint,
+    training_arguments,
+)
 from .corpora.docbins import check_label, read_docs
 from .encoders.checkpoint import max_length, open_checkpoint, save_errors, strip_local_path
 from .encoders.fingerprint import folder_digest
@@ -228,6 +234,7 @@ def train_hf(
     head = choose_head(task, docs)
     scorer = Scorer(task, head, docs["train"])
     tokenizer, model = open_encoder(encoder, commit, head)
+    arguments = in_best_precision(arguments, settings.get("bf16", False), model.base_model)
     if frozen_layers:
         freeze(model.base_model, frozen_layers)
     # Texts of similar length share batches of dev, as they do those of train.

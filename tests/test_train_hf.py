@@ -18,11 +18,12 @@ from spacy.tokens import Doc
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from scripts import evaluate, report, train_hf
-from scripts.common import trainer
-from scripts.common.trainer import training_arguments
+from scripts.common import precision
+from scripts.common.trainer import in_best_precision, training_arguments
 from scripts.corpora.docbins import read_docs, write_docs
 
 from .conftest import ROOT
+from .families import new_encoder
 from .heads import text_checkpoint
 from .processes import start_command
 
@@ -189,11 +190,18 @@ def test_killed_after_the_last_update_only_the_output_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_precision_of_an_earlier_training_is_not_taken_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "has_bfloat16", lambda: True)
-    for given, used in ((True, "bf16"), (False, "no"), (True, "bf16")):
-        training_arguments({"bf16": given}, tmp_path).device  # noqa: B018 (sets accelerate up)
-        assert Accelerator().mixed_precision == used
+def test_the_precision_is_measured_and_not_taken_over_from_an_earlier_training(
+    tmp_path, monkeypatch, capsys
+):
+    encoder = new_encoder("bert")
+    for wanted, ratio, used in ((True, 2.0, "bf16"), (True, 1.0, "no"), (False, 2.0, "no")):
+        monkeypatch.setattr(precision, "speed_of_bfloat16", lambda _: ratio)  # noqa: B023
+        arguments = training_arguments({"bf16": wanted}, tmp_path)
+        arguments = in_best_precision(arguments, wanted, encoder)
+        assert arguments.bf16 == (used == "bf16") and arguments.output_dir == str(tmp_path)
+        assert arguments.device.type == "cpu" and Accelerator().mixed_precision == used
+    said = " ".join(capsys.readouterr().out.split())
+    assert "bfloat16: here the encoder is 2.00 times" in said and said.count("times") == 2
 
 
 def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):

@@ -111,25 +111,25 @@ def speed_of_bfloat16(encoder: PreTrainedModel) -> float:
     return ratio
 
 
-def has_bfloat16() -> bool:
-    """Return whether the device that Trainer chooses is faster in bfloat16: measured on a CPU, with
-    matrices of a base-size encoder."""
+def faster_precision(encoder: PreTrainedModel) -> str:
+    """Return the precision, float32 or bfloat16, in which this CPU runs an encoder faster, as measured
+    now; a line says by what ratio."""
+    if not works_in_bfloat16(encoder):
+        return FLOAT32
+    ratio = speed_of_bfloat16(encoder)
+    precision = BFLOAT16 if ratio >= WORTHWHILE["precision"] else FLOAT32
+    msg.info(
+        f"{precision}: here the encoder is {ratio:.2f} times as fast in bfloat16 as in float32"
+    )
+    return precision
+
+
+def trains_in_bfloat16(encoder: PreTrainedModel) -> bool:
+    """Return whether the device that Trainer chooses is faster in bfloat16: measured on a CPU."""
     if torch.cuda.is_available():
         # Older GPUs only emulate it, slowly.
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if has_gpu():
-        return False
-    X, layer = torch.randn(512, 768), torch.nn.Linear(768, 3072)
-
-    def multiply(enabled: bool) -> float:
-        start = time.perf_counter()
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-            layer(X)
-        return time.perf_counter() - start
-
-    multiply(False), multiply(True)
-    ratio = min(multiply(False) / multiply(True) for _ in range(PAIRS))
-    return ratio >= WORTHWHILE["precision"]
+    return not has_gpu() and faster_precision(encoder) == BFLOAT16
 
 
 def choose_precision(encoder: PreTrainedModel, precision: str) -> str:
@@ -141,17 +141,11 @@ def choose_precision(encoder: PreTrainedModel, precision: str) -> str:
     """
     if encoder.device.type != "cpu" or precision == FLOAT32:
         return precision
-    if not works_in_bfloat16(encoder):
-        if precision == BFLOAT16:
-            raise UserError(
-                f"precision bfloat16: {type(encoder).__name__} cannot run in it; choose float32."
-            )
-        return FLOAT32
     if precision == AUTO:
-        ratio = speed_of_bfloat16(encoder)
-        precision = BFLOAT16 if ratio >= WORTHWHILE["precision"] else FLOAT32
-        msg.info(
-            f"{precision}: here the encoder is {ratio:.2f} times as fast in bfloat16 as in float32"
+        precision = faster_precision(encoder)
+    elif not works_in_bfloat16(encoder):
+        raise UserError(
+            f"precision bfloat16: {type(encoder).__name__} cannot run in it; choose float32."
         )
     if precision == BFLOAT16:
         run_in_bfloat16(encoder)

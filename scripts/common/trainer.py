@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import srsly
-from transformers import Trainer, TrainerState, TrainingArguments
+from accelerate.utils import broadcast_object_list
+from transformers import PreTrainedModel, Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from wasabi import msg
@@ -16,7 +18,7 @@ from wasabi import msg
 from .devices import has_gpu
 from .errors import UserError, first_line
 from .files import discard, written_beside
-from .precision import has_bfloat16
+from .precision import trains_in_bfloat16
 
 # Fields of [training] that must be 1 or more, which TrainingArguments does not check.
 POSITIVE = (
@@ -27,7 +29,7 @@ POSITIVE = (
 def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingArguments:
     """Return the fields of [training] as TrainingArguments. Raises UserError.
 
-    fixed: fields that are not the user's.
+    fixed: fields that are not the user's. bf16 is left to `in_best_precision`.
 
     transformers 5 removes two of the fields in use: logging_dir (set TENSORBOARD_LOGGING_DIR in the
     environment instead) and, in the configs, warmup_ratio (give the fraction as warmup_steps).
@@ -36,12 +38,10 @@ def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingA
         if fields.get(name, 1) < 1:
             raise UserError(f"--training.{name} {fields[name]}: give 1 or more.")
     cpu = not has_gpu()
-    # Without bf16 or fp16, accelerate would take over the precision of an earlier training in this
-    # process, or of its own configuration.
-    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
+    forget_precision()
     try:
         return TrainingArguments(
-            **{**fields, "bf16": fields.get("bf16", False) and has_bfloat16(), **fixed},
+            **{**fields, "bf16": False, **fixed},
             output_dir=str(work),
             logging_dir=str(work / "logs"),
             report_to=["tensorboard"],
@@ -54,6 +54,23 @@ def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingA
         raise UserError(
             f"[training]: {first_line(error)}; see the fields of transformers.TrainingArguments."
         ) from error
+
+
+def forget_precision() -> None:
+    """Keep accelerate from taking over the precision of an earlier training in this process, or that of
+    its own configuration, where there is neither bf16 nor fp16."""
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
+
+
+def in_best_precision(
+    arguments: TrainingArguments, bf16: bool, encoder: PreTrainedModel
+) -> TrainingArguments:
+    """Return the arguments with bf16 where that is wanted and the device runs the encoder faster in it,
+    which the first process finds out for all."""
+    chosen = [bf16 and arguments.process_index == 0 and trains_in_bfloat16(encoder)]
+    (use,) = broadcast_object_list(chosen)
+    forget_precision()
+    return replace(arguments, bf16=use)
 
 
 class Progress(ProgressCallback):

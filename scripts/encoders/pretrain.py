@@ -27,7 +27,13 @@ from ..common.errors import UserError, first_line
 from ..common.files import check_folder, discard, written_beside
 from ..common.raw_text import measure_lines
 from ..common.settings import check_settings
-from ..common.trainer import begin, finished_state, last_checkpoint, training_arguments
+from ..common.trainer import (
+    begin,
+    finished_state,
+    in_best_precision,
+    last_checkpoint,
+    training_arguments,
+)
 from .checkpoint import max_length, open_checkpoint, open_tokenizer, save_errors, strip_local_path
 from .mlm import MaskedTrainer, masking_collator, perplexity
 from .packing import Blocks, pack_text
@@ -218,6 +224,9 @@ def pretrain(
     size, limit = settings["data"]["block_size"], max_length(tokenizer, model)
     if not 3 <= size <= limit:
         raise UserError(f"--data.block_size {size}: give 3 to {limit} pieces.")
+    arguments = in_best_precision(
+        arguments, settings["training"].get("bf16", False), model.base_model
+    )
     collator = masking_collator(tokenizer, settings["data"]["mlm_probability"])
     vocabulary = hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
     about = {
