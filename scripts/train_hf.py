@@ -1,6 +1,6 @@
 """Train a Hugging Face head with transformers' Trainer: `python -m scripts train-hf TASK OUTPUT`.
 
-On several GPUs: `torchrun --nproc_per_node 2 -m scripts train-hf …`.
+On several GPUs: `torchrun --standalone --nproc_per_node 2 -m scripts train-hf …`.
 """
 
 import json
@@ -294,4 +294,4 @@ def train_hf(
         discard(work)
         announce(task, calibrated)
         msg.good(f"{output / 'model-best'}: {scorer.name} {about['score']:.3f} on dev")
-    trainer.accelerator.end_training()
+    trainer.leave()

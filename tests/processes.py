@@ -4,6 +4,7 @@ import multiprocessing
 import multiprocessing.forkserver
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -11,11 +12,41 @@ from contextlib import chdir
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import pytest
+
 from scripts.cli import run
 
 ROOT = Path(__file__).parent.parent
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.warm"])
+
+
+# Starts a module in two processes, as on two GPUs, at a port of their own.
+TWO_PROCESSES = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m")
+
+
+def launch(module: str, *arguments, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+    """Start a command in a new interpreter, with one thread and pipes for what it prints."""
+    command = [sys.executable, "-m", *launcher, "scripts", module, *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )  # fmt: skip
+
+
+def outputs(process: subprocess.Popen) -> tuple[str, str]:
+    """Wait for the end of a launched process and return what it printed; fail with the places where
+    its children are if it hangs."""
+    try:
+        return process.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGABRT)
+        try:
+            pytest.fail(f"it hangs: {process.communicate(timeout=60)}")
+        finally:
+            process.kill()
 
 
 def redirect(log: Path) -> None:

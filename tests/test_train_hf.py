@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,10 +20,9 @@ from scripts.common import precision
 from scripts.common.trainer import in_best_precision, training_arguments
 from scripts.corpora.docbins import read_docs, write_docs
 
-from .conftest import ROOT
 from .families import new_encoder
 from .heads import text_checkpoint
-from .processes import start_command
+from .processes import TWO_PROCESSES, launch, outputs, start_command
 
 QUICK = (
     "--lang", "fr", "--training.max_steps", 40, "--training.learning_rate", 5e-3,
@@ -205,16 +202,11 @@ def test_the_precision_is_measured_and_not_taken_over_from_an_earlier_training(
 
 
 def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "scripts",
-            "train-hf", "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder",
-            distilbert, *map(str, QUICK), "--training.max_steps", "4",
-        ],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    process = launch(
+        "train-hf", "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder",
+        distilbert, *QUICK, "--training.max_steps", "4", launcher=TWO_PROCESSES,
     )  # fmt: skip
-    out, error = process.communicate()
+    out, error = outputs(process)
     assert process.returncode == 0, error
     # Only one of them prints and writes.
     assert out.count("on dev") == 1 and out.count("resuming from") == 0

@@ -70,7 +70,7 @@ def train_hf(
 ) -> None:
     """Train a Hugging Face head with transformers' Trainer.
 
-    Writes a checkpoint that transformers opens, and the same as a spaCy pipeline; the best by its score on dev. Settings can be overridden: --training.learning_rate 3e-5. An interrupted training resumes when run again. On several GPUs: torchrun --nproc_per_node 2 -m scripts train-hf …
+    Writes a checkpoint that transformers opens, and the same as a spaCy pipeline; the best by its score on dev. Settings can be overridden: --training.learning_rate 3e-5. An interrupted training resumes when run again. On several GPUs: torchrun --standalone --nproc_per_node 2 -m scripts train-hf …
     """
     from ..common.settings import parse_settings
     from ..train_hf import train_hf

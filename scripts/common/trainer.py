@@ -1,5 +1,6 @@
 """transformers' Trainer: its arguments, checkpoints of an interrupted training, a progress bar."""
 
+import gc
 import json
 import os
 import shutil
@@ -122,6 +123,18 @@ class QuietTrainer(Trainer):
         tensorboard = self.pop_callback(TensorBoardCallback)
         if tensorboard.tb_writer:
             tensorboard.tb_writer.close()
+
+    def leave(self) -> None:
+        """Leave the other processes, if there are any.
+
+        The wrapped model must go before the group of processes does. If it is the last to hold that
+        group, it waits for the group's thread when it goes itself, while the thread may wait for the
+        interpreter's lock, which it holds: sometimes a command that had done its work never ended.
+        """
+        self.model_wrapped = self.model
+        self.accelerator.free_memory()
+        gc.collect()
+        self.accelerator.end_training()
 
 
 def last_checkpoint(work: Path) -> Path | None:

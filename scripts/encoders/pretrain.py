@@ -1,7 +1,7 @@
 """Pretrain an encoder on raw text: `python -m scripts pretrain TEXT OUTPUT --tokenizer T`.
 
 Masked-language modelling (Devlin et al. 2019) with transformers' Trainer, from scratch or from an
-existing encoder. On several GPUs: `torchrun --nproc_per_node 2 -m scripts pretrain …`.
+existing encoder. On several GPUs: `torchrun --standalone --nproc_per_node 2 -m scripts pretrain …`.
 """
 
 import hashlib
@@ -274,7 +274,7 @@ def pretrain(
             f"{output}: held-out loss {figures['loss']:.3f} "
             f"(perplexity {figures['perplexity']:,.1f}); unigram entropy {entropy:.3f}"
         )
-    trainer.accelerator.end_training()
+    trainer.leave()
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from scripts.common.files import discard
 from scripts.encoders import pretrain
 from scripts.encoders.packing import Blocks, pack
 
-from ..conftest import ROOT, sample_words
+from ..conftest import sample_words
+from ..processes import TWO_PROCESSES, launch, outputs
 
 SMALL = (
     "--model.num_hidden_layers", 1, "--model.hidden_size", 32, "--model.num_attention_heads", 2,
@@ -122,19 +121,6 @@ def test_an_encoder_without_a_head_gets_a_new_one(command, distilbert, text, tmp
     assert all(torch.allclose(after[name], before[name], atol=1e-3) for name in before)
 
 
-def run(*arguments, launcher=()) -> subprocess.Popen:
-    command = [sys.executable, "-m", *launcher, "scripts", "pretrain", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     loaded = AutoModelForMaskedLM.from_pretrained(folder).state_dict()
     # Copies, because the loaded tensors are mapped from the file.
@@ -154,7 +140,7 @@ def test_a_killed_pretraining_resumes_from_its_last_checkpoint(distilbert, text,
         text, "--tokenizer", distilbert, *SMALL, "--training.max_steps", 60,
         "--training.eval_steps", 60, "--training.save_steps", 10,
     )  # fmt: skip
-    process = run(options[0], tmp_path / "killed", *options[1:])
+    process = launch("pretrain", options[0], tmp_path / "killed", *options[1:])
     work = tmp_path / "killed.unfinished"
     while not list(work.glob("checkpoint-2*/trainer_state.json")):
         assert process.poll() is None, process.stderr.read()
@@ -165,14 +151,15 @@ def test_a_killed_pretraining_resumes_from_its_last_checkpoint(distilbert, text,
     # A checkpoint that the kill left incomplete is ignored.
     (work / "checkpoint-90").mkdir()
     (work / "checkpoint-90" / "trainer_state.json").write_text("{")
-    other = run(options[0], tmp_path / "killed", *options[1:], "--training.seed", 1)
-    _, error = other.communicate()
+    other = launch("pretrain", options[0], tmp_path / "killed", *options[1:], "--training.seed", 1)
+    _, error = outputs(other)
     assert other.returncode == 1 and "an interrupted pretraining with other settings" in error
     again, uninterrupted = (
-        run(options[0], tmp_path / name, *options[1:]) for name in ("killed", "uninterrupted")
+        launch("pretrain", options[0], tmp_path / name, *options[1:])
+        for name in ("killed", "uninterrupted")
     )
-    out, _ = again.communicate()
-    uninterrupted.communicate()
+    out, _ = outputs(again)
+    outputs(uninterrupted)
     assert again.returncode == uninterrupted.returncode == 0
     assert "resuming from" in out and "checkpoint-90" not in out
     assert not work.exists()
@@ -237,11 +224,11 @@ def test_two_processes_as_on_two_gpus(distilbert, text, tmp_path):
     incomplete.mkdir(parents=True)
     (incomplete / "trainer_state.json").write_text("{")
     (incomplete.parent / "begun.json").write_text("{")
-    process = run(
-        text, tmp_path / "out", "--tokenizer", distilbert, *SMALL, "--training.max_steps", 4,
-        launcher=("torch.distributed.run", "--nproc_per_node", "2", "-m"),
+    process = launch(
+        "pretrain", text, tmp_path / "out", "--tokenizer", distilbert, *SMALL,
+        "--training.max_steps", 4, launcher=TWO_PROCESSES,
     )  # fmt: skip
-    out, error = process.communicate()
+    out, error = outputs(process)
     assert process.returncode == 0, error
     # Only one of them prints and writes.
     assert out.count("unigram entropy of the pieces") == 1 and out.count("held-out loss") == 1
