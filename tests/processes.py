@@ -21,13 +21,15 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.warm"])
 
 
-# Starts a module in two processes, as on two GPUs, at a port of their own.
-TWO_PROCESSES = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m")
+# What `python -m` runs for a command in two processes, as on two GPUs, at a port of their own.
+TWO_PROCESSES = (
+    "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.two_processes"
+)  # fmt: skip
 
 
-def launch(module: str, *arguments, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+def launch(module: str, *arguments, program: tuple[str, ...] = ("scripts",)) -> subprocess.Popen:
     """Start a command in a new interpreter, with one thread and pipes for what it prints."""
-    command = [sys.executable, "-m", *launcher, "scripts", module, *map(str, arguments)]
+    command = [sys.executable, "-m", *program, module, *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

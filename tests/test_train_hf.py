@@ -204,10 +204,11 @@ def test_the_precision_is_measured_and_not_taken_over_from_an_earlier_training(
 def test_two_processes_as_on_two_gpus(distilbert, sample_corpora, tmp_path):
     process = launch(
         "train-hf", "ner", tmp_path / "out", "--corpus", sample_corpora / "ner", "--encoder",
-        distilbert, *QUICK, "--training.max_steps", "4", launcher=TWO_PROCESSES,
+        distilbert, *QUICK, "--training.max_steps", "4", program=TWO_PROCESSES,
     )  # fmt: skip
     out, error = outputs(process)
     assert process.returncode == 0, error
+    assert out.count("DistributedDataParallel gone\n") == 2
     # Only one of them prints and writes.
     assert out.count("on dev") == 1 and out.count("resuming from") == 0
     assert spacy.load(tmp_path / "out" / "model-best")("Marie Curie vit à Paris.")

@@ -226,10 +226,11 @@ def test_two_processes_as_on_two_gpus(distilbert, text, tmp_path):
     (incomplete.parent / "begun.json").write_text("{")
     process = launch(
         "pretrain", text, tmp_path / "out", "--tokenizer", distilbert, *SMALL,
-        "--training.max_steps", 4, launcher=TWO_PROCESSES,
+        "--training.max_steps", 4, program=TWO_PROCESSES,
     )  # fmt: skip
     out, error = outputs(process)
     assert process.returncode == 0, error
+    assert out.count("DistributedDataParallel gone\n") == 2
     # Only one of them prints and writes.
     assert out.count("unigram entropy of the pieces") == 1 and out.count("held-out loss") == 1
     assert weights(tmp_path / "out")
