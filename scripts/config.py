@@ -117,8 +117,9 @@ def training_config(name: str, overrides: dict[str, Any]) -> tuple[Path, Config,
     steps = settings.get("max_steps")
     open_warm_up = "warmup_steps" in settings and "settings.warmup_steps" not in given
     if isinstance(steps, int) and open_warm_up:
-        components = (config["components"].get(name, {}) for name in config["nlp"]["pipeline"])
-        settings["warmup_steps"], _ = warm_up(steps, {part.get("factory") for part in components})
+        values = dict_to_dot(config)
+        tasks = {values.get(f"components.{name}.factory") for name in config["nlp"]["pipeline"]}
+        settings["warmup_steps"], _ = warm_up(steps, tasks)
     return path, config, given
 
 

@@ -66,9 +66,10 @@ def forget_precision() -> None:
 def in_best_precision(
     arguments: TrainingArguments, bf16: bool, encoder: PreTrainedModel
 ) -> TrainingArguments:
-    """Return the arguments with bf16 where that is wanted and the device runs the encoder faster in it,
-    which the first process finds out for all."""
-    chosen = [bf16 and arguments.process_index == 0 and trains_in_bfloat16(encoder)]
+    """Return the arguments with bf16 where that is wanted, fp16 is not, and the device runs the encoder
+    faster in it, which the first process finds out for all."""
+    asked = bf16 and not arguments.fp16
+    chosen = [asked and arguments.process_index == 0 and trains_in_bfloat16(encoder)]
     (use,) = broadcast_object_list(chosen)
     forget_precision()
     return replace(arguments, bf16=use)

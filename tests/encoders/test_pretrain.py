@@ -138,7 +138,7 @@ def discard_closed(folder: Path) -> None:
 def test_a_killed_pretraining_resumes_from_its_last_checkpoint(distilbert, text, tmp_path):
     options = (
         text, "--tokenizer", distilbert, *SMALL, "--training.max_steps", 60,
-        "--training.eval_steps", 60, "--training.save_steps", 10,
+        "--training.eval_steps", 60, "--training.save_steps", 10, "--training.bf16", "false",
     )  # fmt: skip
     process = launch("pretrain", options[0], tmp_path / "killed", *options[1:])
     work = tmp_path / "killed.unfinished"
