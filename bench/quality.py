@@ -209,7 +209,6 @@ def main(
     ] = None,
 ) -> None:
     """Train with both, score, and write a table."""
-    runs.mkdir(parents=True, exist_ok=True)
     named = {}
     for corpus in corpora:
         name, _, paths = corpus.partition("=")
@@ -219,6 +218,7 @@ def main(
             )
         folder, _, test = paths.partition(",")
         named[name] = (Path(folder), Path(test or folder))
+    runs.mkdir(parents=True, exist_ok=True)
     rate = rate_for(width)
     records = [
         measure_run(arm, what, seed, runs, *named[what], encoder, rate)

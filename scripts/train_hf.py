@@ -234,7 +234,6 @@ def train_hf(
     head = choose_head(task, docs)
     scorer = Scorer(task, head, docs["train"])
     tokenizer, model = open_encoder(encoder, commit, head)
-    arguments = in_best_precision(arguments, settings.get("bf16", False), model.base_model)
     if frozen_layers:
         freeze(model.base_model, frozen_layers)
     # Texts of similar length share batches of dev, as they do those of train.
@@ -256,6 +255,7 @@ def train_hf(
         # A copy, because the loaded weights are mapped from a file that is deleted at the end.
         best = work / Path(finished.best_model_checkpoint).name
         model = deepcopy(head.component.auto_class.from_pretrained(best))
+    arguments = in_best_precision(arguments, settings.get("bf16", False), model.base_model)
     trainer = HeadTrainer(
         head, model, arguments, tokenizer, rows["train"], rows["dev"], docs["dev"], scorer,
         scorer.name,

@@ -31,7 +31,7 @@ def flaubert(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(flaubert, sample_corpora, tmp_path_factory):
-    """Pipelines for both tasks after some updates; enough for the classifier to improve on its first evaluation."""
+    """Pipelines for both tasks; the classifier's after enough updates to beat its first evaluation."""
     folder = tmp_path_factory.mktemp("trained")
     for task, steps, limit in (("ner", 10, 20), ("textcat", 100, 0)):
         finish_command(

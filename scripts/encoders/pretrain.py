@@ -224,9 +224,6 @@ def pretrain(
     size, limit = settings["data"]["block_size"], max_length(tokenizer, model)
     if not 3 <= size <= limit:
         raise UserError(f"--data.block_size {size}: give 3 to {limit} pieces.")
-    arguments = in_best_precision(
-        arguments, settings["training"].get("bf16", False), model.base_model
-    )
     collator = masking_collator(tokenizer, settings["data"]["mlm_probability"])
     vocabulary = hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
     about = {
@@ -252,6 +249,9 @@ def pretrain(
     if finished:
         # A copy, because the loaded weights are mapped from a file that is deleted at the end.
         model = deepcopy(AutoModelForMaskedLM.from_pretrained(checkpoint))
+    arguments = in_best_precision(
+        arguments, settings["training"].get("bf16", False), model.base_model
+    )
     trainer = MaskedTrainer(model, arguments, tokenizer, collator, train, dev)
     entropy = train.entropy()
     if trainer.is_world_process_zero():

@@ -180,10 +180,15 @@ def parts_for(batches: list[list[int]], most: int) -> int:
     return max(1, math.ceil(sum(sizes) / len(sizes) / most), math.ceil(max(sizes) / (4 * most)))
 
 
+def learnt_by(tasks: Collection[str]) -> str:
+    """Return what tasks learn that needs the most updates: entities, or else labels."""
+    return "entities" if "ner" in tasks else "labels"
+
+
 def warm_up(steps: int, tasks: Collection[str]) -> tuple[int, str]:
     """Return the updates of warm-up of a training for some tasks, and what share of its steps they
     are, in words."""
-    part, called = WARM_UP["entities" if "ner" in tasks else "labels"]
+    part, called = WARM_UP[learnt_by(tasks)]
     return steps // part, f"{called} of max_steps"
 
 
@@ -209,7 +214,6 @@ class Plan:
     def propose_all(self, train: Split, tasks: set[str], width: int, gpu: bool) -> None:
         """Propose settings for a corpus, tasks and an encoder's width (0: there is none)."""
         settings = self.config.get("settings", {})
-        learnt = "entities" if "ner" in tasks else "labels"
         if width:
             self.propose(
                 "learn_rate", rate_for(width), f"the encoder's vectors have {width} values"
@@ -232,7 +236,7 @@ class Plan:
         if epochs := settings.get("epochs", 0):
             self.propose("max_steps", epochs * epoch, f"{epochs} epochs of {epoch:,} updates")
         else:
-            fewest = FEWEST_UPDATES[learnt]
+            fewest = FEWEST_UPDATES[learnt_by(tasks)]
             steps = max(EPOCHS * epoch, min(fewest, MOST_EPOCHS * epoch))
             reason = f"an epoch has {epoch:,}; fewer than {fewest} teach little"
             self.propose("max_steps", steps, reason)
