@@ -1,4 +1,4 @@
-"""Components that this project's pipelines need and spaCy lacks; every wheel includes a copy.
+"""Components that this project's pipelines need and spaCy lacks; wheels include them.
 
 - A transformer with windows bounded by the encoder's pieces, so that no text is truncated, and with
   character offsets even for tokenizers that do not provide them.
@@ -6,17 +6,14 @@
   weights. spacy-huggingface-pipelines wraps the same transformers.pipeline, but saves no weights
   and silently skips spans, or whole texts, that it cannot align.
 
-This file must not import anything else from the project: a wheel depends only on spaCy,
-spacy-transformers, transformers and torch. It is one file, if a long one, because `spacy package` and
-`--code` run each file on its own, where imports of its neighbours fail.
+This file and those of its folder that it imports must not import anything else from the project: a
+wheel depends only on spaCy, spacy-transformers, transformers and torch.
 """
 
 import tempfile
-import unicodedata
 from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,38 +29,18 @@ from spacy.pipeline.textcat_multilabel import textcat_multilabel_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans, minibatch, registry
-from spacy_alignments import get_alignments
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
-from spacy_transformers.span_getters import get_strided_spans
 from thinc.api import Model, chain, get_torch_default_device
 from thinc.types import Floats2d, Ragged
-from transformers import PreTrainedTokenizerBase
 
-# Texts per batch, and pieces shared by neighbouring windows of a long text.
-BATCH_SIZE, OVERLAP = 32, 96
+from .offsets import AutoTokenizerWithOffsets
+from .tags import OVERLAP, decode, entity_types, to_iob, token_windows
+from .windows import piece_spans, strided_spans
+
+# Texts per batch.
+BATCH_SIZE = 32
 # The Span extension with the probability that an entity is right, None where nothing states it.
 CONFIDENCE = "confidence"
-# Prefixes of BIOES and BILOU that IOB does not have.
-IOB_PREFIXES = {"E": "I", "L": "I", "S": "B", "U": "B"}
-
-
-def to_iob(tag: str) -> str:
-    """Convert a BIOES or BILOU tag to IOB, the scheme that transformers decodes."""
-    prefix, hyphen, label = tag.partition("-")
-    if not hyphen or prefix in ("B", "I"):
-        return tag
-    # "work-of-art" is a type without a prefix; transformers would strip the "work-".
-    return f"{IOB_PREFIXES[prefix]}-{label}" if prefix in IOB_PREFIXES else f"I-{tag}"
-
-
-def entity_type(tag: str) -> str:
-    """Return the entity type of an IOB tag: PER for B-PER."""
-    return tag[2:] if tag.startswith(("B-", "I-")) else tag
-
-
-def entity_types(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the entity types of IOB tags, sorted."""
-    return tuple(sorted({entity_type(tag) for tag in tags} - {"O"}))
 
 
 class HFHead(Pipe, ABC):
@@ -342,301 +319,6 @@ if not Language.has_factory("hf_head_textcat"):
     )
 
 
-# Tags of spaCy tokens ----------------------------------------------------------------------------
-
-# Per document: token, row of pieces, column in that row.
-Places = list[tuple[int, int, int]]
-
-
-def first_pieces(
-    pieces: Sequence[tuple[int, int]], tokens: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int]]:
-    """Yield the indices of tokens, each with that of the first piece that overlaps it and is not the
-    first of a token before it; a token without such a piece is passed over.
-
-    pieces, tokens: their character offsets in the text, in order.
-    """
-    piece = 0
-    first = bisect_right([end for _, end in tokens], pieces[0][0]) if pieces else len(tokens)
-    for token in range(first, len(tokens)):
-        start, end = tokens[token]
-        while piece < len(pieces) and pieces[piece][1] <= start:
-            piece += 1
-        if piece == len(pieces):
-            return
-        if pieces[piece][0] < end:
-            yield token, piece
-            piece += 1
-
-
-def token_windows(docs: Sequence[Doc], tokenizer: Any) -> tuple[list[list[int]], list[Places]]:
-    """Return piece ids, a row for each window of each document, and the places of the tokens' first
-    pieces. White space has none.
-
-    A document with more pieces than the encoder accepts has several windows, which overlap. Of the
-    windows with a token, the one in which it is farthest from the edge is used.
-    """
-    encoded = tokenizer(
-        [doc.text for doc in docs], truncation=True, return_overflowing_tokens=True,
-        stride=min(OVERLAP, tokenizer.model_max_length // 4), return_offsets_mapping=True,
-        return_special_tokens_mask=True, verbose=False,
-    ) if docs else {"overflow_to_sample_mapping": [], "input_ids": []}  # fmt: skip
-    # Per document: token -> distance from the edge, row, column.
-    best: list[dict[int, tuple[int, int, int]]] = [{} for _ in docs]
-    tokens = [[token for token in doc if not token.text.isspace()] for doc in docs]
-    spans = [[(token.idx, token.idx + len(token)) for token in written] for written in tokens]
-    for row, number in enumerate(encoded["overflow_to_sample_mapping"]):
-        mask, offsets = encoded["special_tokens_mask"][row], encoded["offset_mapping"][row]
-        columns = [column for column, special in enumerate(mask) if not special]
-        pieces = [offsets[column] for column in columns]
-        for index, piece in first_pieces(pieces, spans[number]):
-            token = tokens[number][index].i
-            margin = min(piece, len(pieces) - 1 - piece)
-            if margin > best[number].get(token, (-1,))[0]:
-                best[number][token] = margin, row, columns[piece]
-    places = [
-        [(token, row, column) for token, (_, row, column) in sorted(found.items())]
-        for found in best
-    ]
-    return encoded["input_ids"], places
-
-
-def forbidden(tags: Sequence[str]) -> numpy.ndarray:
-    """Return what to add to the score of a tag (column) after another (row): minus infinity for an I-
-    after O or another type, otherwise 0."""
-    before = numpy.array([entity_type(tag) for tag in tags])
-    inside = numpy.array([tag.startswith("I-") for tag in tags])
-    return numpy.where(inside[None, :] & (before[:, None] != before[None, :]), -numpy.inf, 0.0)
-
-
-def viterbi(scores: numpy.ndarray, transitions: numpy.ndarray, start: int) -> list[int]:
-    """Return the tags with the highest sum of scores, (tokens, tags), and transitions; the text
-    begins as after the tag `start`."""
-    best, arrows = scores[0] + transitions[start], []
-    for row in scores[1:]:
-        paths = best[:, None] + transitions
-        arrows.append(paths.argmax(axis=0))
-        best = paths.max(axis=0) + row
-    path = [int(best.argmax())]
-    for arrow in reversed(arrows):
-        path.append(int(arrow[path[-1]]))
-    return path[::-1]
-
-
-def decode(
-    log_probabilities: numpy.ndarray, tags: Sequence[str]
-) -> tuple[list[int], list[tuple[int, int, str, float]]]:
-    """Return the most probable valid sequence of IOB tags, and its entities: first and last token,
-    type, probability.
-
-    log_probabilities: those of each token's tags, independent of each other, (tokens, tags). The
-    probability of an entity is that of all valid sequences with exactly this span and type, by the
-    forward-backward algorithm (Culotta and McCallum 2004).
-    """
-    scores = numpy.asarray(log_probabilities, "f8")
-    if not len(scores):
-        return [], []
-    transitions, outside = forbidden(tags), list(tags).index("O")
-    path = viterbi(scores, transitions, outside)
-    # Of all valid sequences up to a tag, and from it on, itself in the first only.
-    forward, backward = scores.copy(), numpy.zeros_like(scores)
-    forward[0] += transitions[outside]
-    for i in range(1, len(scores)):
-        forward[i] += numpy.logaddexp.reduce(forward[i - 1][:, None] + transitions, axis=0)
-        following = scores[-i] + backward[-i]
-        backward[-i - 1] = numpy.logaddexp.reduce(transitions + following, axis=1)
-    total = numpy.logaddexp.reduce(forward[-1])
-    # An entity ends where no I- follows.
-    ends = [index for index, tag in enumerate(tags) if not tag.startswith("I-")]
-    names = [tags[index] for index in path]
-    entities = []
-    for first in (i for i, name in enumerate(names) if name.startswith("B-")):
-        last = first
-        while last + 1 < len(names) and names[last + 1].startswith("I-"):
-            last += 1
-        inside = sum(scores[i, path[i]] for i in range(first + 1, last + 1))
-        after = 0.0
-        if last + 1 < len(scores):
-            after = numpy.logaddexp.reduce((scores + backward)[last + 1, ends])
-        logarithm = forward[first, path[first]] + inside + after - total
-        entities.append((first, last, names[first][2:], min(1.0, float(numpy.exp(logarithm)))))
-    return path, entities
-
-
-# Character offsets for slow tokenizers -----------------------------------------------------------
-#
-# Tokenizers without tokenizer.json return no offsets, so spacy-transformers aligns their pieces
-# with tokens by their characters, and goes wrong: the w of FlauBERT's `</w>`, which ends a word, is
-# aligned with the w of the next word, and quotes and dashes, which FlauBERT normalises, get no
-# piece and so a vector of zeros.
-
-# Markers before or after a piece that is part of a word.
-SUBWORD_MARKERS = ("##", "@@", "▁")
-
-
-def surface_form(piece: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return the characters that a piece stands for in a text; "" for the unknown token."""
-    if piece == tokenizer.unk_token:
-        return ""
-    text = tokenizer.convert_tokens_to_string([piece]).strip()
-    for marker in SUBWORD_MARKERS:
-        # A piece that is nothing but a marker stands for itself.
-        text = text.removeprefix(marker).removesuffix(marker) or text
-    return text
-
-
-def piece_offsets(text: str, pieces: list[str | None]) -> list[tuple[int, int]]:
-    """Return the character offsets of each piece in a text; (0, 0) for a piece that is not in it.
-
-    pieces: their surface forms; None for special tokens. Case does not matter.
-
-    Pieces that occur in the text are aligned first, by the shortest edit script. The others share
-    the characters left between their neighbours; if there are none, those left on the far side of a
-    neighbour, because Moses moves a quote before the full stop that precedes it.
-    """
-    _, aligned = get_alignments(list(text), [piece or "" for piece in pieces])
-    spans = [(min(chars), max(chars) + 1) if chars else (0, 0) for chars in aligned]
-    placed = [span for span in spans if span[1]]
-    # Unaligned pieces and characters, keyed by the number of aligned pieces before them.
-    left_pieces, left_characters = defaultdict(list), defaultdict(list)
-    before = 0
-    for index, (_, end) in enumerate(spans):
-        if end:
-            before += 1
-        elif pieces[index] is not None:
-            left_pieces[before].append(index)
-    before = 0
-    for index, character in enumerate(text):
-        while before < len(placed) and placed[before][1] <= index:
-            before += 1
-        covered = before < len(placed) and placed[before][0] <= index
-        if not covered and not character.isspace():
-            left_characters[before].append(index)
-    for before, indices in left_pieces.items():
-        nearby = [before, *(key for key in (before + 1, before - 1) if key not in left_pieces)]
-        characters = next(
-            (left_characters.pop(key) for key in nearby if key in left_characters), ()
-        )
-        for rank, index in enumerate(indices):
-            start = rank * len(characters) // len(indices)
-            end = max((rank + 1) * len(characters) // len(indices), start + 1)
-            share = characters[start:end]
-            spans[index] = (share[0], share[-1] + 1) if share else (0, 0)
-    return spans
-
-
-class OffsetsMixin:
-    """Mixin for slow tokenizers that makes them return an offset_mapping, as fast ones do."""
-
-    def __call__(self, texts: str | list[str], **settings) -> Any:
-        # spacy-transformers passes False for a slow tokenizer, but uses the offsets if present.
-        if "return_offsets_mapping" not in settings:
-            return super().__call__(texts, **settings)
-        settings |= {"return_offsets_mapping": False, "return_special_tokens_mask": True}
-        encoding = super().__call__(texts, **settings)
-        rows = [texts], [encoding["input_ids"]], [encoding["special_tokens_mask"]]
-        if not isinstance(texts, str):
-            rows = texts, encoding["input_ids"], encoding["special_tokens_mask"]
-        offsets = [
-            piece_offsets(
-                text,
-                [
-                    None if special else surface_form(piece, self)
-                    for piece, special in zip(self.convert_ids_to_tokens(ids), mask)
-                ],
-            )
-            for text, ids, mask in zip(*rows)
-        ]
-        encoding["offset_mapping"] = offsets[0] if isinstance(texts, str) else numpy.array(offsets)
-        return encoding
-
-
-class AutoTokenizerWithOffsets:
-    """Replaces AutoTokenizer where spacy-transformers loads a saved pipeline."""
-
-    @staticmethod
-    def from_pretrained(*arguments, **settings) -> PreTrainedTokenizerBase:
-        return with_offsets(transformers.AutoTokenizer.from_pretrained(*arguments, **settings))
-
-
-def with_offsets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """Return a tokenizer that returns offsets: a slow one is changed in place."""
-    if not tokenizer.is_fast and not isinstance(tokenizer, OffsetsMixin):
-        slow_class = type(tokenizer)
-        # Keep the library's class name: it is saved in tokenizer_config.json.
-        tokenizer.__class__ = type(slow_class.__name__, (OffsetsMixin, slow_class), {})
-    return tokenizer
-
-
-# Windows that are bounded by pieces --------------------------------------------------------------
-
-
-def count_pieces(texts: Sequence[str], tokenizer: Any) -> list[int]:
-    """Return the number of pieces in each text, without special tokens."""
-    if not texts:
-        return []
-    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
-    return list(map(len, encoded["input_ids"]))
-
-
-def max_pieces(text: str) -> int:
-    """Return an upper bound for the number of pieces of a text, whatever the tokenizer.
-
-    A piece covers at least one byte of the text, or of its normal form, or the space before a word.
-    """
-    normalized = unicodedata.normalize("NFKD", text).casefold()
-    return max(len(x.encode(errors="replace")) for x in (text, normalized)) + text.count(" ") + 1
-
-
-def too_long(texts: Sequence[str], tokenizer: Any) -> list[int]:
-    """Return the indices of the texts that have more pieces than the encoder accepts."""
-    limit = tokenizer.max_len_single_sentence
-    # Most texts are so short that there is no need to tokenize them.
-    candidates = [index for index, text in enumerate(texts) if max_pieces(text) > limit]
-    counts = count_pieces([texts[index] for index in candidates], tokenizer)
-    return [index for index, count in zip(candidates, counts) if count > limit]
-
-
-def bounded_spans(doc: Doc, tokenizer: Any, window: int, stride: int) -> list[Span]:
-    """Return windows of at most `window` tokens, and of no more pieces than the encoder accepts.
-
-    A single token that has more pieces is a window of its own. Shorter windows overlap in the same
-    proportion as full ones.
-    """
-    limit = tokenizer.max_len_single_sentence
-    pieces = count_pieces([token.text for token in doc], tokenizer)
-    spans = []
-    start = end = 0
-    while end < len(doc):
-        total, end = pieces[start], start + 1
-        while end < min(start + window, len(doc)) and total + pieces[end] <= limit:
-            total += pieces[end]
-            end += 1
-        # In context, words can have more pieces than on their own.
-        while end > start + 1 and too_long([doc[start:end].text], tokenizer):
-            end -= 1
-        spans.append(doc[start:end])
-        start += max(1, (end - start) * stride // window)
-    return spans
-
-
-def piece_spans(
-    docs: list[Doc], model: TransformerModel, window: int, stride: int
-) -> list[list[Span]]:
-    """Return each document's windows.
-
-    They are spacy-transformers' strided spans unless one of these has more pieces than the encoder
-    accepts and would be truncated; that document gets bounded spans, of which only a single token
-    can still be too long.
-    """
-    nested = get_strided_spans(docs, window, stride)
-    texts = [(index, span.text) for index, spans in enumerate(nested) for span in spans]
-    overlong = too_long([text for _, text in texts], model.tokenizer)
-    for index in {texts[number][0] for number in overlong}:
-        nested[index] = bounded_spans(docs[index], model.tokenizer, window, stride)
-    return nested
-
-
 class BoundedTransformer(TransformerModel):
     """The model of spacy-transformers, with windows that are bounded by the encoder's pieces.
 
@@ -658,7 +340,7 @@ class BoundedTransformer(TransformerModel):
     ) -> None:
         # spacy-transformers modifies these dicts; pass copies.
         super().__init__(
-            name, get_strided_spans, dict(tokenizer_config), dict(transformer_config),
+            name, strided_spans, dict(tokenizer_config), dict(transformer_config),
             mixed_precision, dict(grad_scaler_config),
         )  # fmt: skip
         self.attrs["replace_listener_cfg"] = replace_listener_cfg
