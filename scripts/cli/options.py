@@ -29,3 +29,15 @@ Encoding = Annotated[str | None, typer.Option(help="Encoding of the text, if not
 Precision = Annotated[
     str, typer.Option(help="float32, bfloat16, or auto: the faster one on this CPU, measured")
 ]
+OnnxPrecision = Annotated[
+    str,
+    typer.Option(
+        help="int8: no text's result depends on others in its batch; int8-fastest: it may; float32: results are those of the pipeline"
+    ),
+]
+MaxLoss = Annotated[
+    float,
+    typer.Option(
+        min=0, help="Refuse a greater loss of score on test: the low end of its 95 % interval"
+    ),
+]

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from .options import EPILOG, Corpus, GpuId, Metrics, Pipeline, Precision, Revision
+from .options import (
+    EPILOG,
+    Corpus,
+    GpuId,
+    MaxLoss,
+    Metrics,
+    OnnxPrecision,
+    Pipeline,
+    Precision,
+    Revision,
+)
 
 PANEL = "Evaluate and share"
 
@@ -105,6 +115,27 @@ def package(
     package(pipeline, metrics, output, name, version, gpu_id, also)
 
 
+def to_onnx(
+    pipeline: Pipeline,
+    output: Annotated[Path, typer.Argument(help="Folder; the pipeline is its model-best")],
+    corpus: Annotated[
+        list[Path],
+        typer.Option(
+            help="Corpus to measure on: dev to quantise, test to say what it costs; can be given several times"
+        ),
+    ],
+    precision: OnnxPrecision = "int8",
+    max_loss: MaxLoss = 0.01,
+) -> None:
+    """Write a pipeline for ONNX Runtime, without torch.
+
+    It needs spaCy, onnxruntime and tokenizers alone. `evaluate`, `report` and `package` accept it like any other. Prints scores, shares of equal results and time beside those of the pipeline.
+    """
+    from ..to_onnx import to_onnx
+
+    to_onnx(pipeline, output, corpus, precision, max_loss)
+
+
 def wrap(
     checkpoint: Annotated[
         str,
@@ -168,5 +199,5 @@ def push(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (predict, evaluate, report, package, wrap, export, push):
+    for command in (predict, evaluate, report, package, to_onnx, wrap, export, push):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

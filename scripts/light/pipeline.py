@@ -19,6 +19,11 @@ LISTENER = "spacy-transformers.TransformerListener.v1"
 NORM, DROPOUT = "layernorm", "dropout"
 
 
+def onnx_part(nlp: Language) -> onnx_components.OnnxComponent:
+    """Return the component of a pipeline that has an ONNX model."""
+    return next(part for _, part in nlp.pipeline if hasattr(part, "onnx"))
+
+
 def windows_of(nlp: Language, name: str) -> dict[str, int]:
     """Return the window and stride of a pipeline's transformer, in tokens. Raises UserError."""
     config = nlp.config.interpolate()["components"]["transformer"]["model"]

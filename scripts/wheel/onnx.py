@@ -101,28 +101,38 @@ class OnnxModel:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_session": None, "_inherited": []}
 
-    def run(self, rows: Sequence[Encoding]) -> Iterator[tuple[int, numpy.ndarray]]:
-        """Yield the index of each row with its output, (pieces, width), in batches of similar length.
-
-        A row with more pieces than the model accepts is cut.
-        """
-        limit = self.settings["max_length"]
+    def batches(
+        self, rows: Sequence[Encoding]
+    ) -> Iterator[tuple[list[tuple[int, slice]], dict[str, numpy.ndarray]]]:
+        """Yield the model's inputs, in batches of similar length, with the index of each row and the
+        place of its pieces. A row with more pieces than the model accepts is cut."""
+        limit, settings = self.settings["max_length"], self.settings
         lengths = [min(len(row.ids), limit) for row in rows]
-        for batch in batches(lengths, self.settings["batch_pieces"]):
+        for batch in group(lengths, settings["batch_pieces"]):
             longest = lengths[batch[-1]]
             feed = {
-                name: numpy.full((len(batch), longest), self.settings["pad"][name], "int64")
-                for name in self.settings["inputs"]
+                name: numpy.full((len(batch), longest), settings["pad"][name], "int64")
+                for name in settings["inputs"]
             }
             places = []
             for number, index in enumerate(batch):
-                first = longest - lengths[index] if self.settings["pad_left"] else 0
-                places.append(slice(first, first + lengths[index]))
+                first = longest - lengths[index] if settings["pad_left"] else 0
+                place = slice(first, first + lengths[index])
                 for name, values in feed.items():
-                    values[number, places[-1]] = getattr(rows[index], INPUTS[name])[:limit]
+                    values[number, place] = getattr(rows[index], INPUTS[name])[:limit]
+                places.append((index, place))
+            yield places, feed
+
+    def run(self, rows: Sequence[Encoding]) -> Iterator[tuple[int, numpy.ndarray]]:
+        """Yield the index of each row with its output, (pieces, width)."""
+        for places, feed in self.batches(rows):
             (output,) = self.session.run(None, feed)
-            for index, place, row in zip(batch, places, output):
-                yield index, row[place]
+            for (index, place), values in zip(places, output):
+                yield index, values[place]
+
+    def with_model(self, model: bytes) -> "OnnxModel":
+        """Return the same with another model."""
+        return OnnxModel(model, self.tokenizer.backend.to_str(), self.settings)
 
     def to_disk(self, path: Path) -> None:
         path.mkdir(exist_ok=True)
@@ -139,7 +149,7 @@ class OnnxModel:
         )
 
 
-def batches(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
+def group(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
     """Yield indices of rows of similar length, shortest first: as many as have `limit` pieces together
     if all are padded to the longest, which is the last."""
     batch: list[int] = []
