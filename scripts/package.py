@@ -25,12 +25,15 @@ from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.sources import corpora_of, source
 from .serving.metrics import headline, read_metrics, scored_on
-from .serving.pipeline import TASKS, encoder_revision, hf_head, load, pipeline_path
+from .serving.pipeline import TASKS, encoder_revision, hf_head, load, onnx_part, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
-from .wheel import components, trial
+from .wheel import bundle, components, trial
 
-# What the file that travels with a ready-made head imports besides spaCy.
+# What the file that travels with a ready-made head, or with an ONNX model, imports besides spaCy.
 HF_HEAD_NEEDS = ["spacy-transformers>=1.4,<1.5", "transformers>=4.49,<5", "torch>=2.6"]
+ONNX_NEEDS = ["onnxruntime>=1.20", "tokenizers>=0.20"]
+# The file in a wheel with the components that spaCy lacks.
+CODE = "components.py"
 
 
 def check_name(name: str, version: str) -> None:
@@ -79,6 +82,10 @@ def describe(
     if hf_head(nlp) is not None:
         made = made or "as it was published"
         nlp.meta["requirements"] = HF_HEAD_NEEDS
+    light = onnx_part(nlp)
+    if light is not None:
+        made = f"{made or 'as it was published'}, for ONNX Runtime in {light.onnx.settings['precision']}"
+        nlp.meta["requirements"] = ONNX_NEEDS
     # Each task once.
     tasks = " and ".join(dict.fromkeys(TASKS[one["task"]] for one in scored))
     about = [f"{tasks.capitalize()} ({nlp.lang})", encoder, made]
@@ -100,19 +107,25 @@ def describe(
     nlp.meta["notes"] = f"Scored on {'; '.join(map(scored_on, scored))}; seed {metrics['seed']}."
 
 
+def code_of(nlp: Language) -> str | None:
+    """Return the name of the module of `wheel` that a pipeline needs, if it needs one."""
+    named = nlp.config.to_str()
+    if onnx_part(nlp) is not None:
+        return bundle.ONNX
+    ours = any(name in named for name in (components.TRANSFORMER, components.TOK2VEC))
+    return bundle.TORCH if ours or hf_head(nlp) is not None else None
+
+
 def build(nlp: Language, folder: Path) -> Path:
     """Write the pipeline into `folder` and return the wheel built from it."""
     (folder / "build").mkdir(parents=True)
     nlp.to_disk(folder / "pipeline")
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
-    # -B: spaCy imports components.py, and would leave its bytecode in this project.
-    command = [sys.executable, "-B", "-m", "spacy", "package"]
-    command += [folder / "pipeline", folder / "build"]
-    named = nlp.config.to_str()
-    ours = any(name in named for name in (components.TRANSFORMER, components.TOK2VEC))
-    if ours or hf_head(nlp) is not None:
-        command += ["--code", components.__file__]
+    command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    if code := code_of(nlp):
+        (folder / CODE).write_text(bundle.bundle(code), encoding="utf8")
+        command += ["--code", folder / CODE]
     result = subprocess.run(
         [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
     )

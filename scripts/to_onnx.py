@@ -14,10 +14,10 @@ from .common.errors import UserError
 from .common.files import check_folder, written_beside
 from .corpora.docbins import read_docs
 from .light.measure import HEADER, Comparison, compare, result, share_alike, threshold_of
-from .light.pipeline import onnx_part, onnx_pipeline
+from .light.pipeline import onnx_pipeline
 from .light.quantise import Plan, Quantiser
 from .serving.gold import Gold, choose_task, is_annotated, read_gold
-from .serving.pipeline import load, task_labels
+from .serving.pipeline import load, onnx_part, task_labels
 from .wheel.onnx import OnnxModel
 from .wheel.trial import TEXTS
 

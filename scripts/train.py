@@ -34,7 +34,7 @@ from .training.plan import Plan, Split, check_ranges
 from .training.readers import ONE, SEVERAL
 from .training.stream import sample_of, stream, streams
 from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
-from .wheel.components import too_long
+from .wheel.windows import too_long
 
 SPLITS = ("train", "dev")
 PREPARE = "project.prepare_training.v1"

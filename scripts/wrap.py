@@ -23,9 +23,8 @@ from .wheel.components import (
     HFEntities,
     HFHead,
     HFTokenEntities,
-    entity_type,
-    to_iob,
 )
+from .wheel.tags import entity_type, to_iob
 
 FACTORIES = {
     HFEntities: "hf_head_ner", HFCategories: "hf_head_textcat", HFTokenEntities: "hf_token_ner"

@@ -9,7 +9,7 @@ from scripts.common.probabilities import log_loss
 from scripts.training import heads
 from scripts.training.heads import Rows, TokenHead
 from scripts.training.temperature import HIGHEST, LOWEST, search_temperature
-from scripts.wheel.components import decode, forbidden
+from scripts.wheel.tags import decode, forbidden
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 LENGTH = 6

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from scripts import evaluate, package, train
 from scripts.encoders import fill_mask, inspect, pretrain
-from scripts.wheel.components import piece_offsets, with_offsets
+from scripts.wheel.offsets import piece_offsets, with_offsets
 
 from .conftest import ROOT
 from .families import write_flaubert

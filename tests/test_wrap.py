@@ -19,7 +19,8 @@ from transformers import AutoModelForTokenClassification, pipeline
 
 from scripts import evaluate, package, report, wrap
 from scripts.corpora.docbins import read_docs
-from scripts.wheel.components import HFEntities, to_iob
+from scripts.wheel.components import HFEntities
+from scripts.wheel.tags import to_iob
 
 from .conftest import ROOT
 from .hub import pointed_at

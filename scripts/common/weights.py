@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy
 import torch
@@ -39,10 +40,19 @@ def parameters(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
                 yield f"{name} {param}", to_numpy(node.get_param(param))
 
 
+def onnx_models(nlp: Language) -> Iterator[tuple[str, Any]]:
+    """Yield ONNX models, each with the name of its component."""
+    for name, pipe in nlp.pipeline:
+        if hasattr(pipe, "onnx"):
+            yield name, pipe.onnx
+
+
 def count_parameters(nlp: Language) -> int:
     """Return the number of trained weights, without static vectors."""
-    return sum(array.size for _, array in parameters(nlp)) + sum(
-        weights.numel() for _, module in modules(nlp) for weights in module.parameters()
+    return (
+        sum(array.size for _, array in parameters(nlp))
+        + sum(weights.numel() for _, module in modules(nlp) for weights in module.parameters())
+        + sum(model.settings["parameters"] for _, model in onnx_models(nlp))
     )
 
 
@@ -55,6 +65,8 @@ def tensors(nlp: Language) -> Iterator[tuple[str, numpy.ndarray]]:
             # As bytes: numpy has no bfloat16.
             flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             yield f"{name} {key} {tensor.dtype} {tuple(tensor.shape)}", flat.numpy()
+    for name, model in onnx_models(nlp):
+        yield f"{name} onnx", numpy.frombuffer(model.model, "uint8")
 
 
 def weights_hash(nlp: Language) -> str:

@@ -19,7 +19,7 @@ from wasabi import msg
 from ..common.errors import UserError, warn
 from ..common.files import check_file, written_beside
 from ..common.languages import blank
-from ..wheel.components import with_offsets
+from ..wheel.offsets import with_offsets
 from .checkpoint import check_length, open_checkpoint
 
 # The attention page draws one table per layer and head; with more pieces they become unreadable.

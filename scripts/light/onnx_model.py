@@ -54,6 +54,8 @@ def to_onnx(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: st
         "token_type_ids": tokenizer.pad_token_type_id,
     }
     settings: dict[str, Any] = {
+        "precision": "float32",
+        "parameters": model.num_parameters(),
         "max_length": tokenizer.model_max_length,
         "inputs": names,
         "pad": {name: pad[name] for name in names},

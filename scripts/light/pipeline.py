@@ -9,7 +9,8 @@ from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 
 from ..common.errors import UserError
-from ..serving.pipeline import encoder_of, hf_head
+from ..encoders.checkpoint import strip_local_path
+from ..serving.pipeline import encoder_name, encoder_of, hf_head
 from ..wheel import components
 from ..wheel import onnx as onnx_components
 from .onnx_model import to_onnx
@@ -17,11 +18,6 @@ from .onnx_model import to_onnx
 LISTENER = "spacy-transformers.TransformerListener.v1"
 # Layers of a pooling that come after the mean and do something when a text is read.
 NORM, DROPOUT = "layernorm", "dropout"
-
-
-def onnx_part(nlp: Language) -> onnx_components.OnnxComponent:
-    """Return the component of a pipeline that has an ONNX model."""
-    return next(part for _, part in nlp.pipeline if hasattr(part, "onnx"))
 
 
 def windows_of(nlp: Language, name: str) -> dict[str, int]:
@@ -86,6 +82,25 @@ def swap_listener(model: Model, listener: Model, config: dict[str, Any], width: 
     replace_model_node(model, listener, new)
 
 
+def onnx_head_pipeline(nlp: Language, name: str) -> Language:
+    """Return a pipeline with a ready-made head, as `onnx_pipeline` does."""
+    head = hf_head(nlp)
+    config = nlp.config.copy()
+    backend = head.tokenizer.backend_tokenizer.model
+    model = to_onnx(head.model, head.tokenizer, name)
+    model.settings |= {
+        "labels": head.model_labels,
+        "multilabel": getattr(head, "multilabel", False),
+        "words": bool(getattr(backend, "continuing_subword_prefix", None)),
+        "unknown": head.tokenizer.unk_token_id,
+    }
+    factory = nlp.get_pipe_meta(head.name).factory.replace("hf_", "onnx_", 1)
+    config["components"][head.name] = {"factory": factory, "source": strip_local_path(head.source)}
+    light = load_model_from_config(config, meta=nlp.meta, vocab=nlp.vocab, auto_fill=True)
+    light.get_pipe(head.name).onnx = model
+    return light
+
+
 def onnx_pipeline(nlp: Language, name: str) -> Language:
     """Return a pipeline that predicts as a given one does, through ONNX Runtime and in float32.
 
@@ -97,14 +112,16 @@ def onnx_pipeline(nlp: Language, name: str) -> Language:
             f"{name}: no Hugging Face encoder among its components, {', '.join(nlp.pipe_names)}; "
             "nothing to do."
         )
-    config = nlp.config.copy()
+    config, source = nlp.config.copy(), strip_local_path(encoder_name(nlp))
     if hf_head(nlp) is not None:
-        raise UserError(f"{name}: a ready-made head.")
+        return onnx_head_pipeline(nlp, name)
     model = to_onnx(encoder, nlp.get_pipe("transformer").model.tokenizer, name)
     heads = [part for part in nlp.pipe_names if listener_configs(nlp.get_pipe_config(part))]
     config["components"]["transformer"] = {
-        "factory": onnx_components.ENCODER, **windows_of(nlp, name)
-    }  # fmt: skip
+        "factory": onnx_components.ENCODER,
+        "source": source,
+        **windows_of(nlp, name),
+    }
     for head in heads:
         places = listener_configs(config["components"][head])
         nodes = listeners_of(nlp.get_pipe(head).model)

@@ -291,4 +291,4 @@ class Quantiser:
         return sorted(sources, key=alone.__getitem__, reverse=True)
 
     def apply(self, plan: Plan) -> OnnxModel:
-        return self.model.with_model(quantised(self.model.model, plan))
+        return self.model.with_model(quantised(self.model.model, plan), "int8")

@@ -19,6 +19,7 @@ from ..common.precision import check_precision, choose_precision, choose_threads
 from ..common.probabilities import CALIBRATION
 from ..common.sources import AND
 from ..wheel.components import HFHead
+from ..wheel.onnx import OnnxComponent
 
 # Components that can be scored, in words.
 TASKS = {
@@ -107,6 +108,14 @@ def hf_head(nlp: Language) -> HFHead | None:
     return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "wrap")), None)
 
 
+def onnx_part(nlp: Language) -> OnnxComponent | None:
+    """Return the pipeline's component that runs through ONNX Runtime, if it has one.
+
+    Not found by its class, like a head.
+    """
+    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "onnx")), None)
+
+
 def encoder_of(nlp: Language) -> PreTrainedModel | None:
     """Return the Hugging Face model in a pipeline, if there is one.
 
@@ -133,9 +142,9 @@ def set_precision(nlp: Language, precision: str) -> None:
 
 def encoder_name(nlp: Language) -> str | None:
     """Return the hub id or the folder that a pipeline's encoder came from, if it has one."""
-    head = hf_head(nlp)
-    if head is not None:
-        return head.source
+    named = hf_head(nlp) or onnx_part(nlp)
+    if named is not None:
+        return named.source
     if encoder_of(nlp) is None:
         return None
     return nlp.config.interpolate()["components"]["transformer"]["model"]["name"]

@@ -21,13 +21,14 @@ from ..common.annotate import pipe
 from ..common.files import sha256
 from ..common.precision import runs_in_bfloat16
 from ..common.weights import count_parameters, modules, weights_hash
-from ..wheel.components import too_long
+from ..wheel.windows import too_long
 from .gold import is_annotated, split_sha256
 from .pipeline import (
     encoder_name,
     encoder_of,
     encoder_revision,
     hf_head,
+    onnx_part,
     task_labels,
     temperatures,
     trained_on,
@@ -58,11 +59,15 @@ def folder_sha256(folder: Path) -> str:
 def count_cut(nlp: Language, docs: Sequence[Doc]) -> int:
     """Return how many windows of text have more pieces than the encoder accepts, and are read up to
     its limit: only single tokens in a pipeline that this project trained."""
-    if "transformer" not in nlp.pipe_names or encoder_of(nlp) is None:
+    light = onnx_part(nlp)
+    if light is not None:
+        nested, tokenizer = light.spans(docs), light.tokenizer
+    elif "transformer" in nlp.pipe_names and encoder_of(nlp) is not None:
+        model = nlp.get_pipe("transformer").model
+        nested, tokenizer = model.attrs["get_spans"](docs), model.tokenizer
+    else:
         return 0
-    model = nlp.get_pipe("transformer").model
-    windows = (span.text for spans in model.attrs["get_spans"](docs) for span in spans)
-    return len(too_long(list(windows), model.tokenizer))
+    return len(too_long([span.text for spans in nested for span in spans], tokenizer))
 
 
 def precision_of(nlp: Language, device: str) -> str:
@@ -70,6 +75,8 @@ def precision_of(nlp: Language, device: str) -> str:
     settings = nlp.config["components"].get("transformer", {}).get("model", {})
     if device.startswith("cuda") and settings.get("mixed_precision"):
         return "float16 where autocast has it"
+    if (light := onnx_part(nlp)) is not None:
+        return light.onnx.settings["precision"]
     encoder = encoder_of(nlp)
     if encoder is not None and runs_in_bfloat16(encoder):
         return "bfloat16"

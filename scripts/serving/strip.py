@@ -8,13 +8,13 @@ from spacy.language import Language
 from spacy.strings import StringStore
 
 from ..encoders.checkpoint import strip_local_path
-from .pipeline import encoder_name, hf_head
+from .pipeline import encoder_name, hf_head, onnx_part
 
 # Factories of components that look up no strings but their labels. Others may need strings of their
 # training corpus: a lemmatizer, a tagger, vectors.
 LABELS_ONLY = {
     "transformer", "ner", "textcat", "textcat_multilabel", "hf_head_ner", "hf_head_textcat",
-    "hf_token_ner",
+    "hf_token_ner", "onnx_encoder",
 }  # fmt: skip
 # Sections of a config that only training reads.
 TRAINING = ("corpora", "initialize", "pretraining", "training")
@@ -66,7 +66,7 @@ def strip_local_paths(nlp: Language) -> str | None:
     name = encoder_name(nlp)
     config = nlp.config.copy()
     drop_paths(config)
-    if name is not None and hf_head(nlp) is None:
+    if name is not None and hf_head(nlp) is None and onnx_part(nlp) is None:
         name = strip_local_path(name)
         model = nlp.get_pipe("transformer").model
         model.attrs["name"] = name

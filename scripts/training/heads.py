@@ -15,15 +15,9 @@ from transformers import (
 )
 
 from ..common.probabilities import Confidences, answers, log_loss
-from ..wheel.components import (
-    HFCategories,
-    HFHead,
-    HFTokenEntities,
-    Places,
-    decode,
-    token_windows,
-    too_long,
-)
+from ..wheel.components import HFCategories, HFHead, HFTokenEntities
+from ..wheel.tags import Places, decode, encoded_windows, token_places
+from ..wheel.windows import too_long
 from .calibrate import MIN_EXAMPLES, Calibrated, evenly_spaced, outcome
 from .temperature import fit_temperature, fit_temperature_of_sigmoids, search_temperature
 
@@ -120,7 +114,9 @@ class TokenHead(Head):
         return self.ids.get(tag, IGNORED)
 
     def rows(self, docs: list[Doc], tokenizer: PreTrainedTokenizerBase) -> Rows:
-        ids, places = token_windows(docs, tokenizer)
+        windows, owners = encoded_windows(docs, tokenizer)
+        ids = [window.ids for window in windows]
+        places = token_places(docs, windows, owners)
         labels = [[IGNORED] * len(row) for row in ids]
         for doc, found in zip(docs, places):
             for token, row, column in found:

@@ -19,7 +19,7 @@ from ..common.errors import UserError
 from ..common.precision import check_precision, choose_precision, choose_threads
 from ..encoders.checkpoint import max_length
 from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_offsets
-from ..wheel.components import with_offsets
+from ..wheel.offsets import with_offsets
 from .optimizer import EncoderOptimizer
 
 # reference_compile is ModernBERT's torch.compile, which would recompile for each length.

@@ -21,6 +21,8 @@ from spacy.util import minibatch
 from thinc.api import get_current_ops
 from tokenizers import Encoding, Tokenizer
 
+from .heads import Categories, Entities, Head, TokenEntities, register
+from .tags import OVERLAP, entity_type, log_softmax
 from .windows import piece_spans
 
 # Documents that are read before the first is returned, whatever batch size is asked for: windows of
@@ -60,6 +62,15 @@ class PieceTokenizer:
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         return self.backend.encode_batch(list(texts), add_special_tokens=special)
 
+    def truncate(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the pieces of each text, cut at the model's limit; the rest, in windows that overlap,
+        is in `overflowing`."""
+        self.backend.enable_truncation(self.max_length, min(OVERLAP, self.max_length // 4))
+        try:
+            return self.encode(texts)
+        finally:
+            self.backend.no_truncation()
+
     def __call__(self, texts: list[str], **settings: Any) -> dict[str, list[list[int]]]:
         """Return the ids of the texts' pieces, without special tokens."""
         return {"input_ids": [encoding.ids for encoding in self.encode(texts, special=False)]}
@@ -68,7 +79,7 @@ class PieceTokenizer:
 class OnnxModel:
     """An ONNX model with its tokenizer.
 
-    settings: `max_length`, pieces that it accepts; `inputs`, the names of its inputs; `pad`, for each
+    settings: `precision`; `parameters`, their number; `max_length`, pieces that it accepts; `inputs`, the names of its inputs; `pad`, for each
     of them the value of padding; `pad_left`, whether padding precedes the pieces; `batch_pieces`, the
     most pieces in a batch, padding included.
     """
@@ -124,15 +135,16 @@ class OnnxModel:
             yield places, feed
 
     def run(self, rows: Sequence[Encoding]) -> Iterator[tuple[int, numpy.ndarray]]:
-        """Yield the index of each row with its output, (pieces, width)."""
+        """Yield the index of each row with its output: (pieces, width), or that of the whole row."""
         for places, feed in self.batches(rows):
             (output,) = self.session.run(None, feed)
             for (index, place), values in zip(places, output):
-                yield index, values[place]
+                yield index, values[place] if output.ndim == 3 else values
 
-    def with_model(self, model: bytes) -> "OnnxModel":
-        """Return the same with another model."""
-        return OnnxModel(model, self.tokenizer.backend.to_str(), self.settings)
+    def with_model(self, model: bytes, precision: str) -> "OnnxModel":
+        """Return the same in another precision."""
+        settings = {**self.settings, "precision": precision}
+        return OnnxModel(model, self.tokenizer.backend.to_str(), settings)
 
     def to_disk(self, path: Path) -> None:
         path.mkdir(exist_ok=True)
@@ -182,37 +194,38 @@ class OnnxComponent(Pipe):
         self.onnx = OnnxModel(*srsly.msgpack_loads(data))
         return self
 
-    def annotate(self, docs: list[Doc]) -> None:
-        """Set on documents what the model predicts."""
-        raise NotImplementedError
-
-    def __call__(self, doc: Doc) -> Doc:
-        self.annotate([doc])
-        return doc
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = BUFFER) -> Iterator[Doc]:
-        """Annotate documents in batches of similar length; yield them in their original order."""
-        for docs in minibatch(stream, BUFFER):
-            self.annotate(docs)
-            yield from docs
-
 
 class OnnxEncoder(OnnxComponent):
     """Set `doc.tensor`, a vector for each token: the mean of those of its pieces, in all windows that
     have it. Components read it with spaCy's Tok2VecListener.
 
-    window, stride: of the windows, in tokens, as in the transformer that this replaces.
+    source: the encoder's name. window, stride: of the windows, in tokens, as in the transformer that
+    this replaces.
     """
 
-    def __init__(self, name: str, window: int, stride: int) -> None:
-        self.name, self.window, self.stride = name, window, stride
+    def __init__(self, name: str, source: str, window: int, stride: int) -> None:
+        self.name, self.source, self.window, self.stride = name, source, window, stride
 
     @property
     def tokenizer(self) -> PieceTokenizer:
         return self.onnx.tokenizer
 
-    def annotate(self, docs: list[Doc]) -> None:
-        nested = piece_spans(docs, self, self.window, self.stride)
+    def __call__(self, doc: Doc) -> Doc:
+        self.set_vectors([doc])
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = BUFFER) -> Iterator[Doc]:
+        """Set the vectors of documents; yield them in their original order."""
+        for docs in minibatch(stream, BUFFER):
+            self.set_vectors(docs)
+            yield from docs
+
+    def spans(self, docs: Sequence[Doc]) -> list[list[Span]]:
+        """Return each document's windows."""
+        return piece_spans(docs, self, self.window, self.stride)
+
+    def set_vectors(self, docs: list[Doc]) -> None:
+        nested = self.spans(docs)
         spans = [span for spans in nested for span in spans]
         rows = self.tokenizer.encode([span.text for span in spans])
         outputs: list[Any] = [None] * len(rows)
@@ -262,8 +275,145 @@ def token_vectors(
     return vectors
 
 
-def make_encoder(nlp: Language, name: str, window: int, stride: int) -> Pipe:
-    return OnnxEncoder(name, window, stride)
+class OnnxHead(OnnxComponent, Head):
+    """A model with its head. settings of its OnnxModel: `labels`, in the order of its outputs."""
+
+    @property
+    def model_labels(self) -> list[str]:
+        return self.onnx.settings["labels"]
+
+    def encode(self, docs: Sequence[Doc]) -> list[Encoding]:
+        """Return the first window of each document; those that follow are its `overflowing`."""
+        return self.onnx.tokenizer.truncate([doc.text for doc in docs])
+
+    def logits(self, rows: list[Encoding]) -> list[numpy.ndarray]:
+        found: list[Any] = [None] * len(rows)
+        for index, output in self.onnx.run(rows):
+            found[index] = output
+        return found
+
+
+class OnnxTokenEntities(OnnxHead, TokenEntities):
+    """Entities from a token classification head trained by this project."""
+
+    def windows(self, docs: list[Doc]) -> tuple[list[Encoding], list[int]]:
+        return all_windows(self.encode(docs))
+
+
+class OnnxEntities(OnnxHead, Entities):
+    """Entities from a token classification head made elsewhere, put together as
+    transformers.TokenClassificationPipeline does: tags averaged over a word's pieces where the
+    vocabulary marks them (setting `words`), otherwise one for each piece."""
+
+    def predictions(self, docs: list[Doc]) -> Iterator[list[dict[str, Any]]]:
+        rows, owners = all_windows(self.encode(docs))
+        found: list[list[list[dict[str, Any]]]] = [[] for _ in docs]
+        for row, owner, logits in zip(rows, owners, self.logits(rows)):
+            probabilities = numpy.exp(log_softmax(logits))
+            found[owner].append(self.entities(docs[owner].text, row, probabilities))
+        for windows in found:
+            entities = [entity for window in windows for entity in window]
+            yield longest_first(entities) if len(windows) > 1 else entities
+
+    def entities(self, text: str, row: Encoding, probabilities: numpy.ndarray) -> list[dict]:
+        """Return the entities of a window: start, end, entity_group and score."""
+        words: list[list[int]] = []
+        for piece, special in enumerate(row.special_tokens_mask):
+            if not special:
+                if words and self.continues(text, row, piece):
+                    words[-1].append(piece)
+                else:
+                    words.append([piece])
+        tagged = []
+        for pieces in words:
+            mean = probabilities[pieces].mean(axis=0)
+            start, end = row.offsets[pieces[0]][0], row.offsets[pieces[-1]][1]
+            tagged.append((self.model_labels[mean.argmax()], mean.max(), start, end))
+        groups: list[list[tuple]] = []
+        for word in tagged:
+            kind = entity_type(word[0])
+            same = groups and entity_type(groups[-1][-1][0]) == kind
+            if same and not word[0].startswith("B-"):
+                groups[-1].append(word)
+            else:
+                groups.append([word])
+        return [
+            {
+                "entity_group": entity_type(group[0][0]), "start": group[0][2],
+                "end": group[-1][3], "score": float(numpy.mean([score for _, score, *_ in group])),
+            }
+            for group in groups
+            if group[0][0] != "O"
+        ]  # fmt: skip
+
+    def continues(self, text: str, row: Encoding, piece: int) -> bool:
+        """Return whether a piece continues the word of the one before it: it is shorter in the text
+        than in the vocabulary, where it has a prefix."""
+        if not self.onnx.settings["words"] or row.ids[piece] == self.onnx.settings["unknown"]:
+            return False
+        start, end = row.offsets[piece]
+        return len(row.tokens[piece]) != end - start
+
+
+def longest_first(entities: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entities of overlapping windows: of those that overlap, the longest one, and of
+    several the most probable."""
+    kept: list[dict[str, Any]] = []
+    for entity in sorted(entities, key=lambda entity: entity["start"]):
+        if not kept or not kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:
+            kept.append(entity)
+            continue
+        size, score = ((one["end"] - one["start"], one["score"]) for one in (entity, kept[-1]))
+        if size > score:
+            kept[-1] = entity
+    return kept
+
+
+class OnnxCategories(OnnxHead, Categories):
+    """Categories from a sequence classification head. setting `multilabel`: labels do not exclude
+    each other."""
+
+    @property
+    def multilabel(self) -> bool:
+        return self.onnx.settings["multilabel"]
+
+    def is_truncated(self, text: str) -> bool:
+        limit = self.onnx.settings["max_length"]
+        # A piece covers at least one character, so most texts need not be tokenized again.
+        return len(text) > limit and len(self.onnx.tokenizer.encode([text])[0].ids) > limit
+
+    def predictions(self, docs: list[Doc]) -> Iterator[list[dict[str, Any]]]:
+        for logits in self.logits(self.encode(docs)):
+            if self.multilabel:
+                probabilities = 1 / (1 + numpy.exp(-logits))
+            else:
+                probabilities = numpy.exp(log_softmax(logits))
+            yield [
+                {"label": label, "score": float(value)}
+                for label, value in zip(self.model_labels, probabilities)
+            ]
+
+
+def all_windows(firsts: list[Encoding]) -> tuple[list[Encoding], list[int]]:
+    """Return the windows of each document, and which document each is of."""
+    rows = [(row, owner) for owner, one in enumerate(firsts) for row in (one, *one.overflowing)]
+    return [row for row, _ in rows], [owner for _, owner in rows]
+
+
+def make_encoder(nlp: Language, name: str, source: str, window: int, stride: int) -> Pipe:
+    return OnnxEncoder(name, source, window, stride)
+
+
+def make_entities(nlp: Language, name: str, source: str) -> Pipe:
+    return OnnxEntities(name, source)
+
+
+def make_token_entities(nlp: Language, name: str, source: str) -> Pipe:
+    return OnnxTokenEntities(name, source)
+
+
+def make_categories(nlp: Language, name: str, source: str) -> Pipe:
+    return OnnxCategories(name, source)
 
 
 ENCODER = "onnx_encoder"
@@ -271,5 +421,6 @@ ENCODER = "onnx_encoder"
 if not Language.has_factory(ENCODER):
     Language.factory(
         ENCODER, func=make_encoder, assigns=["doc.tensor"],
-        default_config={"window": 128, "stride": 96},
+        default_config={"source": "", "window": 128, "stride": 96},
     )  # fmt: skip
+register("onnx", make_entities, make_token_entities, make_categories)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 from spacy.tokens import Doc
+from tokenizers import Encoding
 
 # Pieces shared by neighbouring windows of a long text.
 OVERLAP = 96
@@ -57,24 +58,35 @@ def first_pieces(
             piece += 1
 
 
-def token_windows(docs: Sequence[Doc], tokenizer: Any) -> tuple[list[list[int]], list[Places]]:
-    """Return piece ids, a row for each window of each document, and the places of the tokens' first
-    pieces. White space has none.
+def encoded_windows(docs: Sequence[Doc], tokenizer: Any) -> tuple[list[Encoding], list[int]]:
+    """Return the pieces of each window of each document, and which document each window is of.
 
-    A document with more pieces than the encoder accepts has several windows, which overlap. Of the
-    windows with a token, the one in which it is farthest from the edge is used.
+    A document with more pieces than the encoder accepts has several windows, which overlap.
+    tokenizer: one of transformers.
     """
+    if not docs:
+        return [], []
     encoded = tokenizer(
         [doc.text for doc in docs], truncation=True, return_overflowing_tokens=True,
-        stride=min(OVERLAP, tokenizer.model_max_length // 4), return_offsets_mapping=True,
-        return_special_tokens_mask=True, verbose=False,
-    ) if docs else {"overflow_to_sample_mapping": [], "input_ids": []}  # fmt: skip
+        stride=min(OVERLAP, tokenizer.model_max_length // 4), verbose=False,
+    )  # fmt: skip
+    return encoded.encodings, encoded["overflow_to_sample_mapping"]
+
+
+def token_places(
+    docs: Sequence[Doc], rows: Sequence[Encoding], owners: Sequence[int]
+) -> list[Places]:
+    """Return the places of the first pieces of each document's tokens. White space has none.
+
+    rows, owners: as from `encoded_windows`. Of the windows with a token, the one in which it is
+    farthest from the edge is used.
+    """
     # Per document: token -> distance from the edge, row, column.
     best: list[dict[int, tuple[int, int, int]]] = [{} for _ in docs]
     tokens = [[token for token in doc if not token.text.isspace()] for doc in docs]
     spans = [[(token.idx, token.idx + len(token)) for token in written] for written in tokens]
-    for row, number in enumerate(encoded["overflow_to_sample_mapping"]):
-        mask, offsets = encoded["special_tokens_mask"][row], encoded["offset_mapping"][row]
+    for row, (encoding, number) in enumerate(zip(rows, owners)):
+        mask, offsets = encoding.special_tokens_mask, encoding.offsets
         columns = [column for column, special in enumerate(mask) if not special]
         pieces = [offsets[column] for column in columns]
         for index, piece in first_pieces(pieces, spans[number]):
@@ -82,11 +94,16 @@ def token_windows(docs: Sequence[Doc], tokenizer: Any) -> tuple[list[list[int]],
             margin = min(piece, len(pieces) - 1 - piece)
             if margin > best[number].get(token, (-1,))[0]:
                 best[number][token] = margin, row, columns[piece]
-    places = [
+    return [
         [(token, row, column) for token, (_, row, column) in sorted(found.items())]
         for found in best
     ]
-    return encoded["input_ids"], places
+
+
+def log_softmax(logits: numpy.ndarray) -> numpy.ndarray:
+    """Return the logarithm of the softmax over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - numpy.log(numpy.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def forbidden(tags: Sequence[str]) -> numpy.ndarray:

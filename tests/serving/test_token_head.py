@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, AutoTokenizer, set_seed
 
-from scripts.wheel.components import (
+from scripts.wheel.components import HFTokenEntities
+from scripts.wheel.tags import (
     OVERLAP,
-    HFTokenEntities,
     decode,
+    encoded_windows,
     entity_type,
     first_pieces,
     forbidden,
-    token_windows,
+    token_places,
     viterbi,
 )
 
@@ -134,7 +135,8 @@ def test_each_token_of_a_long_text_has_a_place(request, name):
     tokenizer = AutoTokenizer.from_pretrained(request.getfixturevalue(name))
     vocab = spacy.blank("fr")
     docs = [vocab(TEXT), vocab(""), vocab(TEXT * 60), vocab("   ")]
-    rows, places = token_windows(docs, tokenizer)
+    windows, owners = encoded_windows(docs, tokenizer)
+    rows, places = [window.ids for window in windows], token_places(docs, windows, owners)
     assert max(map(len, rows)) == 512 and len(rows) > 5
     for doc, found in zip(docs, places):
         assert [token for token, *_ in found] == [t.i for t in doc if not t.is_space]
@@ -146,7 +148,7 @@ def test_each_token_of_a_long_text_has_a_place(request, name):
     starts = {row: column for _, row, column in reversed(places[2])}
     first, *inner = [starts[row] for row in sorted(starts)]
     assert first == 1 and min(inner) > OVERLAP // 4
-    assert token_windows([], tokenizer) == ([], [])
+    assert encoded_windows([], tokenizer) == ([], []) and token_places([], [], []) == []
 
 
 def test_predictions_are_those_of_the_model(head, distilbert):

@@ -14,7 +14,8 @@ from spacy_transformers.span_getters import get_strided_spans
 from transformers import AutoTokenizer
 
 from scripts import convert, evaluate, package, train
-from scripts.wheel.components import TRANSFORMER, count_pieces, max_pieces
+from scripts.wheel.components import TRANSFORMER
+from scripts.wheel.windows import count_pieces, max_pieces
 
 from ..conftest import ROOT
 
