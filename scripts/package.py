@@ -27,6 +27,7 @@ from .common.sources import corpora_of, source
 from .serving.metrics import headline, read_metrics, scored_on
 from .serving.pipeline import TASKS, encoder_revision, hf_head, load, onnx_part, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
+from .to_onnx import convert
 from .wheel import bundle, components, trial
 
 # What the file that travels with a ready-made head, or with an ONNX model, imports besides spaCy.
@@ -34,6 +35,7 @@ HF_HEAD_NEEDS = ["spacy-transformers>=1.4,<1.5", "transformers>=4.49,<5", "torch
 ONNX_NEEDS = ["onnxruntime>=1.20", "tokenizers>=0.20"]
 # The file in a wheel with the components that spaCy lacks.
 CODE = "components.py"
+RUNTIMES = TORCH, ONNX = "torch", "onnx"
 
 
 def check_name(name: str, version: str) -> None:
@@ -65,6 +67,43 @@ def check_language(name: str, pipeline: str) -> None:
         return
     if not name.startswith(f"{lang}_"):
         raise UserError(f"--name {name}: must begin with the pipeline's language, {lang}_.")
+
+
+def onnx_name(name: str) -> str:
+    """Return the name of a pipeline's form for ONNX Runtime: fr_flue_onnx for fr_flue_trf."""
+    return f"{name.removesuffix('_trf')}_onnx"
+
+
+def for_onnx(
+    pipeline: str,
+    scored: list[dict[str, Any]],
+    corpora: Sequence[Path],
+    precision: str,
+    max_loss: float,
+) -> tuple[Language, list[dict[str, Any]]]:
+    """Return a pipeline's form for ONNX Runtime, and metrics of it: its own scores on the test splits,
+    otherwise as in the pipeline's metrics. Raises UserError.
+
+    corpora: those of the metrics, under corpus/, if none is given.
+    """
+    light, found = convert(
+        pipeline, corpora or [Path("corpus") / one["corpus"] for one in scored], precision, max_loss
+    )
+    measured = []
+    for metrics in scored:
+        own = [
+            one for one in found if (one.corpus, one.task) == (metrics["corpus"], metrics["task"])
+        ]
+        if not own:
+            raise UserError(
+                f"--corpus: {metrics['corpus']}, which the metrics are of, is needed too."
+            )
+        speed = round(metrics["speed"]["words_per_second"] / own[0].time)
+        measured.append(
+            {**metrics, "raw_text": own[0].scores, "split": own[0].split, "about": "",
+             "speed": {**metrics["speed"], "words_per_second": speed}}
+        )  # fmt: skip
+    return light, measured
 
 
 def describe(
@@ -229,19 +268,28 @@ def package(
     version: str,
     gpu_id: int,
     also: Sequence[Path] = (),
+    runtime: str = TORCH,
+    corpora: Sequence[Path] = (),
+    precision: str = "int8",
+    max_loss: float = 0.01,
 ) -> None:
     """Build a wheel of a pipeline, then install and load it offline in an environment of its own,
     which borrows those of the installed packages that the wheel requires.
 
     The wheel has the name of the metrics' file unless another `name` is given. also: other metrics of
-    the same pipeline, for its description.
+    the same pipeline, for its description. runtime "onnx": of its form for ONNX Runtime; corpora,
+    precision and max_loss as in `to_onnx`.
     """
-    name = name or metrics.stem
+    if runtime not in RUNTIMES:
+        raise UserError(f"--runtime {runtime}: expected one of {', '.join(RUNTIMES)}.")
+    name = name or (onnx_name(metrics.stem) if runtime == ONNX else metrics.stem)
     check_name(name, version)
     check_folder(output)
     check_language(name, pipeline)
     nlp = load(pipeline, gpu_id)
     scored = [read_metrics(path, nlp) for path in (metrics, *also)]
+    if runtime == ONNX:
+        nlp, scored = for_onnx(pipeline, scored, corpora, precision, max_loss)
     encoder = strip_local_paths(nlp)
     describe(nlp, scored, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:

@@ -168,7 +168,10 @@ def convert(
                 f"{one.before:.4f} (95 % interval), more than --max-loss {max_loss:g}; choose another "
                 "--precision, a larger test split, or allow more. Nothing was written."
             )
-    light.meta[COST] = {"precision": precision, "cost": [one._asdict() for one in found]}
+    costs = [
+        {key: value for key, value in one._asdict().items() if key != "scores"} for one in found
+    ]
+    light.meta[COST] = {"precision": precision, "cost": costs}
     return light, found
 
 

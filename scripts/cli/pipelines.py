@@ -104,15 +104,26 @@ def package(
         list[Path],
         typer.Option(help="Other metrics of the pipeline to state; can be given several times"),
     ] = [],
+    runtime: Annotated[
+        str, typer.Option(help="torch, or onnx: needs neither torch nor transformers")
+    ] = "torch",
+    corpus: Annotated[
+        list[Path],
+        typer.Option(help="For onnx, as in `to-onnx` (default: the metrics' corpora in corpus/)"),
+    ] = [],
+    precision: OnnxPrecision = "int8",
+    max_loss: MaxLoss = 0.01,
     gpu_id: GpuId = -1,
 ) -> None:
     """Build a wheel, and load it offline in a clean environment.
 
-    That environment sees only those of the installed packages that the wheel requires.
+    That environment sees only those of the installed packages that the wheel requires. `--runtime onnx` does what `to-onnx` does before, and names the wheel fr_flue_onnx instead of fr_flue_trf.
     """
     from ..package import package
 
-    package(pipeline, metrics, output, name, version, gpu_id, also)
+    package(
+        pipeline, metrics, output, name, version, gpu_id, also, runtime, corpus, precision, max_loss
+    )
 
 
 def to_onnx(

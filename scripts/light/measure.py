@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 from spacy.language import Language
@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from ..common.annotate import pipe
 from ..serving.gold import Gold
 from ..serving.intervals import f_score, paired_interval, tallies
-from ..serving.metrics import labels_given
+from ..serving.metrics import labels_given, score_categories, score_entities
 from ..serving.predictions import entities
 
 # Texts that are read to compare speeds, and how often, in turn.
@@ -24,7 +24,8 @@ class Comparison(NamedTuple):
     """Scores of a pipeline and of another form of it on a split, in [0, 1].
 
     low, high: the 95 % interval of the difference. same: the share of examples with the same result,
-    all entities or the labels. time: of the other form, relative to the pipeline's.
+    all entities or the labels. time: of the other form, relative to the pipeline's. scores: all of the
+    other form's.
     """
 
     task: str
@@ -37,6 +38,7 @@ class Comparison(NamedTuple):
     high: float
     same: float
     time: float
+    scores: dict[str, Any]
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -92,9 +94,15 @@ def compare(before: Language, after: Language, gold: Gold, corpus: str, split: s
     threshold = threshold_of(before, gold.task)
     found = [list(pipe(nlp, texts)) for nlp in (before, after)]
     one, other = (tallies(docs, gold.docs, gold.task, threshold) for docs in found)
+    if gold.task == "ner":
+        scores = score_entities(found[1], gold.docs)
+    else:
+        scores = score_categories(
+            found[1], gold.docs, list(after.get_pipe(gold.task).labels), threshold
+        )
     step = max(1, len(texts) // TIMED)
     return Comparison(
         gold.task, corpus, split, len(texts), float(f_score(one)), float(f_score(other)),
         *paired_interval(other, one), share_alike(*found, gold.task, threshold),
-        time_ratio(before, after, texts[::step][:TIMED]),
+        time_ratio(before, after, texts[::step][:TIMED]), scores,
     )  # fmt: skip

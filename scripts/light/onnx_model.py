@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..common.errors import UserError, first_line
+from ..common.errors import UserError
 from ..wheel.onnx import INPUTS, OnnxModel
 
 # Pieces in a batch, padding included: as many as stay in a CPU's caches.
@@ -90,7 +90,7 @@ def export(model: PreTrainedModel, names: list[str], name: str) -> bytes:
             )  # fmt: skip
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         raise UserError(
-            f"{name}: torch cannot export {type(model).__name__} ({first_line(error)[:200]})."
+            f"{name}: torch cannot export {type(model).__name__} to ONNX; choose another encoder."
         ) from error
     finally:
         model.to(device).train(training)

@@ -122,7 +122,8 @@ def encoder_of(nlp: Language) -> PreTrainedModel | None:
     A pipeline on tok2vec has none; curated transformers have another kind.
     """
     if "transformer" in nlp.pipe_names:
-        return getattr(nlp.get_pipe("transformer").model, "transformer", None)
+        model = getattr(nlp.get_pipe("transformer"), "model", None)
+        return getattr(model, "transformer", None)
     head = hf_head(nlp)
     return head and head.model
 

@@ -65,7 +65,7 @@ class PieceTokenizer:
     def truncate(self, texts: Sequence[str]) -> list[Encoding]:
         """Return the pieces of each text, cut at the model's limit; the rest, in windows that overlap,
         is in `overflowing`."""
-        self.backend.enable_truncation(self.max_length, min(OVERLAP, self.max_length // 4))
+        self.backend.enable_truncation(self.max_length, stride=min(OVERLAP, self.max_length // 4))
         try:
             return self.encode(texts)
         finally:

@@ -1,0 +1,123 @@
+"""The command `to-onnx`, and wheels for ONNX Runtime."""
+
+import re
+import zipfile
+
+import pytest
+import spacy
+import srsly
+
+from scripts import evaluate, package, report
+from scripts.common.errors import UserError
+from scripts.to_onnx import to_onnx
+from scripts.wheel.bundle import ONNX, TORCH, bundle, in_order
+
+from ..small import small_pipeline
+
+
+def test_what_it_costs_is_printed(command, joint, few_corpora, tmp_path):
+    corpora = ("--corpus", few_corpora / "ner", "--corpus", few_corpora / "textcat")
+    result = command(
+        "to-onnx", joint, tmp_path / "out", *corpora, "--precision", "float32", "--max-loss", 0.01
+    )
+    assert result.code == 0, result.err
+    rows = [
+        line.split() for line in result.out.splitlines() if line.startswith(("ner,", "textcat,"))
+    ]
+    assert [row[:3] for row in rows] == [["ner,", "test", "30"], ["textcat,", "test", "30"]]
+    assert all("+0.0000" in row and "100.0%" in row for row in rows)
+    assert spacy.load(tmp_path / "out" / "model-best").pipe_names == [
+        "transformer",
+        "ner",
+        "textcat",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--precision", "int4"], "--precision int4: expected one of int8, int8-fastest, float32."),
+        (["--corpus", "nowhere"], "nowhere/dev.spacy"),
+    ],
+)
+def test_it_refuses_in_one_line_and_writes_nothing(
+    command,
+    joint,
+    few_corpora,
+    tmp_path,
+    options,
+    message,
+):
+    corpora = [] if "--corpus" in options else ["--corpus", few_corpora / "ner"]
+    result = command("to-onnx", joint, tmp_path / "out", *corpora, *options)
+    assert result.code == 1 and message in result.line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_too_high_is_refused(joint, few_corpora, tmp_path):
+    with pytest.raises(UserError, match=r"on ner it may lose .* more than --max-loss -1; choose"):
+        to_onnx(str(joint), tmp_path / "out", [few_corpora / "ner"], "int8-fastest", -1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipeline_without_an_encoder_is_refused(command, sample_corpora, tmp_path):
+    small_pipeline(sample_corpora, "ner", epochs=1, examples=50).to_disk(tmp_path / "small")
+    corpus = ("--corpus", sample_corpora / "ner")
+    result = command("to-onnx", tmp_path / "small", tmp_path / "out", *corpus)
+    assert result.code == 1 and "no Hugging Face encoder among its components, ner" in result.line
+    result = command("to-onnx", tmp_path / "out", tmp_path / "out", *corpus)
+    assert result.code == 1 and "no trained pipeline found" in result.line
+
+
+def test_a_wheel_without_torch(command, joint, few_corpora, tmp_path):
+    """It is tried where only what it requires can be imported."""
+    metrics = tmp_path / "fr_tiny_trf.json"
+    assert command(evaluate, joint, few_corpora / "ner", metrics).code == 0
+    result = command(
+        package, joint, metrics, tmp_path / "packages", "--runtime", "onnx", "--max-loss", 1,
+        "--corpus", few_corpora / "ner",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert "with only the packages that it requires" in " ".join(result.out.split())
+    wheel = tmp_path / "packages" / "fr_tiny_onnx-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        meta = srsly.json_loads(archive.read("fr_tiny_onnx/meta.json"))
+        code = archive.read("fr_tiny_onnx/components.py").decode()
+        modules = [name for name in archive.namelist() if name.endswith(".py")]
+    assert [line.split(">")[0] for line in meta["requirements"]] == [
+        "onnxruntime",
+        "tokenizers",
+        "spacy",
+    ]
+    imported = {line.split()[1] for line in code.splitlines() if re.match("(import|from) ", line)}
+    assert not {"torch", "transformers", "spacy_transformers", "spacy_alignments"} & imported
+    assert modules == ["fr_tiny_onnx/__init__.py", "fr_tiny_onnx/components.py"]
+    assert "for ONNX Runtime in int8" in meta["description"]
+    (cost,) = meta["onnx"]["cost"]
+    assert meta["performance"]["ents_f"] == pytest.approx(cost["after"])
+
+
+def test_scores_and_pages_of_its_own(command, light, few_corpora, tmp_path):
+    pipeline, metrics = light / "int8", tmp_path / "m.json"
+    result = command(evaluate, pipeline, few_corpora / "textcat", metrics)
+    assert result.code == 0, result.err
+    assert "threads, int8)" in result.out
+    page = command(report, pipeline, few_corpora / "textcat", metrics, tmp_path / "p.html")
+    assert page.code == 0, page.err
+
+
+@pytest.mark.parametrize("name", [TORCH, ONNX])
+def test_one_file_defines_each_name_once(name):
+    namespace, names = {}, []
+    for line in bundle(name).splitlines():
+        if line.startswith(("def ", "class ")):
+            names.append(line.replace("(", " ").replace(":", " ").split()[1])
+        assert not line.startswith("from .")
+    assert len(names) == len(set(names)) and in_order(name)[-1] == name
+    exec(compile(bundle(name), name, "exec"), namespace)
+    assert set(names) <= set(namespace)
+
+
+def test_the_command_and_the_option_of_package_name_the_same_precisions(command):
+    assert "int8-fastest" in command("to-onnx", "--help").out
+    assert "--runtime" in command("package", "--help").out
