@@ -32,7 +32,7 @@ from .training.baseline import Baseline, problems
 from .training.calibrate import calibrate_saved
 from .training.plan import Split, check_ranges
 from .training.stream import labels_of
-from .training.student import for_task
+from .training.student import for_task, keep_to_spacy
 from .training.unfinished import unfinished
 
 CONFIG = CONFIGS / "student.cfg"
@@ -64,8 +64,10 @@ def train_student(
     baselines = Baseline.of(Split.of(read_annotated(dev, {task}, Vocab())), weights)
     with unfinished(output) as work:
         train_pipeline(CONFIG, config, "", gpu_id, work, baselines)
-        calibrate_saved(work / DIR_MODEL_BEST, [dev], gpu_id)
-        path = work / DIR_MODEL_BEST / "meta.json"
+        folder = work / DIR_MODEL_BEST
+        calibrate_saved(folder, [dev], gpu_id)
+        keep_to_spacy(folder)
+        path = folder / "meta.json"
         srsly.write_json(path, {**srsly.read_json(path), "sources": sources})
     scores = srsly.read_json(output / DIR_MODEL_BEST / "meta.json")["performance"]
     for problem in problems(baselines, scores):

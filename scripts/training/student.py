@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.pipeline import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import registry
+from spacy.util import load_config, registry
 from spacy.vocab import Vocab
 from thinc.api import Config
 
@@ -71,17 +71,18 @@ def soft_targets() -> Callable[[Language], None]:
         for _, component in nlp.pipeline:
             if isinstance(component, TextCategorizer):
                 learn_probabilities(component)
-        keep_to_spacy(nlp.config)
 
     return callback
 
 
-def keep_to_spacy(config: Config) -> None:
-    """Replace the project's functions in the config of a pipeline, which only its training needs: the
-    saved one needs nothing but spaCy."""
-    config["initialize"]["after_init"] = None
-    config["initialize"]["components"] = {}
-    config["corpora"]["train"] = {"@readers": "spacy.Corpus.v1", "path": "${paths.train}"}
+def keep_to_spacy(folder: Path) -> None:
+    """Replace the project's functions in the config of a trained pipeline, which only its training
+    needed: nothing in it then needs more than spaCy."""
+    config = load_config(folder / "config.cfg", interpolate=False)
+    config["initialize"] |= {"after_init": None, "components": {}}
+    config["corpora"]["train"] = {**config["corpora"]["dev"], "path": "${paths.train}"}
+    config["training"]["max_epochs"] = 0
+    config.to_disk(folder / "config.cfg")
 
 
 def for_task(config: Config, task: str, labels: Any) -> None:
