@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import msg
 
-from .common.errors import warn
+from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.precision import check_precision
 from .common.settings import check_settings, config_errors
@@ -37,20 +37,38 @@ from .training.unfinished import unfinished
 
 CONFIG = CONFIGS / "student.cfg"
 RESULT = "distillation.json"
+# Settings that are whole numbers from 1.
+COUNTS = (
+    "width", "depth", "maxout_pieces", "rows", "hidden_width", "bag_length", "ngram_size",
+    "gold_times", "max_steps",
+)  # fmt: skip
 
 
-def student_config(
-    settings: dict[str, Any], task: str, lang: str, train: Path, dev: Path, report: dict[str, Any]
-) -> Config:
-    """Return the config of a student for a task, all references resolved.
-
-    settings: overrides of CONFIG. report: that of the silver corpus. Raises UserError.
-    """
-    paths = {"paths.train": str(train), "paths.dev": str(dev), "nlp.lang": lang}
+def read_student(settings: dict[str, Any]) -> Config:
+    """Return the config of students, with some settings replaced. Raises UserError."""
     config = check_settings(CONFIG, settings, ("settings",), "configs/student.cfg")
     with config_errors(CONFIG):
-        config = override(config, {**settings, **paths}).interpolate()
-    check_ranges(config)
+        config = override(config, settings)
+    resolved = config.interpolate()
+    check_ranges(resolved)
+    values = resolved["settings"]
+    attributes = resolved["components"]["ner"]["model"]["tok2vec"]["embed"]["attrs"]
+    rows = values["rows"]
+    if not isinstance(rows, list) or len(rows) != len(attributes):
+        raise UserError(f"settings.rows {rows}: give a list of {len(attributes)} numbers.")
+    for name in COUNTS:
+        given = rows if name == "rows" else [values[name]]
+        if not all(type(value) is int and value > 0 for value in given):
+            raise UserError(f"settings.{name} {values[name]}: give 1 or more.")
+    return config
+
+
+def for_corpus(
+    config: Config, task: str, lang: str, train: Path, dev: Path, report: dict[str, Any]
+) -> Config:
+    """Return the config of a student of a task, all references resolved. report: of the silver text."""
+    paths = {"paths.train": str(train), "paths.dev": str(dev), "nlp.lang": lang}
+    config = override(config, paths).interpolate()
     for_task(config, task, labels_of({task: task}, report)[task]["labels"])
     return config
 
@@ -146,7 +164,7 @@ def distill(
     The silver text stays in `output`, and another student of the same teacher and text uses it.
     alone: also train on the gold corpus alone, to show what the silver text is worth. Raises UserError.
     """
-    check_settings(CONFIG, settings, ("settings",), "configs/student.cfg")
+    student = read_student(settings)
     check_precision("--precision", precision)
     check_folder(output)
     nlp = load(teacher, gpu_id)
@@ -158,13 +176,13 @@ def distill(
     task, dev = report[MADE_OF]["task"], corpus / "dev.spacy"
     sources = sources_of(nlp, source.path, corpus)
     students = {"student": output / DIR_MODEL_BEST}
-    config = student_config(settings, task, nlp.lang, folder / "train.spacy", dev, report)
+    config = for_corpus(student, task, nlp.lang, folder / "train.spacy", dev, report)
     train_student(config, output, dev, gpu_id, sources)
     with TemporaryDirectory(prefix="distill-") as temporary:
         if alone:
             print("the same student, from the gold corpus alone:")
             other = Path(temporary) / name
-            config = student_config(settings, task, nlp.lang, corpus / "train.spacy", dev, report)
+            config = for_corpus(student, task, nlp.lang, corpus / "train.spacy", dev, report)
             train_student(config, other, dev, gpu_id, sources)
             students["without silver text"] = other / DIR_MODEL_BEST
         costs = compare(nlp, students, corpus, task)

@@ -315,7 +315,7 @@ def silver(
     if output.exists() and any(output.iterdir()):
         report = corpus_report(output / "report.json")
         check_same(output, report.get(MADE_OF), made_of)
-        msg.info(f"{output}: the silver text is there already")
+        print(f"{output}: the silver text is there already")
         return report
     work = output.with_name(f"{output.name}.unfinished")
     state = begin(work, made_of)
