@@ -4,10 +4,8 @@ converted corpus."""
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import srsly
 from filelock import FileLock, Timeout
@@ -25,15 +23,14 @@ from .common.files import LOCK, check_folder, discard, sha256, written_beside
 from .common.precision import check_precision
 from .common.weights import weights_hash
 from .convert import print_report
+from .corpora.candidates import Candidates, Source
 from .corpora.docbins import read_docs
-from .corpora.duplicates import TextIndex
-from .corpora.examples import Log, Notes
-from .corpora.options import Options
+from .corpora.examples import SPLITS
 from .corpora.report import corpus_report
-from .corpora.texts import RawText, raw_texts, text_files
+from .corpora.texts import RawText
 from .corpora.writer import NONE
 from .serving.gold import best_label, read_gold, split_sha256
-from .serving.pipeline import load, set_precision, task_labels
+from .serving.pipeline import hf_head, load, set_precision, task_labels
 from .training.student import GOLD_SHARD, SILVER, SILVER_SHARD
 
 # Texts that are annotated and written at a time: what a kill loses.
@@ -41,107 +38,10 @@ CHUNK = 2000
 # Key of the report: what the silver text was made of.
 MADE_OF = "silver"
 STATE = "silver.json"
-SPLITS = ("silver", "train", "dev", "test")
-IN_TEST = "text of the corpus's dev or test"
-IN_TRAIN = "text of the corpus's train, where it is annotated"
-DUPLICATE = "duplicate"
-TOO_LONG = "longer than spaCy's maximum"
-
-
-class Source(NamedTuple):
-    """Raw text, and what to read of it. limit: the number of texts to annotate, the first ones (0: all)."""
-
-    path: Path
-    limit: int = 0
-    options: Options = Options()
-
-
-def key_of(text: str) -> int:
-    """Return a hash of a text that is the same whatever its case and its whitespace."""
-    return hash("".join(text.split()).casefold())
-
-
-class Candidates:
-    """The texts of a source that are to be annotated: none of the gold corpus, and none twice.
-
-    Whatever is left out is counted in the log of its file. May be iterated several times.
-    """
-
-    def __init__(self, source: Source, corpus: Path, longest: int) -> None:
-        self.source, self.corpus, self.longest = source, corpus, longest
-        self.files = text_files(source.path)
-        self.logs: dict[Path, Log] = {}
-        self.found: Counter[Path] = Counter()
-
-    def index(self) -> TextIndex:
-        """Return an index of the gold texts."""
-        index = TextIndex(SPLITS)
-        for split in SPLITS[1:]:
-            path = self.corpus / f"{split}.spacy"
-            for doc in read_docs(path, Vocab()) if path.exists() else ():
-                index.protect(split, key_of(doc.text))
-        return index
-
-    def reason(self, text: str, index: TextIndex) -> str:
-        """Return why a text is left out, "" if it is not."""
-        key = key_of(text)
-        if len(text) > self.longest:
-            return TOO_LONG
-        if index.is_leak("train", key):
-            return IN_TEST
-        if index.is_leak("silver", key):
-            return IN_TRAIN
-        return "" if index.is_first("silver", key) else DUPLICATE
-
-    def all(self) -> Iterator[tuple[str, RawText]]:
-        index = self.index()
-        self.logs, self.found = {}, Counter()
-        for path in self.files:
-            log = self.logs[path] = Log()
-            for raw in raw_texts(path, self.source.options, log):
-                if reason := self.reason(raw.text, index):
-                    log.skip(reason, f"{path}:{raw.number}")
-                    continue
-                self.found[path] += 1
-                yield self.name(path), raw
-
-    def __iter__(self) -> Iterator[tuple[str, RawText]]:
-        """Yield each text with the name of its file."""
-        return islice(self.all(), self.source.limit or None)
-
-    def name(self, path: Path) -> str:
-        """Return the path of a file relative to the source."""
-        root = self.source.path
-        return path.name if path == root else path.relative_to(root).as_posix()
-
-    def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of each file that was read."""
-        return {self.name(path): file_sha256(path) for path in self.logs}
-
-    def unread(self) -> dict[str, Any]:
-        """Return what the report of a conversion says of files that were ignored."""
-        notes = Notes()
-        for path in self.files[len(self.logs) :]:
-            notes.add("file not read, as --limit was reached before", str(path))
-        return notes.to_json()
-
-    def report(self, task: str, digests: dict[str, str]) -> dict[str, Any]:
-        """Return the report on the files that were read, in the form of `convert`."""
-        options = {k: v for k, v in self.source.options._asdict().items() if v is not None}
-        return {
-            str(path): {
-                "format": "silver", "split": "train",
-                "examples": self.found[path] + sum(log.skipped.counts.values()),
-                "written": {"train": self.found[path]},
-                "skipped": log.skipped.to_json(), "repaired": {}, "lines": dict(log.lines),
-                "layout": {"annotated for": task, **log.layout}, "options": options,
-                "sha256": digests[self.name(path)],
-            }
-            for path, log in self.logs.items()
-        }  # fmt: skip
 
 
 def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder of shards."""
     return split_sha256(path) if path.is_dir() else sha256(path)
 
 
@@ -160,7 +60,8 @@ def annotate(
 ) -> dict[str, Any]:
     """Write annotated texts as a DocBin; return its numbers of examples, tokens and labels.
 
-    texts: each with the name of its file. Of the teacher's annotation only that of the task is kept; probabilities are user data.
+    texts: each with the name of its file. Of the teacher's annotation only that of the task is kept;
+    probabilities are user data.
     """
     attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if task == "ner" else ["ORTH"]
     docbin = DocBin(attrs=attributes, store_user_data=True)
@@ -182,18 +83,17 @@ def annotate(
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write what the silver text is made of, and what each shard that is done contains."""
     partial = folder / f".{STATE}"
     srsly.write_json(partial, state)
     os.replace(partial, folder / STATE)
 
 
 def begin(work: Path, made_of: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of a folder of unfinished silver text, which is created if need be.
+    """Return the state of a folder of unfinished silver text, or a new one if it is empty.
 
     Raises UserError if it is something else, or the silver text was made of something else.
     """
-    check_folder(work)
-    work.mkdir(parents=True, exist_ok=True)
     if not (work / STATE).is_file():
         if any(path.name not in (LOCK, f".{STATE}") for path in work.iterdir()):
             raise UserError(f"{work}: not the folder of unfinished silver text; move it away.")
@@ -250,11 +150,11 @@ def report_on(
     }  # fmt: skip
     splits = {
         split: report["splits"].get(split) or counted(corpus / f"{split}.spacy")
-        for split in SPLITS[1:]
+        for split in SPLITS
         if (corpus / f"{split}.spacy").exists()
     }
     train = dict(splits["train"])
-    kind = "entities" if "entities" in train else "labels"
+    kind = "entities" if made_of["task"] == "ner" else "labels"
     labels = sum((Counter(shard["labels"]) for shard in shards), Counter(train.get(kind, {})))
     train |= {
         "examples": train["examples"] + sum(shard["examples"] for shard in shards),
@@ -291,12 +191,14 @@ def silver(
     An interrupted run is continued; one that is done is left as it is. Raises UserError.
     """
     check_folder(output)
+    # `.` has no name to append to.
+    output = output if output.name.strip(".") else output.resolve()
     if output.resolve() == corpus.resolve():
         raise UserError(f"{output}: is the gold corpus; name another folder.")
     task = gold_task(nlp, corpus, task)
     candidates = Candidates(source, corpus, nlp.max_length)
     total = sum(1 for _ in tqdm(candidates, f"read {source.path.name}", unit=" texts"))
-    digests = candidates.digests()
+    digests = {candidates.name(path): file_sha256(path) for path in candidates.logs}
     read = candidates.report(task, digests)
     if not total:
         raise UserError(f"{source.path}: no text to annotate; see --limit, or give other text.")
@@ -308,7 +210,7 @@ def silver(
         "options": {k: v for k, v in source.options._asdict().items() if v is not None},
         "corpus": {
             split: split_sha256(corpus / f"{split}.spacy")
-            for split in SPLITS[1:]
+            for split in SPLITS
             if (corpus / f"{split}.spacy").exists()
         },
     }
@@ -318,9 +220,11 @@ def silver(
         print(f"{output}: the silver text is there already")
         return report
     work = output.with_name(f"{output.name}.unfinished")
-    state = begin(work, made_of)
+    check_folder(work)
+    work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / LOCK, timeout=0):
+            state = begin(work, made_of)
             fill(nlp, task, candidates, total, work, state)
             report = report_on(corpus, nlp.lang, made_of, state["shards"], read)
             report["ignored"] = {**report["ignored"], **candidates.unread()}
@@ -362,6 +266,8 @@ def fill(
                 state["shards"].append(shard)
                 write_state(work, state)
             bar.update(len(texts))
+    if head := hf_head(nlp):
+        msg.info(", ".join(f"{count:,} {what}" for what, count in head.counts.items()))
 
 
 def silver_and_print(

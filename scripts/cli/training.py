@@ -109,9 +109,9 @@ def silver(
     gpu_id: GpuId = -1,
     precision: Precision = "auto",
 ) -> None:
-    """Annotate raw text with a pipeline, and add it to the train split of a converted corpus.
+    """Annotate raw text with a pipeline, to train on.
 
-    The result is a converted corpus to train on: train is the gold train and the silver text, dev and test are the gold ones. No text of the gold corpus becomes silver, and none twice. An interrupted run goes on when run again.
+    The result is a converted corpus: train is that of the gold corpus and the silver text, dev and test are the gold ones. No text of the gold corpus becomes silver, and none twice. An interrupted run goes on when run again.
     """
     from ..corpora.options import Options
     from ..silver import Source, silver_and_print
@@ -137,9 +137,9 @@ def distill(
     gpu_id: GpuId = -1,
     precision: Precision = "auto",
 ) -> None:
-    """Train a small pipeline that needs spaCy alone from a larger one, the teacher.
+    """Train a small, fast pipeline to do as a larger one does.
 
-    The teacher annotates raw text, as `silver` does; the student learns from that and the gold corpus, of classes also the teacher's probabilities. Teacher and student are compared on the gold test split: scores, words a second, size. Settings of configs/student.cfg can be overridden: --settings.width 128. The silver text is kept: another student of the same teacher and text begins with its training.
+    The small one, the student, needs spaCy alone. The larger one, the teacher, annotates raw text, as `silver` does; the student learns from that and the gold corpus, of classes also the teacher's probabilities. Teacher and student are compared on the gold test split: scores, words a second, size. Settings of configs/student.cfg can be overridden: --settings.width 128. The silver text is kept: another student of the same teacher and text begins with its training.
     """
     from ..common.settings import parse_settings
     from ..corpora.options import Options
