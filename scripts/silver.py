@@ -28,7 +28,7 @@ from .corpora.docbins import read_docs
 from .corpora.examples import SPLITS
 from .corpora.report import corpus_report
 from .corpora.texts import RawText
-from .corpora.writer import NONE
+from .corpora.writer import NONE, PACKER
 from .serving.gold import best_label, read_gold, split_sha256
 from .serving.pipeline import hf_head, load, set_precision, task_labels
 from .training.student import GOLD_SHARD, SILVER, SILVER_SHARD
@@ -64,18 +64,21 @@ def annotate(
     probabilities are user data.
     """
     attributes = ["ORTH", "ENT_IOB", "ENT_TYPE"] if task == "ner" else ["ORTH"]
-    docbin = DocBin(attrs=attributes, store_user_data=True)
+    docbin = DocBin(attrs=attributes)
     tokens, counts = 0, Counter()
     # The teacher's vocabulary would keep every word.
     with nlp.memory_zone():
         for doc, (file, raw) in zip(pipe(nlp, [raw.text for _, raw in texts]), texts):
             probabilities = {} if task == "ner" else dict(doc.cats)
             doc.cats = {} if task == "ner" else labels_of(nlp, task, doc)
-            doc.user_data = {"file": file, "line": raw.number, SILVER: probabilities}
+            origin = {"file": file, "line": raw.number, SILVER: probabilities}
             docbin.add(doc)
+            docbin.user_data.append(PACKER.pack(origin))
             tokens += len(doc)
             counts.update(entity.label_ for entity in doc.ents if task == "ner")
             counts.update(label for label, value in doc.cats.items() if value)
+        # Set only now, so that `add` does not pack each Doc's own user data as well.
+        docbin.store_user_data = True
         partial = target.with_name(f".{target.name}")
         docbin.to_disk(partial)
     os.replace(partial, target)

@@ -239,3 +239,14 @@ def test_what_is_refused(command, teachers, few_corpora, tmp_path):
     assert "no texts in this folder" in refusal(source=tmp_path / "pdfs")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n", "utf8")
     assert "--text-column" in refusal(source=tmp_path / "x.csv")
+
+
+def test_a_ready_made_head(command, heads, few_corpora, tmp_path):
+    """What a Hugging Face head counts is printed."""
+    text = tmp_path / "raw.txt"
+    text.write_text("\n".join(lines(20)), "utf8")
+    assert command("wrap", heads / "distilbert", tmp_path / "teacher", "--lang", "fr").code == 0
+    arguments = (tmp_path / "teacher", text, tmp_path / "out", "--corpus", few_corpora / "ner")
+    result = command("silver", *arguments)
+    assert result.code == 0, result.err
+    assert "20 texts" in result.out and texts_of(tmp_path / "out") == lines(20)
