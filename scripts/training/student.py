@@ -86,9 +86,13 @@ def keep_to_spacy(folder: Path) -> None:
 
 
 def for_task(config: Config, task: str, labels: Any) -> None:
-    """Keep a task's component of a student's config. labels: what it is initialised with."""
+    """Let a student's config, references resolved, be of a task. labels: what its component is
+    initialised with."""
     config["nlp"]["pipeline"] = [task]
+    config["components"] = {task: config["components"][task]}
     weights = config["training"]["score_weights"]
     if not any(weights.values()):
         weights[SCORES[task]] = 1.0
     config["initialize"]["components"] = {task: {"labels": labels}}
+    if task != "ner":
+        config["training"]["batcher"]["size"] = config["settings"]["text_batch_words"]
