@@ -40,7 +40,7 @@ RESULT = "distillation.json"
 # Settings that are whole numbers from 1.
 COUNTS = (
     "width", "depth", "text_depth", "maxout_pieces", "rows", "hidden_width", "bag_length", "ngram_size",
-    "gold_times", "max_steps", "text_batch_words",
+    "gold_times", "max_steps",
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from .test_silver import lines
 SMALL = (
     "--settings.width", 32, "--settings.depth", 1, "--settings.text_depth", 1, "--settings.rows", "[500,200,200,200]",
     "--settings.bag_length", 4096, "--settings.max_steps", 20, "--settings.eval_frequency", 10,
-    "--settings.batch_words", 200, "--settings.text_batch_words", 200,
+    "--settings.batch_words", 200,
 )  # fmt: skip
 # Loads a pipeline where neither this project nor torch can be imported, and uses two processes.
 ALONE = """

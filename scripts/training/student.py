@@ -94,5 +94,3 @@ def for_task(config: Config, task: str, labels: Any) -> None:
     if not any(weights.values()):
         weights[SCORES[task]] = 1.0
     config["initialize"]["components"] = {task: {"labels": labels}}
-    if task != "ner":
-        config["training"]["batcher"]["size"] = config["settings"]["text_batch_words"]
