@@ -39,7 +39,7 @@ CONFIG = CONFIGS / "student.cfg"
 RESULT = "distillation.json"
 # Settings that are whole numbers from 1.
 COUNTS = (
-    "width", "depth", "text_depth", "maxout_pieces", "rows", "hidden_width", "bag_length", "ngram_size",
+    "width", "depth", "text_depth", "maxout_pieces", "rows", "hidden_width",
     "gold_times", "max_steps",
 )  # fmt: skip
 
