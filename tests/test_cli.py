@@ -14,7 +14,7 @@ from .conftest import ROOT
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
     "Data": ["fetch", "convert"],
-    "Train": ["config", "train", "train-hf"],
+    "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": ["predict", "evaluate", "report", "package", "wrap", "export", "push"],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "unpack-e5", "demo-encoder",

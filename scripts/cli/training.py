@@ -1,11 +1,11 @@
-"""Commands for training: print a complete config, train with spaCy or with transformers."""
+"""Commands for training: print a complete config, train with spaCy or transformers, distill."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from .options import EPILOG, SETTINGS, GpuId, Revision
+from .options import EPILOG, SETTINGS, Encoding, GpuId, Pipeline, Precision, Revision
 
 PANEL = "Train"
 Config = Annotated[
@@ -79,6 +79,79 @@ def train_hf(
     train_hf(task, output, corpus, lang, encoder, revision, config, given)
 
 
+RawTexts = Annotated[
+    Path,
+    typer.Argument(
+        help="Raw text: a file or folder of lines (.txt, .trs), tables (.csv, .jsonl, .parquet…) or DocBins, also .gz; or a converted corpus"
+    ),
+]
+Gold = Annotated[Path, typer.Option(help="Folder of the gold corpus: train, dev and, if any, test")]
+Limit = Annotated[int, typer.Option(min=0, help="Number of texts to annotate, the first; 0: all")]
+OneTask = Annotated[
+    str,
+    typer.Option(help="ner, textcat or textcat_multilabel, if teacher and corpus share several"),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(help="Name of the text column of tables (default: text, review or sentence)"),
+]
+
+
+def silver(
+    teacher: Pipeline,
+    text: RawTexts,
+    output: Annotated[Path, typer.Argument(help="Folder for *.spacy and report.json")],
+    corpus: Gold,
+    limit: Limit = 0,
+    task: OneTask = "",
+    text_column: TextColumn = None,
+    encoding: Encoding = None,
+    gpu_id: GpuId = -1,
+    precision: Precision = "auto",
+) -> None:
+    """Annotate raw text with a pipeline, to train on.
+
+    The result is a converted corpus: train is that of the gold corpus and the silver text, dev and test are the gold ones. No text of the gold corpus becomes silver, and none twice. An interrupted run goes on when run again.
+    """
+    from ..corpora.options import Options
+    from ..silver import Source, silver_and_print
+
+    source = Source(text, limit, Options(encoding=encoding, text_column=text_column))
+    silver_and_print(teacher, source, output, corpus, task, gpu_id, precision)
+
+
+def distill(
+    context: typer.Context,
+    teacher: Pipeline,
+    text: RawTexts,
+    output: Annotated[Path, typer.Argument(help="Folder for model-best and the silver text")],
+    corpus: Gold,
+    limit: Limit = 0,
+    task: OneTask = "",
+    text_column: TextColumn = None,
+    encoding: Encoding = None,
+    gold_alone: Annotated[
+        bool,
+        typer.Option(help="Also train on the gold corpus alone, to see what the text is worth"),
+    ] = True,
+    gpu_id: GpuId = -1,
+    precision: Precision = "auto",
+) -> None:
+    """Train a small, fast pipeline to do as a larger one does.
+
+    The small one, the student, needs spaCy alone. The larger one, the teacher, annotates raw text, as `silver` does; the student learns from that and the gold corpus, of classes also the teacher's probabilities. Teacher and student are compared on the gold test split: scores, words a second, size. Settings of configs/student.cfg can be overridden: --settings.width 128. The silver text is kept: another student of the same teacher and text begins with its training.
+    """
+    from ..common.settings import parse_settings
+    from ..corpora.options import Options
+    from ..distill import distill
+    from ..silver import Source
+
+    source = Source(text, limit, Options(encoding=encoding, text_column=text_column))
+    settings = parse_settings(context.args)
+    distill(teacher, source, output, corpus, task, gpu_id, precision, settings, gold_alone)
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (config, train, train_hf):
+    for command in (config, train, train_hf, distill):
         app.command(rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG)(command)
+    app.command(rich_help_panel=PANEL, epilog=EPILOG)(silver)
