@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    ElectraForPreTraining,
     LongformerConfig,
     LongformerModel,
 )
@@ -114,6 +115,16 @@ def test_a_head_is_kept(command, masked, tmp_path, name):
     old, new = (AutoModelForMaskedLM.from_pretrained(p) for p in (masked[name], tmp_path / "out"))
     same_weights(old, new, [0])
     assert AutoTokenizer.from_pretrained(tmp_path / "out").model_max_length == 512
+
+
+def test_electras_discriminator(command, distilbert, tmp_path):
+    """Its head is neither a masked-language model's nor one of those for texts."""
+    folder = write_encoder("electra", distilbert, tmp_path / "electra")
+    model = ElectraForPreTraining(AutoConfig.from_pretrained(folder))
+    model.save_pretrained(folder)
+    result = command("shrink", folder, tmp_path / "out", "--layers", 1)
+    assert result.code == 0, result.err
+    same_weights(model, ElectraForPreTraining.from_pretrained(tmp_path / "out"), [0])
 
 
 def test_flaubert_and_its_slow_tokenizer(command, tmp_path):
