@@ -72,6 +72,28 @@ def interval(tallied: numpy.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def speeds(words: int, took: list[float], *others: list[float]) -> list[str]:
+    """Return cells: words a second, their range, and the ratio to each of the others.
+
+    took: the seconds of each round. A ratio is the median of those of the rounds.
+    """
+    ratios = [median(b / a for a, b in zip(took, other)) for other in others]
+    return [
+        f"{words / median(took):,.0f}",
+        f"{words / max(took):,.0f}–{words / min(took):,.0f}",
+        *(f"{ratio:.2f}" for ratio in ratios),
+    ]
+
+
+def scores(found: list[Any], reference: list[Any], gold: list[Any]) -> list[str]:
+    """Return cells: the share of texts answered as in the reference, the score, its interval."""
+    tallied = tally(found, gold)
+    low, high = interval(tallied)
+    right, answered, expected = tally(found, reference).T
+    same = (right == answered) & (right == expected)
+    return [f"{same.mean():.3f}", f"{score(tallied):.4f}", f"{low:.3f}–{high:.3f}"]
+
+
 def about(threads: int) -> str:
     """Return a line on this machine. A processor's flags are for information: they do not tell speed."""
     path = Path("/proc/cpuinfo")
@@ -157,27 +179,15 @@ def table(
     count = sum(words[:timed])
     rows = []
     for name, took in seconds.items():
-        ratios = [
-            f"{median(a / b for a, b in zip(seconds[other], took)):.2f}"
-            for other in (DEFAULT_NAME, BARE_NAME)
+        row = [
+            f"{name}{' (no torch)' if arms[name].packages else ''}",
+            *speeds(count, took, seconds[DEFAULT_NAME], seconds[BARE_NAME]),
         ]
-        speed = (
-            f"{count / median(took):,.0f}",
-            f"{count / max(took):,.0f}–{count / min(took):,.0f}",
-        )
-        row = [f"{name}{' (no torch)' if arms[name].packages else ''}", *speed, *ratios]
-        if name in pipelines:
-            tallied = tally(found[name], gold)
-            low, high = interval(tallied)
-            same = [
-                {tuple(x) for x in a} == {tuple(x) for x in b}
-                for a, b in zip(found[name], found[FLOAT32])
-            ]
-            loaded = workers[name].loaded["path"]
+        if name in found:
+            megabytes = size(arms[name], workers[name].loaded["path"]) / 1e6
             row += [
-                f"{numpy.mean(same):.3f}", f"{score(tallied):.4f}", f"{low:.3f}–{high:.3f}",
-                f"{size(arms[name], loaded) / 1e6:,.0f}", f"{fresh[name]['load']:.1f}",
-                f"{fresh[name]['peak'] / 1e6:,.0f}",
+                *scores(found[name], found[FLOAT32], gold), f"{megabytes:,.0f}",
+                f"{fresh[name]['load']:.1f}", f"{fresh[name]['peak'] / 1e6:,.0f}",
             ]  # fmt: skip
         rows.append((*row, *[NONE] * (len(HEADER) - len(row))))
     kind = "accuracy" if task == "textcat" else "entity F"
