@@ -17,7 +17,7 @@ COMMANDS = {
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": ["predict", "evaluate", "report", "package", "wrap", "export", "push"],
     "Encoder lab": [
-        "inspect", "fill-mask", "train-tokenizer", "trim", "unpack-e5", "demo-encoder",
+        "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",
         "fingerprint", "pretrain",
     ],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Commands of the encoder lab: inspect, fill gaps, train a tokenizer, pretrain, trim."""
+"""Commands of the encoder lab: inspect, fill gaps, train a tokenizer, pretrain, trim, shrink."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +8,7 @@ import typer
 from .options import EPILOG, SETTINGS, Encoder, Encoding, Revision, Text
 
 PANEL = "Encoder lab"
+Half = Annotated[bool, typer.Option("--half", help="Write the weights in float16: half the size")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables")]
 
 
@@ -118,9 +119,7 @@ def trim(
     ] = None,
     encoding: Encoding = None,
     revision: Revision = "",
-    half: Annotated[
-        bool, typer.Option("--half", help="Write the weights in float16: half the size")
-    ] = False,
+    half: Half = False,
 ) -> None:
     """Trim an encoder's vocabulary to languages, a text or both.
 
@@ -129,6 +128,22 @@ def trim(
     from ..encoders.trim import trim
 
     trim(encoder, output, language, text, pieces, measure, encoding, revision, half)
+
+
+def shrink(
+    encoder: Encoder,
+    output: Annotated[Path, typer.Argument(help="Folder for the shrunken encoder; a new one")],
+    layers: Annotated[int, typer.Option(help="Number of layers to keep")],
+    revision: Revision = "",
+    half: Half = False,
+) -> None:
+    """Shrink an encoder to fewer layers, evenly spaced.
+
+    Prints which are kept, and what this saves. To be trained before use, on as much text as possible.
+    """
+    from ..encoders.shrink import shrink
+
+    shrink(encoder, output, layers, revision, half)
 
 
 def unpack_e5(
@@ -185,6 +200,7 @@ def add_to(app: typer.Typer) -> None:
         fill_mask,
         train_tokenizer,
         trim,
+        shrink,
         unpack_e5,
         demo_encoder,
         fingerprint,

@@ -15,6 +15,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -40,7 +41,7 @@ INDEX_SUFFIXES = ("_id", "_index")
 # Ending of a model class -> the auto class that loads it with its head.
 AUTO_CLASSES = {
     "ForMaskedLM": AutoModelForMaskedLM,
-    "ForPreTraining": AutoModelForMaskedLM,
+    "ForPreTraining": AutoModelForPreTraining,
     "ForTokenClassification": AutoModelForTokenClassification,
     "ForSequenceClassification": AutoModelForSequenceClassification,
     "ForQuestionAnswering": AutoModelForQuestionAnswering,

@@ -27,6 +27,7 @@ from ..common.errors import UserError
 from ..common.files import check_folder
 from ..common.raw_text import measure_lines, read_lines, split
 from .checkpoint import auto_class_of, open_checkpoint, save_checkpoint, strip_local_path
+from .derived import append_to_card, print_savings, sizes
 from .snapshot import snapshot
 from .tokenizer_fixes import OFFSETS_FIXED, fix_offsets, with_backend
 
@@ -193,11 +194,6 @@ def lost_share(counts: Counter, kept: Sequence[int]) -> float:
     return 1 - sum(counts[index] for index in kept) / counts.total()
 
 
-def weights_size(folder: Path) -> int:
-    """Return the size of a folder's safetensors in bytes, 0 if it has none."""
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
 CARD = """---
 base_model: {encoder}
 ---
@@ -205,14 +201,6 @@ base_model: {encoder}
 {parameters:,} parameters. A text whose pieces are all kept has the same hidden states as before.
 The licence is that of the original encoder.
 """
-
-
-def append_to_card(encoder: str, card: str) -> str:
-    """Append a model card to that of the original encoder, if it is a folder with one."""
-    old = Path(encoder) / "README.md"
-    if not old.is_file():
-        return card
-    return f"{old.read_text(encoding='utf8', errors='replace').rstrip()}\n\n{card.split('---')[-1].strip()}\n"
 
 
 def trim(
@@ -253,10 +241,10 @@ def trim(
         for index, count in seen.items():
             counts[index] += count / seen.total()
     kept = choose_pieces(tokenizer, counts, pieces)
-    before = (len(tokenizer), model.num_parameters(), model.get_input_embeddings().weight.numel())
-    if len(kept) >= before[0]:
+    before = {"pieces": len(tokenizer), **sizes(model)}
+    if len(kept) >= before["pieces"]:
         raise UserError(
-            f"{encoder}: it has {before[0]:,} pieces, all of which would be kept; give fewer "
+            f"{encoder}: it has {before['pieces']:,} pieces, all of which would be kept; give fewer "
             "--pieces."
         )
     held_out = Counter()
@@ -267,26 +255,19 @@ def trim(
     model, cut = trim_vocabulary(model, tokenizer, kept)
     if fix_offsets(cut.backend_tokenizer):
         msg.info(OFFSETS_FIXED)
-    after = (len(cut), model.num_parameters(), model.get_input_embeddings().weight.numel())
+    after = {"pieces": len(cut), **sizes(model)}
     sources = [f"those of {', '.join(language)}"] if language else []
     sources += [f"those of {text.name}"] if text is not None else []
     card = CARD.format(
-        encoder=strip_local_path(encoder), commit=f" (commit {commit})" if commit else "", before=before[0], after=after[0], kept=" and ".join(sources), parameters=after[1],
+        encoder=strip_local_path(encoder), commit=f" (commit {commit})" if commit else "", before=before["pieces"], after=after["pieces"], kept=" and ".join(sources),
+        parameters=after["parameters"],
     )  # fmt: skip
     card = append_to_card(encoder, card)
     save_checkpoint(model, cut, card, output, half)
-    rows = [
-        (name, f"{old:,}", f"{new:,}", f"{new / old:.1%}")
-        for name, old, new in zip(("pieces", "parameters", "word embeddings"), before, after)
-    ]
-    # The file size of an encoder on the hub is not known; assume float32.
-    old = weights_size(Path(encoder)) or 4 * before[1]
-    new = weights_size(output)
-    rows.append(("MB of weights", f"{old / 1e6:,.0f}", f"{new / 1e6:,.0f}", f"{new / old:.1%}"))
-    msg.table(rows, header=("", "before", "after", ""), divider=True, aligns=("l", "r", "r", "r"))
+    print_savings(before, after, encoder, output)
     if held_out:
         msg.info(f"{lost_share(held_out, kept):.3%} of the pieces of held-out text are lost")
-    msg.good(f"{output}: {after[0]:,} pieces, {after[1]:,} parameters")
+    msg.good(f"{output}: {after['pieces']:,} pieces, {after['parameters']:,} parameters")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from wasabi import msg
 from ..common.errors import UserError
 from ..common.precision import check_precision, choose_precision, choose_threads
 from ..encoders.checkpoint import max_length
+from ..encoders.layers import share_weights, stacks
 from ..encoders.tokenizer_fixes import OFFSETS_FIXED, drop_token_type_ids, fix_offsets
 from ..wheel.offsets import with_offsets
 from .optimizer import EncoderOptimizer
@@ -31,37 +32,27 @@ EXTRAS = (
 def layers(encoder: PreTrainedModel) -> list[list[torch.nn.Module]]:
     """Return the modules of the embeddings, then those of each layer from the bottom up.
 
-    A stack is a module list with one entry per layer: `encoder.layer` in BERT, `layers` in
-    ModernBERT. FlauBERT has several parallel ones: `attentions`, `ffns` and others. For ALBERT, whose
-    layers share their weights, only the embeddings are returned. Raises UserError if no stack is
-    found, or stacks in several places.
+    For ALBERT, whose layers share their weights, only the embeddings are returned. Raises UserError if
+    no stack of layers is found, or stacks in several places.
     """
-    depth = getattr(encoder.config, "num_hidden_layers", 0)
-    length = getattr(encoder.config, "num_hidden_groups", depth)
-    modules = dict(encoder.named_modules())
-    stacks = [
-        name
-        for name, module in modules.items()
-        if isinstance(module, torch.nn.ModuleList)
-        and len(module) == length
-        and not any(part.isdigit() for part in name.split("."))
-    ]
-    places = {name.rpartition(".")[0] for name in stacks}
-    if len(places) != 1:
+    found = stacks(encoder)
+    if not found:
         raise UserError(
             f"frozen_layers: no known stack of layers in {type(encoder).__name__}; leave it at 0."
         )
+    modules = dict(encoder.named_modules())
     names = list(modules)
-    below = [modules[name] for name in names[: names.index(stacks[0])]]
-    (place,) = places
+    first = next(iter(found))
+    below = [modules[name] for name in names[: names.index(first)]]
+    place = first.rpartition(".")[0]
     # Relative positions and their norm are siblings of the stack that uses them (DeBERTa, MPNet).
     beside = list(modules[place].children()) if place else []
     if any(isinstance(module, torch.nn.Embedding) for module in beside):
         below += [m for m in beside if isinstance(m, (torch.nn.Embedding, torch.nn.LayerNorm))]
     embeddings = [module for module in below if not list(module.children())]
-    if length < depth:
+    if share_weights(encoder):
         return [embeddings]
-    return [embeddings, *map(list, zip(*(modules[name] for name in stacks)))]
+    return [embeddings, *map(list, zip(*found.values()))]
 
 
 def freeze(encoder: PreTrainedModel, count: int) -> None:
