@@ -9,6 +9,7 @@ Begin with:
 Workflows of project.yml, each from the raw corpus to a wheel and a page of predictions:
   demo                          sample corpora that come with the project; no Hugging Face hub
   demo-reviews, demo-ner        the same, a pipeline for each of its tasks
+  light                         the demo's pipeline without torch, and a student that is spaCy alone
   sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.

@@ -46,7 +46,7 @@ COUNTS = (
 
 def read_student(settings: dict[str, Any]) -> Config:
     """Return the config of students, with some settings replaced. Raises UserError."""
-    config = check_settings(CONFIG, settings, ("settings",), "configs/student.cfg")
+    config = check_settings(CONFIG, settings, ("settings", "system"), "configs/student.cfg")
     with config_errors(CONFIG):
         config = override(config, settings)
     resolved = config.interpolate()

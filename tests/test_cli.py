@@ -15,7 +15,9 @@ HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
     "Data": ["fetch", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
-    "Evaluate and share": ["predict", "evaluate", "report", "package", "wrap", "export", "push"],
+    "Evaluate and share": [
+        "predict", "evaluate", "report", "package", "to-onnx", "wrap", "export", "push",
+    ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",
         "fingerprint", "pretrain",
