@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from ..common.devices import use_device
 from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..common.files import check_whole
-from ..common.precision import check_precision, choose_precision, choose_threads
+from ..common.precision import AUTO, check_precision, choose_precision, choose_threads
 from ..common.probabilities import CALIBRATION
 from ..common.sources import AND
 from ..wheel.components import HFHead
@@ -116,6 +116,11 @@ def onnx_part(nlp: Language) -> OnnxComponent | None:
     return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "onnx")), None)
 
 
+def counting(nlp: Language) -> Any:
+    """Return the pipeline's component that counts what it does, a ready-made head, if it has one."""
+    return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "counts")), None)
+
+
 def encoder_of(nlp: Language) -> PreTrainedModel | None:
     """Return the Hugging Face model in a pipeline, if there is one.
 
@@ -132,9 +137,16 @@ def set_precision(nlp: Language, precision: str) -> None:
     """Run a pipeline's encoder in a precision, "auto" for the faster one, and with the number of
     threads that is fastest; on a GPU nothing changes. Raises UserError for an unknown precision.
 
-    In bfloat16, probabilities differ in the third digit, and rarely the best label.
+    In bfloat16, probabilities differ in the third digit, and rarely the best label. An ONNX model has
+    the precision it was written in: UserError for another.
     """
     check_precision("--precision", precision)
+    light = onnx_part(nlp)
+    own = AUTO if light is None else light.onnx.settings["precision"]
+    if light is not None and precision not in (AUTO, own):
+        raise UserError(
+            f"--precision {precision}: this pipeline was made in {own}; `to-onnx` makes one in another."
+        )
     encoder = encoder_of(nlp)
     if encoder is not None:
         choose_threads(encoder)

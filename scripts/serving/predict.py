@@ -24,10 +24,10 @@ from ..common.weights import count_parameters, modules, weights_hash
 from ..wheel.windows import too_long
 from .gold import is_annotated, split_sha256
 from .pipeline import (
+    counting,
     encoder_name,
     encoder_of,
     encoder_revision,
-    hf_head,
     onnx_part,
     task_labels,
     temperatures,
@@ -119,7 +119,7 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
     texts = [doc.text for doc in docs]
     # One text beforehand: the first call in a process does work that later ones do not repeat.
     list(pipe(nlp, texts[:1]))
-    head = hf_head(nlp)
+    head = counting(nlp)
     if head is not None:
         head.counts.clear()
     start = time.perf_counter()

@@ -14,7 +14,7 @@ from .pipeline import encoder_name, hf_head, onnx_part
 # training corpus: a lemmatizer, a tagger, vectors.
 LABELS_ONLY = {
     "transformer", "ner", "textcat", "textcat_multilabel", "hf_head_ner", "hf_head_textcat",
-    "hf_token_ner", "onnx_encoder",
+    "hf_token_ner", "onnx_encoder", "onnx_head_ner", "onnx_head_textcat", "onnx_token_ner",
 }  # fmt: skip
 # Sections of a config that only training reads.
 TRAINING = ("corpora", "initialize", "pretraining", "training")

@@ -102,6 +102,8 @@ def test_scores_and_pages_of_its_own(command, light, few_corpora, tmp_path):
     result = command(evaluate, pipeline, few_corpora / "textcat", metrics)
     assert result.code == 0, result.err
     assert "threads, int8)" in result.out
+    refused = command(evaluate, pipeline, few_corpora / "ner", metrics, "--precision", "bfloat16")
+    assert refused.code == 1 and "this pipeline was made in int8; `to-onnx` makes" in refused.line
     page = command(report, pipeline, few_corpora / "textcat", metrics, tmp_path / "p.html")
     assert page.code == 0, page.err
 
