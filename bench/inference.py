@@ -28,9 +28,10 @@ import typer
 from wasabi import msg
 
 from scripts.corpora.docbins import read_docs
+from scripts.serving.intervals import f_score, interval
 
 from .arms import BARE, HF_DEFAULT, HF_SORTED, PIPELINE, answers
-from .quality import RESAMPLES, processor, score
+from .quality import processor
 from .workers import Worker, link_packages, measure_fresh, parse, size, texts_file, without_torch
 
 RESULTS = Path(__file__).parent / "results" / "inference.md"
@@ -64,14 +65,6 @@ def tally(found: list[list[Any]], gold: list[list[Any]]) -> numpy.ndarray:
     return numpy.array([(len(a & b), len(a), len(b)) for a, b in pairs])
 
 
-def interval(tallied: numpy.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of a score, resampling texts."""
-    random = numpy.random.default_rng(0)
-    samples = (random.integers(len(tallied), size=len(tallied)) for _ in range(RESAMPLES))
-    low, high = numpy.quantile([score(tallied[sample]) for sample in samples], (0.025, 0.975))
-    return float(low), float(high)
-
-
 def speeds(words: int, took: list[float], *others: list[float]) -> list[str]:
     """Return cells: words a second, their range, and the ratio to each of the others.
 
@@ -91,7 +84,7 @@ def scores(found: list[Any], reference: list[Any], gold: list[Any]) -> list[str]
     low, high = interval(tallied)
     right, answered, expected = tally(found, reference).T
     same = (right == answered) & (right == expected)
-    return [f"{same.mean():.3f}", f"{score(tallied):.4f}", f"{low:.3f}–{high:.3f}"]
+    return [f"{same.mean():.3f}", f"{f_score(tallied):.4f}", f"{low:.3f}–{high:.3f}"]
 
 
 def about(threads: int) -> str:

@@ -26,8 +26,9 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from scripts.common.errors import UserError
-from scripts.serving.gold import best_label, read_gold
-from scripts.serving.predictions import entities, read_predictions
+from scripts.serving.gold import read_gold
+from scripts.serving.intervals import RESAMPLES, f_score, tallies
+from scripts.serving.predictions import read_predictions
 from scripts.training.plan import rate_for
 
 RESULTS = Path(__file__).parent / "results" / "quality.md"
@@ -63,7 +64,6 @@ CASES = {
 }
 # Of the demo's encoder: its embeddings and three of its twelve layers, in both.
 FROZEN = 4
-RESAMPLES = 2000
 
 
 def processor() -> str:
@@ -105,24 +105,14 @@ def train(
         )  # fmt: skip
 
 
-def tallies(metrics: Path, corpus: Path) -> numpy.ndarray:
-    """Return of each text of test: the numbers of entities found and right, found, and gold; for
-    classes, 1 or 0, 1, 1. Sums of them give F, or accuracy."""
+def tally_of(metrics: Path, corpus: Path) -> numpy.ndarray:
+    """Return the tallies of the texts of test, from the predictions beside their metrics."""
     vocab = Vocab()
     predictions = read_predictions(metrics.with_suffix(".spacy"), vocab)
-    labels = predictions.header.labels
-    gold = read_gold(corpus / "test.spacy", vocab, labels)
-    pairs = zip(gold.of(predictions.docs), gold.docs)
-    if gold.task == "ner":
-        sets = [(set(entities(found)), set(entities(doc))) for found, doc in pairs]
-        return numpy.array([(len(a & b), len(a), len(b)) for a, b in sets])
-    return numpy.array([(best_label(a) == best_label(b), 1, 1) for a, b in pairs])
-
-
-def score(tally: numpy.ndarray) -> numpy.ndarray:
-    """Return F of tallies, summed over the second axis from the end: (…, texts, 3) to (…)."""
-    right, found, gold = numpy.moveaxis(tally.sum(axis=-2), -1, 0)
-    return 2 * right / numpy.maximum(found + gold, 1)
+    header = predictions.header
+    gold = read_gold(corpus / "test.spacy", vocab, header.labels)
+    found = gold.of(predictions.docs)
+    return tallies(found, gold.docs, gold.task, header.threshold_of(gold.task))
 
 
 def interval(ours: numpy.ndarray, other: numpy.ndarray) -> tuple[float, float]:
@@ -136,7 +126,7 @@ def interval(ours: numpy.ndarray, other: numpy.ndarray) -> tuple[float, float]:
     for _ in range(RESAMPLES):
         sample = random.integers(texts, size=texts)
         means = [
-            score(arm[random.integers(seeds, size=seeds)][:, sample]).mean()
+            f_score(arm[random.integers(seeds, size=seeds)][:, sample]).mean()
             for arm in (ours, other)
         ]
         differences.append(means[0] - means[1])
@@ -158,9 +148,9 @@ def measure_run(
     seconds = time.perf_counter() - start
     metrics = runs / f"{name}.json"
     run("evaluate", runs / name, test, metrics, "--fresh")
-    tally = tallies(metrics, test)
+    tally = tally_of(metrics, test)
     found = {
-        "what": what, "arm": arm, "seed": seed, "score": float(score(tally)),
+        "what": what, "arm": arm, "seed": seed, "score": float(f_score(tally)),
         "seconds": round(seconds), "date": str(date.today()), "processor": processor(),
         "tally": tally.tolist(),
     }  # fmt: skip
@@ -188,7 +178,7 @@ def summarise(records: list[dict], write: Callable[[str], None]) -> None:
             )
         if len(tallied) == 2 and len({len(arm) for arm in tallied.values()}) == 1:
             low, high = interval(tallied[OURS], tallied[TRAINER])
-            difference = score(tallied[OURS]).mean() - score(tallied[TRAINER]).mean()
+            difference = f_score(tallied[OURS]).mean() - f_score(tallied[TRAINER]).mean()
             write(f"| {what} | difference | | {difference:+.4f} | {low:+.4f} to {high:+.4f} | |")
 
 

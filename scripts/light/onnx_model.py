@@ -15,6 +15,8 @@ from ..wheel.onnx import INPUTS, OnnxModel
 
 # Pieces in a batch, padding included: as many as stay in a CPU's caches.
 BATCH_PIECES = 1024
+# Bytes of weights in one file: protobuf's limit of 2 GiB, less the graph.
+LARGEST = 2**31 - 2**24
 # Two rows, one of them padded, of a length that no layer has: nothing of them must become fixed.
 ROWS, PIECES = 2, 11
 
@@ -46,6 +48,11 @@ def to_onnx(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: st
         raise UserError(
             f"{name}: its tokenizer, {type(tokenizer).__name__}, has no tokenizer.json, which ONNX "
             "pipelines need; choose an encoder with a fast tokenizer."
+        )
+    if model.num_parameters() * 4 > LARGEST:
+        raise UserError(
+            f"{name}: {model.num_parameters():,} parameters are too many for one ONNX file, which can have "
+            "2 GB; choose a smaller encoder."
         )
     names = input_names(model, tokenizer)
     pad = {
