@@ -7,8 +7,10 @@ command and its arguments, with a line of JSON. Nothing is imported before it is
 time and memory are those of what is loaded.
 """
 
+import importlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -52,14 +54,15 @@ def load_pipeline(arm: Arm) -> Any:
         name = Path(arm.path).name.partition("-")[0]
     elif (Path(name) / "model-best").is_dir():
         name = str(Path(name) / "model-best")
-    try:
-        nlp = spacy.load(name, **settings)
-    except ValueError as error:
-        if "[E893]" not in str(error) and "[E002]" not in str(error):
-            raise
-        import scripts.code  # noqa: F401
-
-        nlp = spacy.load(name, **settings)
+    # A wheel brings its components; a folder's need what they are made with, and no more of it.
+    for module in ("spacy", "scripts.wheel.onnx", "scripts.code"):
+        importlib.import_module(module)
+        try:
+            nlp = spacy.load(name, **settings)
+            break
+        except ValueError as error:
+            if module == "scripts.code" or not re.search("E893|E002", str(error)):
+                raise
     if arm.bfloat16:
         from scripts.common.precision import run_in_bfloat16
         from scripts.serving.pipeline import encoder_of

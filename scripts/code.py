@@ -16,4 +16,5 @@ import scripts.training.prepare  # noqa: E402
 import scripts.training.readers  # noqa: E402
 import scripts.training.stream  # noqa: E402
 import scripts.training.tensorboard  # noqa: E402
-import scripts.wheel.components  # noqa: E402, F401
+import scripts.wheel.components  # noqa: E402
+import scripts.wheel.onnx  # noqa: E402, F401
