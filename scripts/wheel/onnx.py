@@ -103,6 +103,9 @@ class OnnxModel:
             options.intra_op_num_threads = thread_count()
             # Shapes differ from batch to batch: a plan for each would be kept.
             options.enable_mem_pattern = False
+            # Threads that wait for work in a loop take the time of those that have some: of the tokenizer,
+            # of the heads, of other programs.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(
                 self.model, options, providers=["CPUExecutionProvider"]
             )
