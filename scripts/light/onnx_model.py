@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..common.errors import UserError
-from ..wheel.onnx import INPUTS, OnnxModel
+from ..wheel.session import INPUTS, OnnxModel
 
 # Pieces in a batch, padding included: as many as stay in a CPU's caches.
 BATCH_PIECES = 1024

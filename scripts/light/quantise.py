@@ -21,7 +21,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from ..wheel.onnx import OnnxModel
+from ..wheel.session import OnnxModel
 
 # Of embeddings, only tables with so many rows are worth it.
 LARGE_TABLE = 1000

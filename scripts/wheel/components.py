@@ -21,8 +21,6 @@ import numpy
 import srsly
 import torch
 import transformers
-from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.util import minibatch, registry
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
@@ -177,19 +175,7 @@ class HFCategories(HFPipelineHead, Categories):
         return len(text) > limit and len(self.tokenizer(text, verbose=False)["input_ids"]) > limit
 
 
-def make_entities(nlp: Language, name: str, source: str) -> Pipe:
-    return HFEntities(name, source)
-
-
-def make_token_entities(nlp: Language, name: str, source: str) -> Pipe:
-    return HFTokenEntities(name, source)
-
-
-def make_categories(nlp: Language, name: str, source: str) -> Pipe:
-    return HFCategories(name, source)
-
-
-register("hf", make_entities, make_token_entities, make_categories)
+register("hf", HFEntities, HFTokenEntities, HFCategories)
 
 
 class BoundedTransformer(TransformerModel):

@@ -175,8 +175,20 @@ class Categories(Head):
             doc.cats[item["label"]] = combine((doc.cats[item["label"]], item["score"]))
 
 
+def factory_of(kind: type[Head]) -> Callable[[Language, str, str], Head]:
+    """Return the function by which spaCy makes a head of a kind."""
+
+    def make(nlp: Language, name: str, source: str) -> Head:
+        return kind(name, source)
+
+    return make
+
+
 def register(
-    prefix: str, entities: Callable, token_entities: Callable, categories: Callable
+    prefix: str,
+    entities: type[Entities],
+    token_entities: type[TokenEntities],
+    categories: type[Categories],
 ) -> None:
     """Register the factories of heads. Several installed wheels may each have a copy of this file:
     each name is registered only once, as a wheel made by an earlier version lacks some of them."""
@@ -184,13 +196,13 @@ def register(
         Span.set_extension(CONFIDENCE, default=None)
     entity_scores = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
     assigns = ["doc.ents", "token.ent_iob", "token.ent_type", f"span._.{CONFIDENCE}"]
-    for name, make, sets, scores in (
+    for name, kind, sets, scores in (
         (f"{prefix}_head_ner", entities, assigns, entity_scores),
         (f"{prefix}_token_ner", token_entities, assigns, entity_scores),
         (f"{prefix}_head_textcat", categories, ["doc.cats"], {"cats_score": 1.0}),
     ):
         if not Language.has_factory(name):
             Language.factory(
-                name, func=make, assigns=sets, default_config={"source": ""},
+                name, func=factory_of(kind), assigns=sets, default_config={"source": ""},
                 default_score_weights=scores,
             )  # fmt: skip

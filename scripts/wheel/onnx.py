@@ -5,176 +5,27 @@ depends on spaCy, onnxruntime, tokenizers and numpy alone. This file and those o
 imports must not import anything else from the project.
 """
 
-import multiprocessing
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
-import onnxruntime
 import srsly
 from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc, Span
 from spacy.util import minibatch
 from thinc.api import get_current_ops
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
 from .heads import Categories, Entities, Head, TokenEntities, register
-from .tags import OVERLAP, entity_type, log_softmax
+from .session import OnnxModel, PieceTokenizer
+from .tags import entity_type, log_softmax
 from .windows import piece_spans
 
 # Documents that are read before the first is returned, whatever batch size is asked for: windows of
 # similar length among them share a batch.
 BUFFER = 1000
-MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "settings.json"
-# Names of the encoder's inputs, and where an Encoding has them.
-INPUTS = {
-    "input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"
-}  # fmt: skip
-
-
-def thread_count() -> int:
-    """Return the number of threads for a session: OMP_NUM_THREADS if it is set, 1 in a worker process
-    of `nlp.pipe`, and otherwise 0, for one on each core."""
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    if stated.isdecimal():
-        return int(stated)
-    return int(multiprocessing.parent_process() is not None)
-
-
-class PieceTokenizer:
-    """A tokenizer of the `tokenizers` library, called as those of transformers are.
-
-    max_length: the number of pieces that the encoder accepts, special tokens included.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        self.backend, self.max_length = tokenizer, max_length
-        special = tokenizer.num_special_tokens_to_add(is_pair=False)
-        self.max_len_single_sentence = max_length - special
-
-    def encode(self, texts: Sequence[str], special: bool = True) -> list[Encoding]:
-        """Return the pieces of each text, not truncated."""
-        if multiprocessing.parent_process() is not None:
-            # In a forked process the library would print a warning, and then do this itself.
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        return self.backend.encode_batch(list(texts), add_special_tokens=special)
-
-    def truncate(self, texts: Sequence[str]) -> list[Encoding]:
-        """Return the pieces of each text, cut at the model's limit; the rest, in windows that overlap,
-        is in `overflowing`."""
-        self.backend.enable_truncation(self.max_length, stride=min(OVERLAP, self.max_length // 4))
-        try:
-            return self.encode(texts)
-        finally:
-            self.backend.no_truncation()
-
-    def __call__(self, texts: list[str], **settings: Any) -> dict[str, list[list[int]]]:
-        """Return the ids of the texts' pieces, without special tokens."""
-        return {"input_ids": [encoding.ids for encoding in self.encode(texts, special=False)]}
-
-
-class OnnxModel:
-    """An ONNX model with its tokenizer.
-
-    settings: `precision`; `parameters`, their number; `max_length`, pieces that it accepts; `inputs`, the names of its inputs; `pad`, for each
-    of them the value of padding; `pad_left`, whether padding precedes the pieces; `batch_pieces`, the
-    most pieces in a batch, padding included.
-    """
-
-    def __init__(self, model: bytes, tokenizer: str, settings: dict[str, Any]) -> None:
-        self.model, self.settings = model, settings
-        self.tokenizer = PieceTokenizer(Tokenizer.from_str(tokenizer), settings["max_length"])
-        self._session: onnxruntime.InferenceSession | None = None
-        self._process = 0
-        # Sessions of the process that this one was forked from: their threads are not here, so that
-        # deleting one would wait for ever.
-        self._inherited: list[onnxruntime.InferenceSession] = []
-
-    @property
-    def session(self) -> onnxruntime.InferenceSession:
-        """The session of this process, opened when it is first needed: none survives a fork."""
-        if self._session is None or self._process != os.getpid():
-            if self._session is not None:
-                self._inherited.append(self._session)
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = thread_count()
-            # Shapes differ from batch to batch: a plan for each would be kept.
-            options.enable_mem_pattern = False
-            # Threads that wait for work in a loop take the time of those that have some: of the tokenizer,
-            # of the heads, of other programs.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            self._session = onnxruntime.InferenceSession(
-                self.model, options, providers=["CPUExecutionProvider"]
-            )
-            self._process = os.getpid()
-        return self._session
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_session": None, "_inherited": []}
-
-    def batches(
-        self, rows: Sequence[Encoding]
-    ) -> Iterator[tuple[list[tuple[int, slice]], dict[str, numpy.ndarray]]]:
-        """Yield the model's inputs, in batches of similar length, with the index of each row and the
-        place of its pieces. A row with more pieces than the model accepts is cut."""
-        limit, settings = self.settings["max_length"], self.settings
-        lengths = [min(len(row.ids), limit) for row in rows]
-        for batch in group(lengths, settings["batch_pieces"]):
-            longest = lengths[batch[-1]]
-            feed = {
-                name: numpy.full((len(batch), longest), settings["pad"][name], "int64")
-                for name in settings["inputs"]
-            }
-            places = []
-            for number, index in enumerate(batch):
-                first = longest - lengths[index] if settings["pad_left"] else 0
-                place = slice(first, first + lengths[index])
-                for name, values in feed.items():
-                    values[number, place] = getattr(rows[index], INPUTS[name])[:limit]
-                places.append((index, place))
-            yield places, feed
-
-    def run(self, rows: Sequence[Encoding]) -> Iterator[tuple[int, numpy.ndarray]]:
-        """Yield the index of each row with its output: (pieces, width), or that of the whole row."""
-        for places, feed in self.batches(rows):
-            (output,) = self.session.run(None, feed)
-            for (index, place), values in zip(places, output):
-                yield index, values[place] if output.ndim == 3 else values
-
-    def with_model(self, model: bytes, precision: str) -> "OnnxModel":
-        """Return the same in another precision."""
-        settings = {**self.settings, "precision": precision}
-        return OnnxModel(model, self.tokenizer.backend.to_str(), settings)
-
-    def to_disk(self, path: Path) -> None:
-        path.mkdir(exist_ok=True)
-        (path / MODEL).write_bytes(self.model)
-        (path / TOKENIZER).write_text(self.tokenizer.backend.to_str(), encoding="utf8")
-        srsly.write_json(path / SETTINGS, self.settings)
-
-    @classmethod
-    def from_disk(cls, path: Path) -> "OnnxModel":
-        return cls(
-            (path / MODEL).read_bytes(),
-            (path / TOKENIZER).read_text("utf8"),
-            srsly.read_json(path / SETTINGS),
-        )
-
-
-def group(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Yield indices of rows of similar length, shortest first: as many as have `limit` pieces together
-    if all are padded to the longest, which is the last."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and lengths[index] * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 class OnnxComponent(Pipe):
@@ -231,9 +82,7 @@ class OnnxEncoder(OnnxComponent):
         nested = self.spans(docs)
         spans = [span for spans in nested for span in spans]
         rows = self.tokenizer.encode([span.text for span in spans])
-        outputs: list[Any] = [None] * len(rows)
-        for index, output in self.onnx.run(rows):
-            outputs[index] = output
+        outputs = self.onnx.run(rows)
         ops, width, first = get_current_ops(), self.onnx.settings["width"], 0
         for doc, own in zip(docs, nested):
             last = first + len(own)
@@ -290,10 +139,7 @@ class OnnxHead(OnnxComponent, Head):
         return self.onnx.tokenizer.truncate([doc.text for doc in docs])
 
     def logits(self, rows: list[Encoding]) -> list[numpy.ndarray]:
-        found: list[Any] = [None] * len(rows)
-        for index, output in self.onnx.run(rows):
-            found[index] = output
-        return found
+        return self.onnx.run(rows)
 
 
 class OnnxTokenEntities(OnnxHead, TokenEntities):
@@ -313,17 +159,17 @@ class OnnxEntities(OnnxHead, Entities):
         found: list[list[list[dict[str, Any]]]] = [[] for _ in docs]
         for row, owner, logits in zip(rows, owners, self.logits(rows)):
             probabilities = numpy.exp(log_softmax(logits))
-            found[owner].append(self.entities(docs[owner].text, row, probabilities))
+            found[owner].append(self.entities(row, probabilities))
         for windows in found:
             entities = [entity for window in windows for entity in window]
             yield longest_first(entities) if len(windows) > 1 else entities
 
-    def entities(self, text: str, row: Encoding, probabilities: numpy.ndarray) -> list[dict]:
+    def entities(self, row: Encoding, probabilities: numpy.ndarray) -> list[dict]:
         """Return the entities of a window: start, end, entity_group and score."""
         words: list[list[int]] = []
         for piece, special in enumerate(row.special_tokens_mask):
             if not special:
-                if words and self.continues(text, row, piece):
+                if words and self.continues(row, piece):
                     words[-1].append(piece)
                 else:
                     words.append([piece])
@@ -349,7 +195,7 @@ class OnnxEntities(OnnxHead, Entities):
             if group[0][0] != "O"
         ]  # fmt: skip
 
-    def continues(self, text: str, row: Encoding, piece: int) -> bool:
+    def continues(self, row: Encoding, piece: int) -> bool:
         """Return whether a piece continues the word of the one before it: it is shorter in the text
         than in the vocabulary, where it has a prefix."""
         if not self.onnx.settings["words"] or row.ids[piece] == self.onnx.settings["unknown"]:
@@ -407,18 +253,6 @@ def make_encoder(nlp: Language, name: str, source: str, window: int, stride: int
     return OnnxEncoder(name, source, window, stride)
 
 
-def make_entities(nlp: Language, name: str, source: str) -> Pipe:
-    return OnnxEntities(name, source)
-
-
-def make_token_entities(nlp: Language, name: str, source: str) -> Pipe:
-    return OnnxTokenEntities(name, source)
-
-
-def make_categories(nlp: Language, name: str, source: str) -> Pipe:
-    return OnnxCategories(name, source)
-
-
 ENCODER = "onnx_encoder"
 # Several installed wheels may each have a copy of this file; register each name only once.
 if not Language.has_factory(ENCODER):
@@ -426,4 +260,4 @@ if not Language.has_factory(ENCODER):
         ENCODER, func=make_encoder, assigns=["doc.tensor"],
         default_config={"source": "", "window": 128, "stride": 96},
     )  # fmt: skip
-register("onnx", make_entities, make_token_entities, make_categories)
+register("onnx", OnnxEntities, OnnxTokenEntities, OnnxCategories)

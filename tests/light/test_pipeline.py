@@ -11,7 +11,7 @@ from scripts.common.weights import count_parameters, weights_hash
 from scripts.corpora.docbins import read_docs
 from scripts.serving.pipeline import encoder_name
 from scripts.serving.predict import count_cut, precision_of
-from scripts.wheel.onnx import group
+from scripts.wheel.session import group
 
 from ..conftest import ROOT
 

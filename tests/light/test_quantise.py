@@ -95,7 +95,7 @@ def test_other_families(kind, distilbert, camembert):
         pieces.model_input_names = ["input_ids", "attention_mask"]
     light = to_onnx(model, pieces, kind)
     rows = light.tokenizer.encode(TEXTS)
-    for index, output in light.run(rows):
+    for index, output in enumerate(light.run(rows)):
         with torch.inference_mode():
             exact = model(input_ids=torch.tensor([rows[index].ids]))[0][0].numpy()
         assert numpy.allclose(output, exact, atol=1e-5)
