@@ -23,8 +23,8 @@ from .config import CONFIGS, override
 from .convert import print_report
 from .corpora.docbins import read_annotated
 from .serving.gold import Gold, read_gold
-from .serving.intervals import f_score, interval, tallies
-from .serving.pipeline import load, set_precision, task_labels
+from .serving.intervals import SCORES, f_score, interval, tallies
+from .serving.pipeline import check_other, load, set_precision, task_labels
 from .serving.predict import predict_split
 from .silver import MADE_OF, Source, silver
 from .train import train_pipeline
@@ -142,8 +142,7 @@ def compare(
     for name, nlp in pipelines.items():
         gold = read_gold(path, nlp.vocab, {task: task_labels(nlp)[task]})
         costs[name] = measured(nlp, path, gold)
-    kind = "entity F" if task == "ner" else "accuracy" if task == "textcat" else "micro F"
-    header = (f"{corpus.name}, {path.stem}", kind, "95 %", "of teacher", "words/s", "MB")
+    header = (f"{corpus.name}, {path.stem}", SCORES[task], "95 %", "of teacher", "words/s", "MB")
     msg.table(list(rows(costs)), header=header, divider=True, aligns=("l", *"rrrrr"))
     return costs
 
@@ -167,6 +166,7 @@ def distill(
     student = read_student(settings)
     check_precision("--precision", precision)
     check_folder(output)
+    check_other(teacher, output)
     nlp = load(teacher, gpu_id)
     set_precision(nlp, precision)
     name = corpus.resolve().name

@@ -27,7 +27,7 @@ from .common.sources import corpora_of, source
 from .serving.metrics import headline, read_metrics, scored_on
 from .serving.pipeline import TASKS, encoder_revision, hf_head, load, onnx_part, pipeline_path
 from .serving.strip import looked_up, own_strings, strip_local_paths
-from .to_onnx import convert
+from .to_onnx import scored_on_onnx
 from .wheel import bundle, components, trial
 
 # What the file that travels with a ready-made head, or with an ONNX model, imports besides spaCy.
@@ -72,38 +72,6 @@ def check_language(name: str, pipeline: str) -> None:
 def onnx_name(name: str) -> str:
     """Return the name of a pipeline's form for ONNX Runtime: fr_flue_onnx for fr_flue_trf."""
     return f"{name.removesuffix('_trf')}_onnx"
-
-
-def for_onnx(
-    pipeline: str,
-    scored: list[dict[str, Any]],
-    corpora: Sequence[Path],
-    precision: str,
-    max_loss: float,
-) -> tuple[Language, list[dict[str, Any]]]:
-    """Return a pipeline's form for ONNX Runtime, and metrics of it: its own scores on the test splits,
-    otherwise as in the pipeline's metrics. Raises UserError.
-
-    corpora: those of the metrics, under corpus/, if none is given.
-    """
-    light, found = convert(
-        pipeline, corpora or [Path("corpus") / one["corpus"] for one in scored], precision, max_loss
-    )
-    measured = []
-    for metrics in scored:
-        own = [
-            one for one in found if (one.corpus, one.task) == (metrics["corpus"], metrics["task"])
-        ]
-        if not own:
-            raise UserError(
-                f"--corpus: {metrics['corpus']}, which the metrics are of, is needed too."
-            )
-        speed = round(metrics["speed"]["words_per_second"] / own[0].time)
-        measured.append(
-            {**metrics, "raw_text": own[0].scores, "split": own[0].split, "about": "",
-             "speed": {**metrics["speed"], "words_per_second": speed}}
-        )  # fmt: skip
-    return light, measured
 
 
 def describe(
@@ -289,7 +257,7 @@ def package(
     nlp = load(pipeline, gpu_id)
     scored = [read_metrics(path, nlp) for path in (metrics, *also)]
     if runtime == ONNX:
-        nlp, scored = for_onnx(pipeline, scored, corpora, precision, max_loss)
+        nlp, scored = scored_on_onnx(pipeline, scored, corpora, precision, max_loss)
     encoder = strip_local_paths(nlp)
     describe(nlp, scored, name, version, encoder)
     with tempfile.TemporaryDirectory(prefix="package-") as temporary:

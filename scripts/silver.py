@@ -29,8 +29,9 @@ from .corpora.examples import SPLITS
 from .corpora.report import corpus_report
 from .corpora.texts import RawText
 from .corpora.writer import NONE, PACKER
-from .serving.gold import best_label, read_gold, split_sha256
-from .serving.pipeline import hf_head, load, set_precision, task_labels
+from .serving.gold import read_gold, split_sha256
+from .serving.metrics import labels_given
+from .serving.pipeline import counting, load, set_precision, task_labels, threshold_of
 from .training.student import GOLD_SHARD, SILVER, SILVER_SHARD
 
 # Texts that are annotated and written at a time: what a kill loses.
@@ -46,13 +47,9 @@ def file_sha256(path: Path) -> str:
 
 
 def labels_of(nlp: Language, task: str, doc: Doc) -> dict[str, float]:
-    """Return a classified text's labels as 0 or 1: the most probable one, or those from the
-    threshold of `textcat_multilabel`."""
-    if task == "textcat":
-        best = best_label(doc)
-        return {label: float(label == best) for label in doc.cats}
-    threshold = getattr(nlp.get_pipe(task), "cfg", {}).get("threshold", 0.5)
-    return {label: float(value >= threshold) for label, value in doc.cats.items()}
+    """Return a classified text's labels as 0 or 1: 1 for those that the pipeline assigns."""
+    given = labels_given(doc, threshold_of(nlp, task))
+    return {label: float(label in given) for label in doc.cats}
 
 
 def annotate(
@@ -269,7 +266,7 @@ def fill(
                 state["shards"].append(shard)
                 write_state(work, state)
             bar.update(len(texts))
-    if head := hf_head(nlp):
+    if head := counting(nlp):
         msg.info(", ".join(f"{count:,} {what}" for what, count in head.counts.items()))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -10,15 +10,15 @@ from spacy.training.loop import DIR_MODEL_BEST
 from wasabi import msg
 
 from .common.annotate import pipe
-from .common.errors import UserError
+from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .corpora.docbins import read_docs
-from .light.measure import HEADER, Comparison, compare, result, share_alike, threshold_of
+from .light.measure import HEADER, Comparison, compare, result, share_alike
 from .light.pipeline import onnx_pipeline
 from .light.quantise import Plan, Quantiser
-from .serving.gold import Gold, choose_task, is_annotated, read_gold
-from .serving.pipeline import load, onnx_part, task_labels
-from .wheel.onnx import OnnxModel
+from .serving.gold import Gold, annotated_tasks, choose_task, read_gold
+from .serving.pipeline import check_other, load, onnx_part, task_labels, threshold_of
+from .wheel.session import OnnxModel
 from .wheel.trial import TEXTS
 
 FLOAT32, TRUEST, FASTEST = "float32", "int8", "int8-fastest"
@@ -47,10 +47,6 @@ class Split(NamedTuple):
         return [doc.text for doc in self.gold.docs]
 
 
-def has_task(task: str, docs: Iterable[Doc]) -> bool:
-    return any(doc.ents if task == "ner" else is_annotated(doc, task) for doc in docs)
-
-
 def read_splits(corpora: Sequence[Path], name: str, nlp: Language) -> list[Split]:
     """Return a split of each corpus, for each of the pipeline's tasks that it is annotated for. Raises
     UserError if there is none."""
@@ -58,8 +54,7 @@ def read_splits(corpora: Sequence[Path], name: str, nlp: Language) -> list[Split
     for corpus in corpora:
         path = corpus / f"{name}.spacy"
         docs = list(read_docs(path, nlp.vocab))
-        tasks = [task for task in labels if has_task(task, docs)]
-        for task in tasks or [choose_task(path, labels, docs, "")]:
+        for task in annotated_tasks(labels, docs) or [choose_task(path, labels, docs, "")]:
             gold = read_gold(path, nlp.vocab, labels, task)
             found.append(Split(corpus.resolve().name, name, gold))
     return found
@@ -93,43 +88,65 @@ def sample(texts: Iterable[str], model: OnnxModel) -> list[str]:
     return taken
 
 
-def alike(nlp: Language, light: Language, splits: Sequence[Split]) -> dict[str, float]:
-    """Return, of each task, the share of the first examples of some splits with the same result."""
-    shares = {}
-    for split in splits:
+class Reference(NamedTuple):
+    """The first examples of a split, and what the pipeline finds in them."""
+
+    task: str
+    threshold: float | None
+    texts: list[str]
+    found: list[Doc]
+
+    @classmethod
+    def of(cls, nlp: Language, split: Split) -> "Reference":
         texts, task = split.texts[:SAMPLE], split.gold.task
-        found = [list(pipe(pipeline, texts)) for pipeline in (nlp, light)]
-        share = share_alike(*found, task, threshold_of(nlp, task))
-        shares[task] = min(share, shares.get(task, 1.0))
-    return shares
+        return cls(task, threshold_of(nlp, task), texts, list(pipe(nlp, texts)))
+
+    def share(self, light: Language) -> float:
+        """Return the share of the examples in which another form of the pipeline finds the same."""
+        found = list(pipe(light, self.texts))
+        return share_alike(self.found, found, self.task, self.threshold)
 
 
 def quantise(nlp: Language, light: Language, dev: Sequence[Split], rows: bool) -> None:
     """Run a pipeline in int8, as far as dev's examples keep their results.
 
     rows: a scale for each row of the activations, and so no text whose result depends on others.
+    Without, no matrix stays in float32.
     """
-    part = onnx_part(light)
+    part, references = onnx_part(light), [Reference.of(nlp, split) for split in dev]
     # Of each corpus alternately, as they are read in batches together.
     texts = [text for group in zip(*(split.texts for split in dev)) for text in group]
     quantiser = Quantiser(part.onnx, sample(texts, part.onnx))
-    plan, worst = quantiser.best_plan(rows), None
-    while True:
+    plan = quantiser.best_plan(rows)
+
+    def shares_of(plan: Plan) -> list[float]:
         part.onnx = quantiser.apply(plan)
-        shares = alike(nlp, light, dev)
-        short = {task: share for task, share in shares.items() if share < SAME[task]}
-        said = ", ".join(f"{task} {share:.1%}" for task, share in shares.items())
-        if short and rows:
-            if worst is None:
-                msg.info(
-                    f"dev keeps its results in {said}: looking for the matrices that cost most"
-                )
-                worst = quantiser.worst_first(plan)
-            if len(plan.kept) + AT_A_TIME <= MOST_KEPT * len(worst):
-                plan = plan._replace(kept=frozenset(worst[: len(plan.kept) + AT_A_TIME]))
-                continue
-        break
-    msg.info(f"int8: dev keeps its results in {said}; {in_words(plan, quantiser)}")
+        return [reference.share(light) for reference in references]
+
+    def enough(shares: list[float]) -> bool:
+        return all(share >= SAME[one.task] for one, share in zip(references, shares))
+
+    shares = shares_of(plan)
+    if rows and not enough(shares):
+        msg.info(
+            f"dev keeps its results in {percents(references, shares)}: looking for the worst matrices"
+        )
+        worst = quantiser.worst_first(plan)
+        for kept in range(AT_A_TIME, int(MOST_KEPT * len(worst)) + 1, AT_A_TIME):
+            plan = plan._replace(kept=frozenset(worst[:kept]))
+            shares = shares_of(plan)
+            if enough(shares):
+                break
+    said = f"dev keeps its results in {percents(references, shares)}; {in_words(plan, quantiser)}"
+    if enough(shares):
+        msg.info(f"int8: {said}")
+    else:
+        warn(f"int8: {said}; --precision float32 keeps them all")
+
+
+def percents(references: Sequence[Reference], shares: Sequence[float]) -> str:
+    """Return in words how many examples of each task keep their result."""
+    return ", ".join(f"{one.task} {share:.1%}" for one, share in zip(references, shares))
 
 
 def in_words(plan: Plan, quantiser: Quantiser) -> str:
@@ -183,8 +200,46 @@ def to_onnx(
     Dev is read to quantise it, test to measure what that costs. Raises UserError.
     """
     check_folder(output)
+    check_other(pipeline, output)
     light, _ = convert(pipeline, corpora, precision, max_loss)
     with written_beside(output) as folder:
         light.to_disk(folder / DIR_MODEL_BEST)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     msg.good(f"{output / DIR_MODEL_BEST}: {precision}, {size / 1e6:.0f} MB")
+
+
+def scored_on_onnx(
+    pipeline: str,
+    scored: Sequence[dict[str, Any]],
+    corpora: Sequence[Path],
+    precision: str,
+    max_loss: float,
+) -> tuple[Language, list[dict[str, Any]]]:
+    """Return a pipeline's form for ONNX Runtime, and metrics of it: its own scores and speed on the test
+    splits, otherwise as in the pipeline's metrics. Raises UserError.
+
+    corpora: those of the metrics, under corpus/, if none is given.
+    """
+    for metrics in scored:
+        if metrics["split"] != "test" or metrics["map"]:
+            raise UserError(
+                f"the metrics of {metrics['corpus']} are of its {metrics['split']} split"
+                f"{' with renamed labels' * bool(metrics['map'])}: `evaluate` it on test, without --map."
+            )
+    corpora = corpora or [Path("corpus") / metrics["corpus"] for metrics in scored]
+    names = {corpus.resolve().name for corpus in corpora}
+    for metrics in scored:
+        if metrics["corpus"] not in names:
+            raise UserError(
+                f"--corpus: {metrics['corpus']}, which the metrics are of, is needed too."
+            )
+    light, found = convert(pipeline, corpora, precision, max_loss)
+    own = {(one.corpus, one.task): one for one in found}
+    measured = []
+    for metrics in scored:
+        one = own[metrics["corpus"], metrics["task"]]
+        speed = {**metrics["speed"], "words_per_second": one.words_per_second}
+        measured.append(
+            {**metrics, "raw_text": one.scores, "examples": one.examples, "speed": speed}
+        )
+    return light, measured

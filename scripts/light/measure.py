@@ -11,21 +11,21 @@ from spacy.tokens import Doc
 
 from ..common.annotate import pipe
 from ..serving.gold import Gold
-from ..serving.intervals import f_score, paired_interval, tallies
+from ..serving.intervals import SCORES, f_score, paired_interval, tallies
 from ..serving.metrics import labels_given, score_categories, score_entities
+from ..serving.pipeline import threshold_of
 from ..serving.predictions import entities
 
 # Texts that are read to compare speeds, and how often, in turn.
 TIMED, ROUNDS = 100, 3
-NAMES = {"ner": "entity F", "textcat": "accuracy", "textcat_multilabel": "micro F"}
 
 
 class Comparison(NamedTuple):
     """Scores of a pipeline and of another form of it on a split, in [0, 1].
 
     low, high: the 95 % interval of the difference. same: the share of examples with the same result,
-    all entities or the labels. time: of the other form, relative to the pipeline's. scores: all of the
-    other form's.
+    all entities or the labels. time: of the other form, relative to the pipeline's. words_per_second,
+    scores: of the other form.
     """
 
     task: str
@@ -38,13 +38,14 @@ class Comparison(NamedTuple):
     high: float
     same: float
     time: float
+    words_per_second: int
     scores: dict[str, Any]
 
     @property
     def row(self) -> tuple[str, ...]:
         difference = f"{self.after - self.before:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
         return (
-            f"{self.corpus}, {self.split}", f"{self.examples:,}", NAMES[self.task],
+            f"{self.corpus}, {self.split}", f"{self.examples:,}", SCORES[self.task],
             f"{self.before:.4f}", f"{self.after:.4f}", difference, f"{self.same:.1%}",
             f"{self.time:.2f}",
         )  # fmt: skip
@@ -53,11 +54,6 @@ class Comparison(NamedTuple):
 HEADER = (
     "split", "examples", "score", "before", "after", "difference, 95 %", "same result", "time"
 )  # fmt: skip
-
-
-def threshold_of(nlp: Language, task: str) -> float | None:
-    """Return the probability from which a pipeline assigns a label; None if exactly one always is."""
-    return nlp.get_pipe(task).cfg.get("threshold", 0.5) if task == "textcat_multilabel" else None
 
 
 def result(doc: Doc, task: str, threshold: float | None) -> set:
@@ -76,16 +72,15 @@ def share_alike(
     )
 
 
-def time_ratio(before: Language, after: Language, texts: list[str]) -> float:
-    """Return the time that a pipeline takes to read some texts relative to that of another, both in
-    turn."""
+def seconds_of(before: Language, after: Language, texts: list[str]) -> tuple[float, float]:
+    """Return the seconds that two pipelines take to read some texts, in turn; medians."""
     seconds: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(ROUNDS):
         for number, nlp in enumerate((before, after)):
             start = time.perf_counter()
             list(pipe(nlp, texts))
             seconds[number].append(time.perf_counter() - start)
-    return median(seconds[1]) / median(seconds[0])
+    return median(seconds[0]), median(seconds[1])
 
 
 def compare(before: Language, after: Language, gold: Gold, corpus: str, split: str) -> Comparison:
@@ -100,9 +95,10 @@ def compare(before: Language, after: Language, gold: Gold, corpus: str, split: s
         scores = score_categories(
             found[1], gold.docs, list(after.get_pipe(gold.task).labels), threshold
         )
-    step = max(1, len(texts) // TIMED)
+    timed = gold.docs[:: max(1, len(texts) // TIMED)][:TIMED]
+    slow, fast = seconds_of(before, after, [doc.text for doc in timed])
     return Comparison(
         gold.task, corpus, split, len(texts), float(f_score(one)), float(f_score(other)),
         *paired_interval(other, one), share_alike(*found, gold.task, threshold),
-        time_ratio(before, after, texts[::step][:TIMED]), scores,
+        fast / slow, round(sum(map(len, timed)) / fast), scores,
     )  # fmt: skip

@@ -65,6 +65,15 @@ def gold_labels(doc: Doc, task: str) -> Iterable[str]:
     return (entity.label_ for entity in doc.ents) if task == "ner" else doc.cats
 
 
+def annotated_tasks(tasks: Iterable[str], docs: Sequence[Doc]) -> list[str]:
+    """Return those of some tasks that any of the documents is annotated for."""
+    return [
+        task
+        for task in tasks
+        if any(doc.ents if task == "ner" else is_annotated(doc, task) for doc in docs)
+    ]
+
+
 def choose_task(path: Path, tasks: Iterable[str], docs: list[Doc], wanted: str) -> str:
     """Return the one of a pipeline's tasks that a split is annotated for, or the wanted one.
 
@@ -74,11 +83,7 @@ def choose_task(path: Path, tasks: Iterable[str], docs: list[Doc], wanted: str) 
     if wanted and wanted not in tasks:
         raise UserError(f"--task {wanted}: the pipeline has {', '.join(tasks)}.")
     tasks = [wanted] if wanted else tasks
-    found = [
-        task
-        for task in tasks
-        if any(doc.ents if task == "ner" else is_annotated(doc, task) for doc in docs)
-    ]
+    found = annotated_tasks(tasks, docs)
     if len(found) > 1:
         raise UserError(
             f"{path} and the pipeline have several tasks: choose one of {', '.join(found)} with --task."

@@ -6,6 +6,12 @@ from pickle import UnpicklingError
 from typing import Any
 
 import spacy
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+)
 from safetensors import SafetensorError
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST
@@ -27,9 +33,10 @@ TASKS = {
     "textcat": "text classification",
     "textcat_multilabel": "text classification with several labels",
 }
-# What spacy.load raises for damaged files: text and JSON, msgpack, weights.
+# What spacy.load raises for damaged files: text and JSON, msgpack, weights; and ONNX models.
 DAMAGED = (
-    ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError
+    ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError,
+    Fail, InvalidArgument, InvalidGraph, InvalidProtobuf,
 )  # fmt: skip
 
 
@@ -52,6 +59,9 @@ def load(pipeline: str, gpu_id: int = -1) -> Language:
     try:
         with BareExceptions():
             nlp = spacy.load(pipeline)
+        if (light := onnx_part(nlp)) is not None:
+            # Opened when it is first needed, which is too late to say so.
+            light.onnx.session()
     except OSError as error:
         raise UserError(
             f"{pipeline}: no trained pipeline found; train or install it first."
@@ -180,6 +190,20 @@ def temperatures(nlp: Language) -> dict[str, float]:
         for name, entry in nlp.meta.get(CALIBRATION, {}).items()
         if name in nlp.pipe_names
     }
+
+
+def threshold_of(nlp: Language, task: str) -> float | None:
+    """Return the probability from which a pipeline assigns a label; None if exactly one always is."""
+    if task != "textcat_multilabel":
+        return None
+    return getattr(nlp.get_pipe(task), "cfg", {}).get("threshold", 0.5)
+
+
+def check_other(pipeline: str, output: Path) -> None:
+    """Raise UserError if a pipeline that is made from another would replace it."""
+    best = output / DIR_MODEL_BEST
+    if best.resolve() == Path(pipeline_path(pipeline)).resolve():
+        raise UserError(f"{output}: holds the pipeline {pipeline} itself; name another folder.")
 
 
 def trained_on(nlp: Language) -> str | None:

@@ -31,6 +31,7 @@ from .pipeline import (
     onnx_part,
     task_labels,
     temperatures,
+    threshold_of,
     trained_on,
 )
 from .predictions import (
@@ -136,7 +137,6 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
             doc.user_data[ON_GOLD_TOKENS] = on_gold_tokens[index]
     device = str(get_torch_default_device())
     several = "textcat_multilabel"
-    settings = getattr(nlp.get_pipe(several), "cfg", {}) if several in nlp.pipe_names else None
     header = Header(
         format=FORMAT,
         pipeline=f"{nlp.lang}_{nlp.meta['name']}",
@@ -144,7 +144,7 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
         weights=weights_hash(nlp),
         pipeline_sha256=nlp.path and folder_sha256(nlp.path),
         labels=task_labels(nlp),
-        threshold=None if settings is None else settings.get("threshold", 0.5),
+        threshold=threshold_of(nlp, several) if several in nlp.pipe_names else None,
         temperatures=temperatures(nlp),
         parameters=count_parameters(nlp),
         encoder=encoder_name(nlp),

@@ -1,6 +1,7 @@
 """The command `to-onnx`, and wheels for ONNX Runtime."""
 
 import re
+import shutil
 import zipfile
 
 import pytest
@@ -9,6 +10,7 @@ import srsly
 
 from scripts import evaluate, package, report
 from scripts.common.errors import UserError
+from scripts.common.weights import weights_hash
 from scripts.to_onnx import to_onnx
 from scripts.wheel.bundle import ONNX, TORCH, bundle, in_order
 
@@ -97,6 +99,45 @@ def test_a_wheel_without_torch(command, joint, few_corpora, tmp_path):
     assert "for ONNX Runtime in int8" in meta["description"]
     (cost,) = meta["onnx"]["cost"]
     assert meta["performance"]["ents_f"] == pytest.approx(cost["after"])
+
+
+def test_a_pipeline_does_not_replace_the_one_it_is_made_from(command, joint, few_corpora, tmp_path):
+    corpus = ("--corpus", few_corpora / "ner")
+    before = weights_hash(spacy.load(joint / "model-best"))
+    for pipeline in (joint, joint / "model-best"):
+        result = command("to-onnx", pipeline, joint, *corpus)
+        assert result.code == 1 and "itself; name another folder." in result.line
+    text = tmp_path / "raw.txt"
+    text.write_text("Lens bat Nice.\n", "utf8")
+    result = command("distill", joint, text, joint, *corpus)
+    assert result.code == 1 and "itself; name another folder." in result.line
+    assert weights_hash(spacy.load(joint / "model-best")) == before
+
+
+def test_a_damaged_model_is_reported(command, light, few_corpora, tmp_path):
+    for number, keep in enumerate((0, 1000, 5000)):
+        broken = tmp_path / f"broken{number}"
+        shutil.copytree(light / "int8", broken)
+        path = broken / "model-best" / "transformer" / "model.onnx"
+        path.write_bytes(path.read_bytes()[:keep])
+        result = command(evaluate, broken, few_corpora / "ner", tmp_path / "m.json")
+        assert result.code == 1 and "the pipeline is damaged" in result.line
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_metrics_that_do_not_fit_are_refused_before_anything_is_converted(
+    command, joint, few_corpora, tmp_path
+):
+    metrics, output = tmp_path / "fr_tiny_trf.json", tmp_path / "out"
+    corpus = few_corpora / "ner"
+    assert command(evaluate, joint, corpus, metrics, "--map", "MISC=OTHER").code == 0
+    onnx = (output, "--runtime", "onnx", "--corpus")
+    result = command(package, joint, metrics, *onnx, corpus)
+    assert result.code == 1 and "test split with renamed labels: `evaluate` it" in result.line
+    assert command(evaluate, joint, corpus, metrics).code == 0
+    result = command(package, joint, metrics, *onnx, few_corpora / "textcat")
+    assert result.code == 1 and "--corpus: ner, which the metrics are of, is needed" in result.line
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("name", [TORCH, ONNX])
