@@ -1,13 +1,23 @@
 """`python -m scripts convert FORMAT INPUT OUTPUT_DIR --lang fr`: a raw corpus to DocBin."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wasabi import msg
 
 from .corpora.conversion import convert
+from .corpora.found import Found
 from .corpora.options import Options, Plan
+from .corpora.readers import AUTO
 from .corpora.writer import LONG_TOKEN, UNALIGNED
+
+TASKS = {
+    "ner": "named entities",
+    "textcat": "text classification, one label per text",
+    "textcat_multilabel": "text classification, any number of labels per text",
+}
+# Characters of a label in a table.
+LONGEST = 24
 
 
 def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
@@ -44,14 +54,21 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
         yield "all", different, "text with different annotations", ""
 
 
+def listed(counts: Mapping[str, int]) -> str:
+    """Return labels with their counts, as many as fit a line."""
+    kinds = "  ".join(
+        f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} {count:,}"
+        for label, count in list(counts.items())[:8]
+    )
+    return kinds + (f"  … {len(counts)} in total" if len(counts) > 8 else "")
+
+
 def print_report(report: dict[str, dict]) -> None:
     """Print the report as tables: one row per split, per file, and per thing worth noting."""
     rows = []
     for name, split in report["splits"].items():
         counts = split.get("labels") or split.get("entities") or {}
-        kinds = "  ".join(f"{label} {count:,}" for label, count in list(counts.items())[:8])
-        kinds += f"  … {len(counts)} in total" if len(counts) > 8 else ""
-        rows.append((name, f"{split['examples']:,}", f"{split['tokens']:,}", kinds))
+        rows.append((name, f"{split['examples']:,}", f"{split['tokens']:,}", listed(counts)))
     header = ("split", "examples", "tokens", "labels or entities")
     msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "l"), max_col=100)
     rows = []
@@ -72,11 +89,21 @@ def print_report(report: dict[str, dict]) -> None:
         msg.table(rows, header=header, divider=True, aligns=("l", "r", "l", "l"), max_col=100)
 
 
+def print_found(found: Found) -> None:
+    """Print what a corpus holds: its format, task, examples and labels, before anything is written."""
+    task = TASKS[found.task] if found.task else "nothing"
+    rows = [("format", found.format), ("task", task)]
+    rows += [(split, f"{count:,} examples") for split, count in found.examples.items()]
+    rows.append((f"{len(found.labels)} labels", listed(found.labels)))
+    msg.table(rows, header=("found", ""), divider=True, max_col=100)
+
+
 def convert_and_print(
     name: str, source: Path, output: Path, language: str, plan: Plan, options: Options
 ) -> None:
     """Convert a corpus and print its report. Raises UserError."""
-    report = convert(name, source, output, language, plan, options)
+    announce = print_found if name == AUTO else None
+    report = convert(name, source, output, language, plan, options, announce)
     print_report(report)
     written = ", ".join(f"{name}.spacy" for name in report["splits"])
     msg.good(f"{output}: {written}, report.json")

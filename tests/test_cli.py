@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from scripts.corpora import FORMATS
 from scripts.corpora.options import Options
+from scripts.corpora.readers import FORMATS
 
 from .conftest import ROOT
 

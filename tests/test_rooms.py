@@ -26,7 +26,7 @@ def rooms_imported_by(path: Path) -> set[str]:
 @pytest.mark.parametrize("room", [*ROOMS, "wheel"])
 def test_a_room_imports_only_the_rooms_below_it(room):
     allowed = {"wheel", *ROOMS[: ROOMS.index(room) + 1]} if room in ROOMS else {"wheel"}
-    for path in sorted((ROOT / "scripts" / room).glob("*.py")):
+    for path in sorted((ROOT / "scripts" / room).rglob("*.py")):
         assert rooms_imported_by(path) <= allowed, path.name
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ..corpora import FORMATS
 from ..corpora.options import Options, Plan
+from ..corpora.readers import AUTO, FORMATS
 from .options import EPILOG
 
 PANEL = "Data"
@@ -62,7 +62,7 @@ def command_for(name: str) -> Callable[..., None]:
     parameters = list(inspect.signature(command).parameters.values())[:-1]
     for kind in (Plan, Options):
         for field, annotation in get_type_hints(kind, include_extras=True).items():
-            if kind is Plan or field in FORMATS[name].options:
+            if kind is Plan or name == AUTO or field in FORMATS[name].options:
                 parameters.append(
                     inspect.Parameter(
                         field, inspect.Parameter.KEYWORD_ONLY, annotation=annotation,
@@ -77,6 +77,10 @@ def command_for(name: str) -> Callable[..., None]:
 def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(fetch)
     formats = typer.Typer(no_args_is_help=True)
+    formats.command(
+        AUTO, epilog=EPILOG,
+        help="Any of the formats below, recognised by its files; what was found is printed first.",
+    )(command_for(AUTO))  # fmt: skip
     for name, format in FORMATS.items():
         formats.command(name, help=f"{format.description}.", epilog=EPILOG)(command_for(name))
     app.add_typer(

@@ -3,6 +3,7 @@
 import bz2
 import codecs
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -16,6 +17,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from .errors import UserError
+from .files import sha256
 
 # Detected by the first bytes, as suffixes can be wrong.
 COMPRESSIONS = (
@@ -73,6 +75,8 @@ class RawFile:
                     "windows-1252."
                 ) from error
         self.unit = ""
+        # What offsets in the file count, once a reader of entities has recognised it.
+        self.offsets: str | None = None
         self.size = path.stat().st_size
         self.stream: BinaryIO | None = None
 
@@ -82,6 +86,14 @@ class RawFile:
     def location(self, number: int) -> str:
         """Return the location of a line as file:line, or of another unit as file: unit number."""
         return f"{self.name}: {self.unit} {number}" if self.unit else f"{self.name}:{number}"
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return sha256(self.path)
+
+    def text(self) -> str:
+        """Return the whole text, with its line ends as \\n. For short files, such as a text each."""
+        return "\n".join(line for _, line in self.lines())
 
     def position(self) -> int:
         """Return the number of bytes of the file that have been read so far."""
@@ -206,6 +218,50 @@ class RawFile:
             f"{location}: not valid {self.encoding.upper()} (byte 0x{byte:02x}); for older French "
             f"or English text, pass --encoding {guess}."
         )
+
+
+class RawFolder(RawFile):
+    """A folder whose files are read as one corpus file, such as a text a file.
+
+    Its locations are paths of its files; it is counted in files.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: str | None = None,
+        name: str | None = None,
+        pattern: str = "*",
+    ) -> None:
+        super().__init__(path, encoding, name)
+        self.paths = sorted(
+            file for file in path.rglob(pattern) if file.is_file() and not file.name.startswith(".")
+        )
+        self.size = len(self.paths)
+        self.read = 0
+
+    def location(self, number: int) -> str:
+        """Return the path of a file, given its number from 1."""
+        return f"{self.name}/{self.relative(number)}"
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the names and contents of all files."""
+        digest = hashlib.sha256()
+        for number, path in enumerate(self.paths, 1):
+            digest.update(f"{self.relative(number)} {sha256(path)}\n".encode())
+        return digest.hexdigest()
+
+    def relative(self, number: int) -> str:
+        return printable(self.paths[number - 1].relative_to(self.path).as_posix())
+
+    def position(self) -> int:
+        return self.read
+
+    def files(self) -> Iterator[tuple[int, RawFile]]:
+        """Yield (number from 1, file) for each file, in the order of their paths."""
+        for number, path in enumerate(self.paths, 1):
+            self.read = number
+            yield number, RawFile(path, self.encoding, self.location(number))
 
 
 def plain_path(path: PurePath) -> PurePath:

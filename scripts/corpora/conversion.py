@@ -1,30 +1,28 @@
 """Conversion of a corpus to DocBin, with a report that accounts for every example."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import srsly
 from tqdm import tqdm
 
-from ..common.errors import UserError
-from ..common.files import sha256, written_beside
+from ..common.files import written_beside
 from ..common.rawfile import RawFile, is_archive
-from . import FORMATS
 from .blank import BlankPipeline
 from .duplicates import TextIndex, hash_example
-from .examples import SPLITS, Example, LabelledText, Log, Notes, TaggedSentence
+from .examples import SPLITS, WITHOUT_LABEL, Example, LabelledText, Log, Notes, TaggedSentence
 from .existing_splits import ExistingSplits, find_existing_splits
+from .found import Found, check_usable
 from .groups import Rows
 from .inputs import Source, check_options, sources_of
 from .options import Options, Plan
 from .plan import check_plan, ratios_of
+from .readers import AUTO, FORMATS, recognise
 from .splits import TARGETS, Carving, carve, sizes_of
 from .writer import EMPTY, SplitWriter
 
-# With more distinct values, the column is likely to hold ids or texts.
-MAX_LABELS = 1000
 DUPLICATE = "duplicate in its split, dropped"
 LEAK = "text also in a later split, dropped"
 LEFT_OUT = "left out by --train-size"
@@ -65,6 +63,8 @@ class Conversion:
         self.plan = plan
         self.existing = existing
         self.labels = format.labels or ()
+        # Whether texts may have several labels, or none.
+        self.several = existing.several
         self.kind: type[Example] | None = LabelledText if format.labels else TaggedSentence
         self.ratios = ratios_of(plan, format, sources, existing)
         self.carving: Carving | None = None
@@ -73,47 +73,38 @@ class Conversion:
     def carves(self) -> bool:
         return any(self.ratios.values()) or self.plan.train_size is not None
 
-    def prepare(self) -> None:
+    def prepare(self, survey: bool) -> Found:
         """Carve splits from train, and collect the labels if they depend on the data; both need a
-        counting pass. Raises UserError for labels incompatible with the existing splits."""
-        if self.carves or self.format.labels is None:
-            self.count()
-        if self.kind is not None:
-            self.labels = self.existing.check_labels(self.plan.split, self.labels)
+        counting pass. Return what was found in it: everything, if `survey`.
 
-    def count(self) -> None:
+        Raises UserError for labels incompatible with the existing splits.
+        """
+        found = Found(self.name)
+        if survey or self.carves or self.format.labels is None:
+            self.count(found, survey)
+        if self.kind is not None:
+            self.labels = self.existing.check_labels(self.plan.split, self.labels, self.several)
+        return found
+
+    def count(self, found: Found, survey: bool) -> None:
         """Read the corpus once to count labels and to collect what carving needs."""
         plan = self.plan
-        labels: Counter = Counter()
-        kinds: Counter = Counter()
         rows = Rows(self.format.phrases)
         for split, file, _ in self.sources:
-            if split != "train" and self.format.labels is not None:
+            if split != "train" and self.format.labels is not None and not survey:
                 continue
             start = len(rows)
             for example in show_progress(
                 file, self.format.read(file, self.options, Log()), "count"
             ):
-                kinds[type(example)] += 1
-                if isinstance(example, LabelledText) and self.format.labels is None:
-                    labels.update(example.all_labels)
-                    if len(labels) > MAX_LABELS:
-                        raise UserError(
-                            f"{file.location(example.number)}: over {MAX_LABELS:,} distinct "
-                            f"labels, such as {example.label[:40]!r}; check that this is the label "
-                            "column."
-                        )
-                if len(kinds) == 2:
-                    raise UserError(
-                        f"{file.location(example.number)}: labels and entities in one corpus; "
-                        "convert them separately."
-                    )
+                found.add(split, example, file.location(example.number))
                 if split == "train" and self.carves:
                     rows.add(file.name, example)
-            rows.close(file.name, start, "sentence" if TaggedSentence in kinds else "text")
+            rows.close(file.name, start, "sentence" if found.kind is TaggedSentence else "text")
         if self.format.labels is None:
-            self.labels = tuple(sorted(labels))
-            self.kind = next(iter(kinds), None)
+            self.several = found.several = self.several or found.several
+            self.kind = found.kind
+            self.labels = tuple(sorted(found.labels)) if found.kind is LabelledText else ()
         if rows:
             where = self.sources[0].file
             given = {"dev": plan.dev_ratio, "test": plan.test_ratio}
@@ -123,14 +114,23 @@ class Conversion:
     def read_assigned(
         self, logs: dict[str, Log], verb: str
     ) -> Iterator[tuple[Source, Example, str]]:
-        """Yield each example with its file and the split it is assigned to, "" if left out."""
+        """Yield each example with its file and the split it is assigned to, "" if left out; not texts
+        without a label where each should have one."""
         targets = iter(memoryview(self.carving.assigned) if self.carving else ())
         for source in self.sources:
             split, file, _ = source
             log = logs.setdefault(file.name, Log(self.plan.strict))
             for example in show_progress(file, self.format.read(file, self.options, log), verb):
                 carved = self.carving is not None and split == "train"
-                yield source, example, TARGETS[next(targets)] if carved else split
+                target = TARGETS[next(targets)] if carved else split
+                if (
+                    isinstance(example, LabelledText)
+                    and not example.all_labels
+                    and not self.several
+                ):
+                    log.skip(WITHOUT_LABEL, file.location(example.number))
+                else:
+                    yield source, example, target
 
     def write(self, folder: Path, pipeline: BlankPipeline) -> dict[str, object]:
         """Write the splits into `folder`; return the report on files and splits."""
@@ -165,7 +165,9 @@ class Conversion:
                     log.repair(EMPTY_TOKEN, location)
                 index.add(split, text, annotation)
                 written[file.name][split] += 1
-        self.check_usable(writers, logs)
+        # A test split added to an existing train split may have only one label.
+        one_is_enough = self.several or "train" in self.existing.splits
+        check_usable(writers, logs, self.sources, self.labels, one_is_enough)
         for writer in writers.values():
             writer.close()
         return self.report(writers, logs, written, index)
@@ -191,7 +193,7 @@ class Conversion:
                 "lines": dict(log.lines),
                 "layout": {"encoding": file.encoding, **log.layout},
                 "options": {k: v for k, v in self.options._asdict().items() if v is not None},
-                "sha256": sha256(file.path),
+                "sha256": file.digest(),
             }
         requested = self.carving.requested if self.carving else {}
         splits = dict(self.existing.splits)
@@ -203,6 +205,7 @@ class Conversion:
         return {
             "read": self.existing.merge_read(read),
             "splits": {name: {**splits[name], "duplicates": duplicates[name]} for name in splits},
+            "several labels": bool(self.labels) and self.several,
             "shared": shared,
             "texts annotated in several ways": different,
             **self.carved(),
@@ -225,37 +228,6 @@ class Conversion:
             },
         }
 
-    def check_usable(self, writers: dict[str, SplitWriter], logs: dict[str, Log]) -> None:
-        """Raise UserError for a corpus that cannot be used for training."""
-        where = self.sources[0].file
-        # Only train matters, if there is one.
-        relevant = [writers["train"]] if "train" in writers else list(writers.values())
-        counts: Counter = sum((writer.counts for writer in relevant), Counter())
-        skipped = sum((log.skipped.counts for log in logs.values()), Counter())
-        why = "; ".join(f"{n:,} {kind}" for kind, n in skipped.items()) or "the file is empty"
-        if not writers:
-            raise UserError(f"{where}: no examples found ({why}); check the format.")
-        if "train" in {source.split for source in self.sources} - set(writers):
-            raise UserError(
-                f"{where}: no examples left for train ({why}); check the files and options."
-            )
-        if not self.labels and not counts:
-            raise UserError(
-                f"{where}: no entities found, every tag is O; check the tag column and the file."
-            )
-        # A test split added to an existing train split may have only one label.
-        if self.labels and len(counts) < 2 and "train" not in self.existing.splits:
-            raise UserError(
-                f"{where}: all texts have the same label, {next(iter(counts))!r}, but a classifier "
-                "needs two; check the label column and the file."
-            )
-        counts = sum((writer.counts for writer in writers.values()), Counter())
-        if len(counts) > MAX_LABELS:
-            raise UserError(
-                f"{where}: {len(counts):,} distinct labels, such as {next(iter(counts))[:40]!r}; "
-                "check that this is the right column."
-            )
-
 
 def convert(
     name: str,
@@ -264,9 +236,12 @@ def convert(
     language: str,
     plan: Plan = Plan(),
     options: Options = Options(),
+    announce: Callable[[Found], None] | None = None,
 ) -> dict[str, object]:
-    """Convert a corpus in the format `name`: write {train,dev,test}.spacy, as far as available, and
-    report.json into `output`. Returns the report.
+    """Convert a corpus in the format `name`, or in that which is recognised if it is AUTO: write
+    {train,dev,test}.spacy, as far as available, and report.json into `output`. Returns the report.
+
+    announce: is given what the corpus holds, before anything is written; it may raise UserError.
 
     A folder or archive is a complete corpus: splits are identified by file name, and those that it
     lacks are removed from `output`. A single file becomes `plan.split`, and the other splits in
@@ -276,6 +251,8 @@ def convert(
 
     Raises UserError for input that is not in this format, or not compatible with existing splits.
     """
+    if name == AUTO:
+        name = recognise(source, options.encoding)
     format = FORMATS[name]
     check_options(name, format, options)
     ignored = Notes()
@@ -286,7 +263,9 @@ def convert(
         existing = find_existing_splits(output, plan.split if single else None, language)
         conversion = Conversion(name, sources, options, plan, existing)
         pipeline = BlankPipeline(language)
-        conversion.prepare()
+        found = conversion.prepare(survey=announce is not None)
+        if announce:
+            announce(found)
         # Splits of an earlier conversion that are not part of this corpus are deleted.
         owned = {f"{split}.spacy" for split in SPLITS if split not in existing.splits}
         folder = stack.enter_context(written_beside(output, owned))

@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 
 from ..common.errors import UserError
 from ..common.files import check_whole
-from .examples import Example, LabelledText, SpannedText, TaggedSentence
+from .examples import Example, LabelledText, SpannedText, TaggedSentence, labelled
 from .writer import PACKER, SHARD_TOKENS
 
 # Components that learn from the labels of texts; `ner` learns from entities.
@@ -70,7 +70,7 @@ def example_of(doc: Doc, kind: type[Example]) -> Example:
     line = doc.user_data["line"]
     if kind is LabelledText:
         labels = tuple(label for label, value in doc.cats.items() if value)
-        return LabelledText(doc.text, labels[0], labels[0], line, labels=labels)
+        return labelled(doc.text, labels, line)
     if kind is TaggedSentence:
         entities = [(entity.start, entity.end, entity.label_) for entity in doc.ents]
         return TaggedSentence([token.text for token in doc], entities, line)

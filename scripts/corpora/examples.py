@@ -1,15 +1,18 @@
 """The interface of readers: the formats, the examples they yield, and the log they keep."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..common.errors import UserError
 from ..common.rawfile import RawFile
 from .options import Options
+from .sample import Sample
 
 SPLITS = ("train", "dev", "test")
+WITHOUT_LABEL = "without label"
+EMPTY_TEXT = "empty text"
 # The document that an example belongs to: its number in the file, from 1, or the name that the
 # corpus gives it; None if the file has no document boundaries.
 Document = int | str | None
@@ -20,7 +23,9 @@ class LabelledText(NamedTuple):
 
     stratum: what carved splits are stratified by: the label, or category/label.
     number: the line, row or item in the file.
-    labels: the labels of this text if texts may have several; `label` then is all of them joined.
+    labels: those of this text where it need not have exactly one; `label` then is all of them joined.
+    several: whether texts of this corpus may have several labels, or none, whatever this one has. A
+    corpus with a text of several labels is such a corpus; in others, texts without a label are skipped.
     """
 
     text: str
@@ -28,15 +33,25 @@ class LabelledText(NamedTuple):
     stratum: str
     number: int
     document: Document = None
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    several: bool = False
 
     @property
     def all_labels(self) -> tuple[str, ...]:
-        return self.labels or (self.label,)
+        return (self.label,) if self.labels is None else self.labels
 
     @property
     def category(self) -> str:
         return self.stratum.removesuffix(self.label).removesuffix("/")
+
+
+def labelled(
+    text: str, labels: Iterable[str], number: int, document: Document = None, several: bool = False
+) -> LabelledText:
+    """Return a text with any number of labels; see LabelledText. Whitespace around it is removed."""
+    names = tuple(sorted(set(labels)))
+    label = "#".join(names)
+    return LabelledText(text.strip(), label, label, number, document, names, several)
 
 
 class TaggedSentence(NamedTuple):
@@ -140,6 +155,7 @@ class Format(NamedTuple):
     members(name, language): whether to read an archive member; None if archives are not supported.
     dev_ratio, test_ratio: fraction of train to carve off if the corpus lacks this split.
     phrases: whether some texts are phrases of others, which carving must keep together.
+    recognises(sample): whether a corpus looks like this format; None if `auto` does not choose it.
     """
 
     description: str
@@ -151,3 +167,4 @@ class Format(NamedTuple):
     dev_ratio: float = 0.0
     test_ratio: float = 0.0
     phrases: bool = False
+    recognises: Callable[[Sample], bool] | None = None

@@ -41,8 +41,22 @@ class ExistingSplits:
         for doc in tqdm(self.docs(name), desc=f"read {name}.spacy", total=total):
             yield example_of(doc, kind)
 
-    def check_labels(self, split: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the labels of the corpus, given those in the file for `split`.
+    @property
+    def several(self) -> bool:
+        """Whether the texts may have several labels."""
+        if not self.splits:
+            return False
+        if "several labels" in self.report:
+            return self.report["several labels"]
+        # Converted by an earlier version.
+        docs = self.docs(next(iter(self.splits)))
+        return any(doc.cats and sum(doc.cats.values()) != 1 for doc in docs)
+
+    def check_labels(
+        self, split: str, labels: tuple[str, ...], several: bool = False
+    ) -> tuple[str, ...]:
+        """Return the labels of the corpus, given those in the file for `split`, and whether its texts
+        may have several.
 
         Raises UserError if the splits are for different tasks, or if their labels are incompatible.
         """
@@ -57,6 +71,11 @@ class ExistingSplits:
             )
         if not labels:
             return labels
+        if several and not self.several:
+            raise UserError(
+                f"{self.folder}: the texts of the existing splits ({others}) have one label each, but "
+                "this file has texts with several or none; choose another folder."
+            )
         known = self.labels()
         if new := sorted(set(labels) - known):
             raise UserError(

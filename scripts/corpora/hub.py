@@ -12,8 +12,8 @@ import srsly
 
 from ..common.errors import UserError
 from .examples import Log
-from .tabular import class_name
-from .tags import TAG
+from .readers.tabular import class_name
+from .readers.tags import TAG
 
 UNLABELLED = "sentence with an unlabelled tag, left out"
 INSIDE = "white space inside a token that would end it, replaced"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..common.errors import UserError
 from ..common.files import check_whole
-from ..common.rawfile import RawFile, find_files, is_archive, printable, unpack
+from ..common.rawfile import RawFile, RawFolder, find_files, is_archive, printable, unpack
 from .examples import SPLITS, Format, Notes
 from .options import Options
 
@@ -88,7 +88,8 @@ def sources_of(
     sources = []
     for name in sorted(files, key=SPLITS.index):
         for path in files[name]:
-            file = RawFile(path, options.encoding, str(source / path.relative_to(root)))
+            kind = RawFolder if path.is_dir() else RawFile
+            file = kind(path, options.encoding, str(source / path.relative_to(root)))
             relative = path.name if path == top else path.relative_to(top).as_posix()
             sources.append(Source(name, file, printable(relative)))
     return sources

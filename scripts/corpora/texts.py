@@ -13,7 +13,7 @@ from ..common.rawfile import RawFile, plain_path
 from .docbins import read_docs
 from .examples import Log
 from .options import Options
-from .table import JSON, TEXT_COLUMNS, find_column, rows_of
+from .readers.table import JSON, TEXT_COLUMNS, find_column, rows_of
 
 TABLES = (".csv", ".tsv", ".tab", ".parquet", *JSON)
 DOCBIN = ".spacy"

@@ -4,10 +4,10 @@ import pytest
 import spacy
 
 from scripts.common.rawfile import RawFile
-from scripts.corpora import wikiner
 from scripts.corpora.detokenize import infer_spaces
 from scripts.corpora.examples import Log
 from scripts.corpora.options import Options
+from scripts.corpora.readers import wikiner
 
 from ..conftest import SAMPLE
 

@@ -4,9 +4,9 @@ import datasets
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import iob, sst2, table, wikiner
 from scripts.corpora.examples import Log
 from scripts.corpora.hub import INSIDE, UNLABELLED, WRITERS, Rows, names_of
+from scripts.corpora.readers import iob, sst2, table, wikiner
 
 from .reading import counts, read
 

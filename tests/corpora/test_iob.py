@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import iob
+from scripts.corpora.readers import iob
 
 from .reading import (
     SCHEMES,

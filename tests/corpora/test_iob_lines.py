@@ -7,8 +7,8 @@ import lzma
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import iob
 from scripts.corpora.options import Plan
+from scripts.corpora.readers import iob
 
 from .reading import (
     BYTE_ORDER_MARK,

@@ -9,10 +9,10 @@ import srsly
 from spacy.vocab import Vocab
 
 from scripts.common.errors import UserError
-from scripts.corpora import table
 from scripts.corpora.docbins import read_annotated
-from scripts.corpora.labels import detect_joined_labels
 from scripts.corpora.options import Plan
+from scripts.corpora.readers import table
+from scripts.corpora.readers.labels import detect_joined_labels
 
 from .reading import convert, counts, docs, json_lines, read
 

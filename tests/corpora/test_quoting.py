@@ -3,8 +3,8 @@
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import cls, table
-from scripts.corpora.tabular import FIELD_LINES
+from scripts.corpora.readers import cls, table
+from scripts.corpora.readers.tabular import FIELD_LINES
 
 from .reading import convert, read
 

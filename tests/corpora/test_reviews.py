@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import cls
 from scripts.corpora.examples import LabelledText
 from scripts.corpora.options import Plan
+from scripts.corpora.readers import cls
 
 from .reading import NO_BREAK_SPACE, convert, docs, read
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import iob
+from scripts.corpora.readers import iob
 
 from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
 

@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora import sst2, table
 from scripts.corpora.examples import SpannedText
+from scripts.corpora.readers import sst2, table
 
 from .reading import convert, counts, docs, json_lines, read
 

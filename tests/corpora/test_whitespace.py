@@ -10,7 +10,7 @@ from spacy.training import Corpus, Example
 
 from scripts.common.errors import UserError
 from scripts.corpora.options import Plan
-from scripts.corpora.tags import EDGE_WHITESPACE, ONLY_WHITESPACE
+from scripts.corpora.readers.tags import EDGE_WHITESPACE, ONLY_WHITESPACE
 
 from .reading import NO_BREAK_SPACE, ZERO_WIDTH_SPACE, convert, docs, found
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from ..common.errors import UserError
-from ..common.rawfile import RawFile
-from .examples import Format, Log, TaggedSentence
+from ...common.errors import UserError
+from ...common.rawfile import RawFile
+from ..examples import Format, Log, TaggedSentence
+from ..options import Options
 from .iob import DOCUMENT
-from .options import Options
 from .tags import TagDecoder
 
 

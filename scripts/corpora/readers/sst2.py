@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..common.errors import UserError
-from ..common.rawfile import RawFile, find_files
-from .examples import Format, LabelledText, Log, Notes
-from .options import Options
+from ...common.errors import UserError
+from ...common.rawfile import RawFile, find_files
+from ..examples import Format, LabelledText, Log, Notes
+from ..options import Options
 from .tabular import delimited
 
 LABELS = ("negative", "positive")

@@ -7,27 +7,21 @@ characters from 0 and the end is exclusive, as in spaCy.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..common.errors import UserError
-from ..common.rawfile import RawFile, plain_path
-from .examples import Example, Format, LabelledText, Log, SpannedText
+from ...common.errors import UserError
+from ...common.rawfile import RawFile, plain_path
+from ..examples import Example, Format, LabelledText, Log
+from ..options import Options
+from ..spans import Claim, Marked, spanned
 from .labels import LabelReader
-from .options import Options
-from .tabular import Row, delimited, delimiter_of, json_lines, parquet
-from .tags import EDGE_WHITESPACE, ONLY_WHITESPACE
+from .tabular import Row, delimited, delimiter_of, json_rows, parquet
 
 # Default column names.
 TEXT_COLUMNS = ("text", "review", "sentence")
 LABEL_COLUMNS = ("label", "labels", "entities", "spans")
 JSON = (".jsonl", ".ndjson", ".json")
 SPAN_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
-
-
-class Span(NamedTuple):
-    start: int
-    end: int
-    label: str
 
 
 def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
@@ -39,7 +33,7 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
             "columns; omit it."
         )
     if suffix in JSON:
-        return json_lines(file, log)
+        return json_rows(file, log)
     if suffix == ".parquet":
         return parquet(file, log)
     if suffix not in (".csv", ".tsv", ".tab", ".txt"):
@@ -72,17 +66,14 @@ def find_column(
     )
 
 
-def spans_of(value: list[Any], text: str, location: str, options: Options, log: Log) -> list[Span]:
-    """Return the entities of a text in order, trimmed of whitespace and without overlaps.
-
-    Raises UserError for invalid entities, offsets outside the text, and overlapping entities. With
-    --overlaps longest, overlaps are resolved by `spacy.util.filter_spans`: the longest entity is
-    kept, or the first of equally long ones.
-    """
-    spans = []
+def claims_of(value: list[Any], location: str) -> list[Claim]:
+    """Return the entities in a cell. Raises UserError for what is not an entity."""
+    claims = []
     for item in value:
+        text = None
         if isinstance(item, dict):
             keys = next((keys for keys in SPAN_KEYS if all(key in item for key in keys)), ())
+            text = item.get("text") if isinstance(item.get("text"), str) else None
             item = [item[key] for key in keys]
         if not isinstance(item, (list, tuple)) or len(item) != 3:
             raise UserError(
@@ -98,36 +89,11 @@ def spans_of(value: list[Any], text: str, location: str, options: Options, log: 
             raise UserError(
                 f"{location}: {str(item)[:60]} is not an entity; write [start, end, label]."
             )
-        if not 0 <= start < end <= len(text):
-            raise UserError(
-                f"{location}: entity {start}–{end} is empty or outside its text of {len(text)} "
-                "characters; offsets count characters from 0, and the end is exclusive."
-            )
-        content = text[start:end]
-        if content.isspace():
-            log.repair(ONLY_WHITESPACE, location)
-            continue
-        trimmed = Span(end - len(content.lstrip()), start + len(content.rstrip()), label)
-        if trimmed[:2] != (start, end):
-            log.repair(EDGE_WHITESPACE, location)
-        spans.append(trimmed)
-    spans.sort()
-    for before, after in zip(spans, spans[1:]):
-        if after.start < before.end and options.overlaps != "longest":
-            raise UserError(
-                f"{location}: entities {before.start}–{before.end} and {after.start}–{after.end} "
-                "overlap; fix them, or pass --overlaps longest."
-            )
-    # spaCy takes seconds to import, and every command imports this module.
-    from spacy.util import filter_spans
-
-    kept = filter_spans(spans)
-    for _ in range(len(spans) - len(kept)):
-        log.repair("entity that overlaps a longer one, dropped", location)
-    return sorted(kept)
+        claims.append(Claim(start, end, label, text))
+    return claims
 
 
-def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
+def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Example]:
     """Yield the texts of a file, with labels or with entities depending on the label column.
 
     Raises UserError for a missing column, an invalid label, and invalid entities.
@@ -155,7 +121,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
                     f"{location}: the label is a list; write one label, or entities as "
                     "[start, end, label]."
                 )
-            yield SpannedText(text, spans_of(label, text, location, options, log), number)
+            yield Marked(text, claims_of(label, location), number)
         elif label is None or label != label or not str(label).strip():
             log.skip("without label", location)
         elif isinstance(label, dict):
@@ -173,6 +139,14 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
             else:
                 log.skip("without label", location)
     labels.close(log)
+
+
+def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
+    """Yield the texts of a file, with labels or with entities depending on the label column.
+
+    Raises UserError for a missing column, an invalid label, and invalid entities.
+    """
+    return spanned(lambda log: read_rows(file, options, log), file, options, log)
 
 
 FORMAT = Format(

@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ..common.errors import UserError
-from ..common.rawfile import ZERO_WIDTH, RawFile
-from .examples import Log, Notes
+from ...common.errors import UserError
+from ...common.rawfile import ZERO_WIDTH, RawFile
+from ..examples import Log, Notes
+from ..spans import EDGE_WHITESPACE, ONLY_WHITESPACE
 
 # A prefix, and a label after the first hyphen: B-creative-work.
 TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
@@ -14,10 +15,6 @@ SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
 DANGLING = "I- or E- tag that continues no entity, read as B-"
 INVISIBLE_REMOVED = "invisible characters around a tag, removed"
-# spaCy's `ner` can learn neither entities with whitespace at an edge nor entities of whitespace
-# only (E024).
-EDGE_WHITESPACE = "entity with leading or trailing whitespace, trimmed"
-ONLY_WHITESPACE = "entity of whitespace only, dropped"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
 
 

@@ -13,10 +13,10 @@ from xml.etree.ElementTree import ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from ..common.errors import UserError, sift
-from ..common.rawfile import RawFile, duplicate_split, plain_path, split_of
-from .examples import Format, LabelledText, Log, Notes
-from .options import Options
+from ...common.errors import UserError, sift
+from ...common.rawfile import RawFile, duplicate_split, plain_path, split_of
+from ..examples import Format, LabelledText, Log, Notes
+from ..options import Options
 from .tabular import delimited
 
 LABELS = ("negative", "positive")

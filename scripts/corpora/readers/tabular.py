@@ -1,4 +1,4 @@
-"""Rows with named columns from CSV, TSV, JSON Lines and Parquet."""
+"""Rows with named columns from CSV, TSV, JSON and Parquet."""
 
 import csv
 import json
@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..common.errors import UserError, first_line
-from ..common.rawfile import MAX_LINE, RawFile
-from .examples import Log
-from .options import FIELD_LINES
+from ...common.errors import UserError, first_line
+from ...common.rawfile import MAX_LINE, RawFile
+from ..examples import Log
+from ..options import FIELD_LINES
+from ..records import json_objects
 
 DELIMITERS = (",", ";", "\t")
 Row = tuple[int, dict[str, Any]]
@@ -145,28 +146,9 @@ def delimiter_of(
     return max(DELIMITERS, key=fit)
 
 
-def json_lines(file: RawFile, log: Log) -> Iterator[Row]:
-    """Yield (line number, object) for each line of a JSON Lines file; keys are in lower case."""
-    for number, line in file.lines():
-        if not line.strip():
-            log.lines["blank"] += 1
-            continue
-        try:
-            row = json.loads(line)
-            if "\\u" in line:
-                # An escaped lone surrogate is not a character: this raises an error.
-                json.dumps(row, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            reason = str(error)
-            row = None
-        else:
-            reason = f"found a {type(row).__name__}"
-        if not isinstance(row, dict):
-            raise UserError(
-                f"{file.location(number)}: not a JSON object ({reason}); write one object per "
-                'line: {"text": …, "label": …}.'
-            )
-        log.lines["rows"] += 1
+def json_rows(file: RawFile, log: Log) -> Iterator[Row]:
+    """Yield (number, object) for each object of JSON Lines or of an array; keys are in lower case."""
+    for number, row in json_objects(file, log.lines):
         yield number, {name.casefold(): value for name, value in row.items()}
 
 

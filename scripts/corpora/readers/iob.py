@@ -7,11 +7,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from ..common.errors import UserError
-from ..common.rawfile import ZERO_WIDTH, RawFile
-from .examples import Document, Format, Log, TaggedSentence
+from ...common.errors import UserError
+from ...common.rawfile import ZERO_WIDTH, RawFile
+from ..examples import Document, Format, Log, TaggedSentence
+from ..options import Options
 from .layout import COMMENTS, DOCUMENT, Layout, columns, is_blank, is_document, layouts_of
-from .options import Options
 from .tags import INVISIBLE, TAG, TagDecoder
 
 # Begins a document in CoNLL-U; in other files -DOCSTART- does.

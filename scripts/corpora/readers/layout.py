@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from ..common.errors import UserError
-from ..common.rawfile import ZERO_WIDTH, RawFile
-from .options import Options
+from ...common.errors import UserError
+from ...common.rawfile import ZERO_WIDTH, RawFile
+from ..options import Options
 from .tags import INVISIBLE, TAG
 
 DOCUMENT = "-DOCSTART-"

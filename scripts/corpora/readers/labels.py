@@ -6,11 +6,11 @@ from collections.abc import Collection
 from itertools import chain
 from typing import NamedTuple
 
-from ..common.errors import UserError
-from ..common.label_names import parse_label_names
-from ..common.rawfile import RawFile
-from .examples import Log
-from .options import Options
+from ...common.errors import UserError
+from ...common.label_names import parse_label_names
+from ...common.rawfile import RawFile
+from ..examples import Log
+from ..options import Options
 
 SEPARATORS = (",", ";", "|", "#")
 # Distinct cells that are compared; a corpus with more labels is refused elsewhere.

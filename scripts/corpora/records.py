@@ -1,0 +1,102 @@
+"""JSON values one after the other: JSON Lines, or the elements of an array, which is streamed."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import ijson
+
+from ..common.errors import UserError, first_line
+from ..common.rawfile import BYTE_ORDER_MARKS, RawFile
+
+END = object()
+JSON = (".jsonl", ".ndjson", ".json")
+WRITE = 'write one object per line, {"text": …, "label": …}, or an array of them'
+
+
+def is_array(file: RawFile) -> bool:
+    """Return whether a file is one JSON array, rather than JSON Lines: those of spaCy 2 may be arrays
+    too, but begin with a text."""
+    head = file.head()
+    mark = next((mark for mark, _ in BYTE_ORDER_MARKS if head.startswith(mark)), b"")
+    begin = b"".join(head.removeprefix(mark).split())[:2]
+    return begin[:1] == b"[" and begin[1:] in (b"[", b"{", b"]", b"")
+
+
+def check_characters(value: Any) -> None:
+    """Raise ValueError for an escaped lone surrogate, which is not a character."""
+    json.dumps(value, ensure_ascii=False).encode()
+
+
+def lines_of_json(file: RawFile, lines: Counter) -> Iterator[tuple[int, Any]]:
+    """Yield (line number, value) for each line that is not blank. Raises UserError for invalid JSON."""
+    for number, line in file.lines():
+        if not line.strip():
+            lines["blank"] += 1
+            continue
+        try:
+            value = json.loads(line)
+            if "\\u" in line:
+                check_characters(value)
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"{file.location(number)}: not a JSON object ({error}); {WRITE}."
+            ) from error
+        yield number, value
+
+
+def elements(file: RawFile) -> Iterator[tuple[int, Any]]:
+    """Yield (number from 1, element) for each element of an array, holding one in memory at a time.
+
+    Raises UserError for invalid JSON.
+    """
+    file.unit = "item"
+    number = 0
+    with file.open() as stream:
+        head = file.head()
+        for mark, encoding in BYTE_ORDER_MARKS:
+            if head.startswith(mark):
+                if encoding != "utf-8-sig":
+                    raise UserError(f"{file}: JSON in {encoding}; write it in UTF-8.")
+                stream.read(len(mark))
+        found = ijson.items(stream, "item", use_float=True)
+        while True:
+            try:
+                value = next(found, END)
+                if value is not END:
+                    check_characters(value)
+            except (ijson.JSONError, ValueError, RecursionError) as error:
+                raise UserError(
+                    f"{file.location(number + 1)}: invalid or truncated JSON "
+                    f"({first_line(error)[:120]}); get a fresh copy, or fix it."
+                ) from error
+            if value is END:
+                return
+            number += 1
+            yield number, value
+
+
+def json_values(file: RawFile, lines: Counter | None = None) -> Iterator[tuple[int, Any]]:
+    """Yield (number, value) for each line of JSON Lines or each element of an array.
+
+    lines: counts the lines of each kind. Raises UserError for invalid JSON, with its line or the
+    number of its element.
+    """
+    lines = Counter() if lines is None else lines
+    for number, value in elements(file) if is_array(file) else lines_of_json(file, lines):
+        lines["rows"] += 1
+        yield number, value
+
+
+def json_objects(
+    file: RawFile, lines: Counter | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what `json_values` does. Raises UserError for a value that is not an object."""
+    for number, value in json_values(file, lines):
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{file.location(number)}: not a JSON object (found a {type(value).__name__}); "
+                f"{WRITE}."
+            )
+        yield number, value
