@@ -50,6 +50,9 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
     for pair, count in report["shared"].items():
         if count:
             yield pair, count, f"text in both {pair.replace('/', ' and ')} (see --drop-leaks)", ""
+    if report.get("several labels"):
+        count = report["texts with several labels or none"]
+        yield "all", count, "text with several labels or none: for textcat_multilabel", ""
     if different := report["texts annotated in several ways"]:
         yield "all", different, "text with different annotations", ""
 

@@ -30,17 +30,20 @@ from .serving.predictions import (
 
 
 def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the rows of the score table: P, R and F, overall and per label."""
+    """Return the rows of the score table: P, R and F, overall and per label; and the average precision
+    of several labels per text."""
     table = []
     for scored_on, scores in tables(metrics):
         kind, title = ("ents", "all") if "ents_f" in scores else ("cats_macro", "macro average")
         per_type = scores.get("ents_per_type") or scores.get("cats_f_per_type") or {}
         overall = {letter: scores[f"{kind}_{letter}"] for letter in "prf"}
+        precisions = scores.get("cats_ap_per_type", {})
         for label, values in {title: overall, **dict(sorted(per_type.items()))}.items():
-            figures = (
-                "–" if values[letter] is None else f"{values[letter]:.4f}" for letter in "prf"
-            )
-            table.append((scored_on, label, *figures))
+            figures = [values[letter] for letter in "prf"]
+            if precisions:
+                figures.append(precisions.get(label, scores["cats_macro_ap"]))
+            shown = ("–" if figure is None else f"{figure:.4f}" for figure in figures)
+            table.append((scored_on, label, *shown))
     return table
 
 
@@ -165,12 +168,10 @@ def evaluate(
             **measured,
         }
         srsly.write_json(folder / output.name, metrics)
-    msg.table(
-        score_rows(metrics),
-        header=("scored on", "label", "P", "R", "F"),
-        divider=True,
-        aligns=("l", "l", "r", "r", "r"),
-    )
+    rows = score_rows(metrics)
+    columns = ("scored on", "label", "P", "R", "F", "average precision")[: len(rows[0])]
+    aligns = ("l", "l", *"r" * (len(columns) - 2))
+    msg.table(rows, header=columns, divider=True, aligns=aligns)
     print_caveats(gold, metrics, labels_found(header, gold.task, predicted))
     if line := in_words(metrics.get("calibration", {})):
         print(line)

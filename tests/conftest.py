@@ -102,10 +102,19 @@ def camembert(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_corpora(tmp_path_factory) -> Path:
-    """The sample corpora converted: folders `ner` and `textcat`."""
+    """The sample corpora converted: folders `ner`, `textcat`, and `textcat_multilabel`, where texts have
+    any of three labels or none."""
     folder = tmp_path_factory.mktemp("corpora")
     convert.convert("wikiner", SAMPLE / "ner-fr", folder / "ner", "fr")
     convert.convert("cls", SAMPLE / "cls-fr", folder / "textcat", "fr")
+    several = folder / "textcat_multilabel"
+    several.mkdir()
+    for split in ("train", "dev", "test"):
+        docs = list(read_docs(folder / "textcat" / f"{split}.spacy", spacy.blank("fr").vocab))
+        for doc in docs:
+            found = {"film": "film" in doc.text, "long": len(doc) > 40}
+            doc.cats = {"positive": doc.cats["positive"]} | {k: float(v) for k, v in found.items()}
+        DocBin(docs=docs).to_disk(several / f"{split}.spacy")
     return folder
 
 

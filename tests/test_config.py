@@ -12,7 +12,7 @@ from scripts.corpora import docbins
 
 from .conftest import ROOT
 
-TASKS = ("ner", "textcat")
+TASKS = ("ner", "textcat", "textcat_multilabel")
 # Two updates, for configs that have [settings] …
 SHORT = (
     "--settings.max_steps", 2, "--settings.eval_frequency", 2, "--settings.dev_limit", 5,

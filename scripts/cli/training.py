@@ -11,7 +11,7 @@ PANEL = "Train"
 Config = Annotated[
     str,
     typer.Argument(
-        help="Task (ner, textcat, ner+textcat) or config file; one of `spacy init config` works too"
+        help="Task (ner, textcat, textcat_multilabel, ner+textcat) or config file; one of `spacy init config` works too"
     ),
 ]
 

@@ -14,7 +14,12 @@ def run_module(module: str) -> NoReturn:
     """Run the command that a module was (`python -m scripts.convert`)."""
     name = module.rpartition(".")[2].replace("_", "-")
     command = RENAMED.get(name, name)
-    warn(f"`python -m {module}` will be removed; use `python -m scripts {command}`")
     sys.argv.insert(1, command)
-    runpy.run_module("scripts", run_name="__main__")
+    try:
+        runpy.run_module("scripts", run_name="__main__")
+    except SystemExit as end:
+        # A refusal stays one line.
+        if end.code:
+            raise
+    warn(f"`python -m {module}` will be removed; use `python -m scripts {command}`")
     sys.exit()

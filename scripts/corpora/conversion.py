@@ -65,6 +65,7 @@ class Conversion:
         self.labels = format.labels or ()
         # Whether texts may have several labels, or none.
         self.several = existing.several
+        self.not_one = 0
         self.kind: type[Example] | None = LabelledText if format.labels else TaggedSentence
         self.ratios = ratios_of(plan, format, sources, existing)
         self.carving: Carving | None = None
@@ -164,6 +165,8 @@ class Conversion:
                 for _ in range(writers[split].add(example, location, relative)):
                     log.repair(EMPTY_TOKEN, location)
                 index.add(split, text, annotation)
+                if isinstance(example, LabelledText) and len(example.all_labels) != 1:
+                    self.not_one += 1
                 written[file.name][split] += 1
         # A test split added to an existing train split may have only one label.
         one_is_enough = self.several or "train" in self.existing.splits
@@ -206,6 +209,7 @@ class Conversion:
             "read": self.existing.merge_read(read),
             "splits": {name: {**splits[name], "duplicates": duplicates[name]} for name in splits},
             "several labels": bool(self.labels) and self.several,
+            "texts with several labels or none": self.not_one,
             "shared": shared,
             "texts annotated in several ways": different,
             **self.carved(),

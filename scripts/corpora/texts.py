@@ -13,9 +13,11 @@ from ..common.rawfile import RawFile, plain_path
 from .docbins import read_docs
 from .examples import Log
 from .options import Options
-from .readers.table import JSON, TEXT_COLUMNS, find_column, rows_of
+from .readers.columns import text_column
+from .readers.table import rows_of
+from .records import JSON
 
-TABLES = (".csv", ".tsv", ".tab", ".parquet", *JSON)
+TABLES = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", *JSON)
 DOCBIN = ".spacy"
 
 
@@ -57,8 +59,7 @@ def rows(file: RawFile, options: Options, log: Log) -> Iterator[tuple[int, str]]
     """Yield (number, text) for each row of a table whose text column holds one."""
     for number, row in rows_of(file, options, log):
         location = file.location(number)
-        named = options.text_column or ""
-        text = row[find_column(row, named, TEXT_COLUMNS, "--text-column", location)]
+        text = row[text_column(row, options.text_column, location)]
         if isinstance(text, str):
             yield number, text
         else:

@@ -6,6 +6,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy
 import srsly
 from spacy.language import Language
 from spacy.scorer import PRFScore, Scorer
@@ -61,17 +62,43 @@ def score_entities(predicted: list[Doc], gold: list[Doc]) -> dict[str, Any]:
     }
 
 
+def average_precision(probabilities: numpy.ndarray, gold: numpy.ndarray) -> float | None:
+    """Return the mean of the precision at each text that has a label, texts in the order of its
+    probability; None if none has it. Texts with the same probability share a rank.
+
+    probabilities: floats of shape (texts,). gold: booleans of the same shape.
+    """
+    if not gold.any():
+        return None
+    values, inverse = numpy.unique(-probabilities, return_inverse=True)
+    texts = numpy.bincount(inverse, minlength=len(values))
+    right = numpy.bincount(inverse, weights=gold, minlength=len(values))
+    return float((right * right.cumsum() / texts.cumsum()).sum() / gold.sum())
+
+
 def score_categories(
     predicted: list[Doc], gold: list[Doc], labels: list[str], threshold: float | None
 ) -> dict[str, Any]:
     """Return spaCy's cats_* with cats_f_per_type; for exclusive labels (no threshold) also
-    `accuracy`, the share of documents whose most probable label is correct."""
+    `accuracy`, the share of documents whose most probable label is correct, and for others the
+    average precision of each label and their mean."""
     examples = [Example(*pair) for pair in zip(predicted, gold)]
     several = threshold is not None
     scores = Scorer.score_cats(
         examples, "cats", labels=labels, multi_label=several, threshold=threshold
     )
-    if several or not gold:
+    if several:
+        precisions = {
+            label: average_precision(
+                numpy.array([doc.cats.get(label, 0.0) for doc in predicted]),
+                numpy.array([doc.cats.get(label, 0.0) >= 0.5 for doc in gold]),
+            )
+            for label in labels
+        }
+        known = [value for value in precisions.values() if value is not None]
+        mean = sum(known) / len(known) if known else None
+        return {**scores, "cats_macro_ap": mean, "cats_ap_per_type": precisions}
+    if not gold:
         return scores
     right = sum(best_label(found) == best_label(doc) for found, doc in zip(predicted, gold))
     return {"accuracy": right / len(gold), **scores}

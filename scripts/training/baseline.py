@@ -28,12 +28,13 @@ def weighted(scores: Mapping[str, Any], weights: dict[str, float | None]) -> flo
 
 def constant_score(dev: Split, weights: dict[str, float | None]) -> float:
     """Return the score on the labelled texts of a split of always giving its most frequent label; 0
-    for entities.
+    for entities, and for several labels per text that of giving none.
 
-    weights: of spaCy's scores. For exclusive classes, each labelled text having one label.
+    weights: of spaCy's scores.
     """
     if not dev.labels or sum(dev.labels.values()) != round(sum(dev.labelled) * dev.scale):
-        return 0.0
+        # The area under the curve of probabilities that say nothing.
+        return 0.5 * (weights.get("cats_macro_auc") or 0.0)
     (most, _), *_ = dev.labels.most_common(1)
     vocab = Vocab()
     examples = []
@@ -97,7 +98,7 @@ class Baseline:
             return ""
         return (
             f"{self.name}, {score:.3f}, is little better than {self.score:.3f}, that of always giving the "
-            f"most frequent label: {ADVICE}"
+            f"same answer: {ADVICE}"
         )
 
 

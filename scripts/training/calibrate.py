@@ -1,6 +1,6 @@
 """Calibrate a trained text classifier: divide its logits by a temperature, in its weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.util import load_config
 from spacy.vocab import Vocab
-from thinc.api import Model
+from thinc.api import Config, Model
 from tqdm import tqdm
 from wasabi import msg
 
@@ -34,6 +34,9 @@ from .temperature import LOWEST, fit_temperature, fit_temperature_of_sigmoids
 
 # With fewer examples, a temperature says more about them than about the pipeline.
 MIN_EXAMPLES, MAX_EXAMPLES = 50, 2000
+# With fewer, .5 stays the threshold of several labels per text.
+FEWEST_FOR_THRESHOLD = 20
+THRESHOLDS = [round(0.05 * step, 2) for step in range(1, 20)]
 # With fewer wrong answers, their number says nothing of how few there are elsewhere.
 MIN_ERRORS = 10
 # The logits are read off at this temperature: in float32, no probability is then 0 or 1. A power of
@@ -163,6 +166,37 @@ def calibrate_component(nlp: Language, name: str, examples: list[tuple[str, dict
     return result
 
 
+def best_threshold(probabilities: numpy.ndarray, gold: numpy.ndarray) -> float:
+    """Return the probability from which labels are assigned with the best micro F: of those tried, the
+    nearest to .5 among equals.
+
+    probabilities, gold: of shape (texts, labels); where nothing is annotated, gold is not a number.
+    """
+    scores = {}
+    for threshold in THRESHOLDS:
+        given = probabilities >= threshold
+        right, wrong = (given & (gold == 1)).sum(), (given & (gold == 0)).sum()
+        missed = (~given & (gold == 1)).sum()
+        scores[threshold] = 2 * right / max(1, 2 * right + wrong + missed)
+    best = max(scores.values())
+    return min((t for t in scores if scores[t] == best), key=lambda t: (abs(t - 0.5), t))
+
+
+def choose_threshold(nlp: Language, name: str, examples: list[tuple[str, dict]]) -> float | None:
+    """Let a component assign labels from the threshold with the best micro F on examples, and return it;
+    None if there are too few of them. examples: texts with their cats."""
+    component = nlp.get_pipe(name)
+    rows = [(text, gold_of(cats, component.labels, False)) for text, cats in examples if text]
+    usable = evenly_spaced([row for row in rows if row[1] is not None], MAX_EXAMPLES)
+    if len(usable) < FEWEST_FOR_THRESHOLD:
+        return None
+    docs = pipe(nlp, [text for text, _ in usable])
+    found = numpy.array([[doc.cats[label] for label in component.labels] for doc in docs])
+    threshold = best_threshold(found, numpy.array([row for _, row in usable]))
+    component.cfg["threshold"] = threshold
+    return threshold
+
+
 def calibrate(nlp: Language, docs: Iterable[Doc]) -> dict[str, Calibrated]:
     """Calibrate the text classifiers of a pipeline in place; return how, by component.
 
@@ -197,30 +231,50 @@ def announce(name: str, result: Calibrated) -> None:
     )
 
 
+def announce_threshold(name: str, before: float, chosen: float | None) -> None:
+    """Print from which probability a component assigns labels. chosen: None if dev is too small."""
+    if chosen is None:
+        warn(
+            f"{name}: dev has fewer than {FEWEST_FOR_THRESHOLD} examples, too few to choose a threshold; "
+            f"{before:g} stays"
+        )
+    else:
+        msg.good(
+            f"{name}: assigns labels from a probability of {chosen:g}, the best micro F on dev"
+        )
+
+
 def calibrate_saved(folder: Path, dev: Sequence[Path], gpu_id: int) -> None:
     """Calibrate the text classifiers of the pipeline in a folder, if it has any, on the splits `dev`
-    of its corpora; print a line for each.
+    of its corpora, and choose the threshold of those that assign several labels; print a line for each.
 
-    Of the folder, only the classifiers and meta.json are replaced. Raises UserError.
+    Of the folder, only the classifiers, the config and meta.json are replaced. Raises UserError.
     """
     components = load_config(folder / "config.cfg").get("components", {}).values()
     if not any(component.get("factory") in CLASSIFIERS for component in components):
         return
     use_device(gpu_id)
     nlp = spacy.load(folder)
-    # In a vocabulary of its own: the pipeline's would keep every word of dev.
-    results = calibrate(nlp, chain.from_iterable(read_docs(path, Vocab()) for path in dev))
-    changed = [name for name, result in results.items() if not result.left]
+
+    def examples() -> Iterator[Doc]:
+        # In a vocabulary of its own: the pipeline's would keep every word of dev.
+        return chain.from_iterable(read_docs(path, Vocab()) for path in dev)
+
+    results = calibrate(nlp, examples())
+    changed = {name for name, result in results.items() if not result.left}
+    config = Config().from_disk(folder / "config.cfg", interpolate=False)
+    for name, component in nlp.pipeline:
+        if isinstance(component, MultiLabel_TextCategorizer):
+            before = component.cfg["threshold"]
+            found = [(doc.text, dict(doc.cats)) for doc in examples()]
+            announce_threshold(name, before, choose_threshold(nlp, name, found))
+            if component.cfg["threshold"] != before:
+                config["components"][name]["threshold"] = component.cfg["threshold"]
+                changed.add(name)
     if changed:
-        kept = {"tokenizer", "config.cfg", "vocab", *nlp.component_names} - set(changed)
+        kept = {"tokenizer", "config.cfg", "vocab", *nlp.component_names} - changed
         with written_beside(folder) as beside:
             nlp.to_disk(beside, exclude=list(kept))
+            config.to_disk(beside / "config.cfg")
     for name, result in results.items():
         announce(name, result)
-        component = nlp.get_pipe(name)
-        threshold = component.cfg["threshold"]
-        several = isinstance(component, MultiLabel_TextCategorizer)
-        if several and not result.left and threshold != 0.5:
-            warn(
-                f"{name}: its threshold, {threshold:g}, now applies to the calibrated probabilities"
-            )

@@ -58,15 +58,29 @@ def detect_joined_labels(cells: Collection[str]) -> JoinedLabels | None:
 
 
 class LabelReader:
-    """Reads the label cells of one file."""
+    """Reads the label cells of one file.
 
-    def __init__(self, file: RawFile, options: Options) -> None:
+    plural: whether cells may be expected to hold several labels.
+    """
+
+    def __init__(self, file: RawFile, options: Options, plural: bool = False) -> None:
         self.file = file
+        self.plural = plural
         self.names = parse_label_names("--label-names", options.label_names or "")
         self.option = f"--label-names {options.label_names}"
         self.separator = options.label_separator or None
         self.any_named = not self.names
         self.cells: set[str] = set()
+
+    def named(self, label: str) -> str | None:
+        """Return a label, renamed; None if it means "no label"."""
+        # Integers become floats in a column with missing values.
+        label = re.sub(r"^(-?\d+)\.0$", r"\1", label)
+        self.any_named = self.any_named or label in self.names
+        # Where numbers are given names, an unnamed negative one, such as -1, means "no label".
+        if label in self.names or not (self.names and re.fullmatch(r"-\d+", label)):
+            return self.names.get(label, label)
+        return None
 
     def read(self, cell: str) -> list[str]:
         """Return the labels in a cell, renamed; an empty list if it has none.
@@ -76,17 +90,12 @@ class LabelReader:
         split = self.separator not in (None, "none")
         labels = set()
         for label in split_cell(cell, self.separator) if split else [cell]:
-            # Integers become floats in a column with missing values.
-            label = re.sub(r"^(-?\d+)\.0$", r"\1", label)
             if len(self.cells) < MAX_CELLS and label not in self.cells:
                 self.cells.add(label)
                 if len(self.cells) == MAX_CELLS:
                     self.check_joined()
-            self.any_named = self.any_named or label in self.names
-            # Where numbers are given names, an unnamed negative one, such as -1, means "no label".
-            if label in self.names or not (self.names and re.fullmatch(r"-\d+", label)):
-                labels.add(self.names.get(label, label))
-        return sorted(labels)
+            labels.add(self.named(label))
+        return sorted(labels - {None})
 
     def check_joined(self) -> JoinedLabels | None:
         """Return what may be joined labels.
@@ -94,7 +103,7 @@ class LabelReader:
         Raises UserError if they certainly are and the user did not give --label-separator.
         """
         joined = detect_joined_labels(self.cells) if self.separator != "none" else None
-        if joined and joined.certain and self.separator is None:
+        if joined and (joined.certain or self.plural) and self.separator is None:
             raise UserError(
                 f"{self.file}: the label cells hold {joined.combinations} combinations of "
                 f"{joined.labels} labels, such as {joined.example[:60]!r}; split them with "

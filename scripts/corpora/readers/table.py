@@ -1,33 +1,48 @@
 """Tables: texts with labels, or texts with entities given by character offsets.
 
-CSV, TSV, JSON Lines or Parquet, depending on the suffix. Entities are a list of [start, end, label]
+CSV, TSV, JSON, Excel or Parquet, depending on the suffix. Labels are one in a cell, several joined by
+a separator, a list, an object of 0 and 1, or a column of 0 and 1 for each. Entities are a list of [start, end, label]
 or of {"start", "end", "label"} objects (also doccano's start_offset, end_offset). Offsets count
 characters from 0 and the end is exclusive, as in spaCy.
 """
 
+import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...common.errors import UserError
 from ...common.rawfile import RawFile, plain_path
-from ..examples import Example, Format, LabelledText, Log
+from ..examples import EMPTY_TEXT, WITHOUT_LABEL, Example, Format, LabelledText, Log, labelled
 from ..options import Options
+from ..records import JSON
 from ..spans import Claim, Marked, spanned
+from .columns import (
+    LABEL_COLUMNS,
+    NO,
+    OTHER_LABEL_COLUMNS,
+    OTHER_TEXT_COLUMNS,
+    PLURAL,
+    TEXT_COLUMNS,
+    UNKNOWN,
+    YES,
+    label_columns,
+    named,
+    text_column,
+)  # fmt: skip
+from .excel import excel
 from .labels import LabelReader
 from .tabular import Row, delimited, delimiter_of, json_rows, parquet
 
-# Default column names.
-TEXT_COLUMNS = ("text", "review", "sentence")
-LABEL_COLUMNS = ("label", "labels", "entities", "spans")
-JSON = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 SPAN_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
 
 
 def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     """Yield (number, row) for each row of a file, whose format depends on its suffix."""
     suffix = plain_path(Path(file.name)).suffix.lower()
-    if options.columns and suffix in (*JSON, ".parquet"):
+    if options.columns and suffix in (*JSON, ".parquet", ".xlsx"):
         raise UserError(
             f"{file}: --columns is for files without a header, but rows of this format name their "
             "columns; omit it."
@@ -36,34 +51,26 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         return json_rows(file, log)
     if suffix == ".parquet":
         return parquet(file, log)
-    if suffix not in (".csv", ".tsv", ".tab", ".txt"):
+    if suffix == ".xlsx":
+        return excel(file, log)
+    if suffix not in SUFFIXES:
         raise UserError(
-            f"{file}: unknown suffix for a table; rename the file to .csv, .tsv, .jsonl or "
+            f"{file}: unknown suffix for a table; rename the file to .csv, .tsv, .jsonl, .xlsx or "
             ".parquet."
         )
-    wanted = [options.text_column or "", options.label_column or ""]
-    wanted = [name.casefold() for name in wanted] + [*TEXT_COLUMNS, *LABEL_COLUMNS]
+    given = f"{options.text_column or ''},{options.label_column or ''}"
+    wanted = [
+        *named(given),
+        *TEXT_COLUMNS,
+        *OTHER_TEXT_COLUMNS,
+        *LABEL_COLUMNS,
+        *OTHER_LABEL_COLUMNS,
+    ]
     columns, quoting = options.columns or "", options.quoting
     delimiter = "\t"
     if suffix in (".csv", ".txt"):
         delimiter = delimiter_of(file, wanted, columns, quoting)
     return delimited(file, delimiter, log, columns=columns, quoting=quoting)
-
-
-def find_column(
-    row: dict[str, Any], named: str, defaults: tuple[str, ...], option: str, location: str
-) -> str:
-    """Return the name of the column that the user named, or of the first default one in the row.
-
-    Raises UserError if there is none.
-    """
-    for name in [named.casefold()] if named else defaults:
-        if name in row:
-            return name
-    raise UserError(
-        f"{location}: no column {named or ' or '.join(defaults)!r} in {', '.join(row)[:200]}; name "
-        f"one with {option}, or all columns with --columns if the file has no header."
-    )
 
 
 def claims_of(value: list[Any], location: str) -> list[Claim]:
@@ -93,52 +100,126 @@ def claims_of(value: list[Any], location: str) -> list[Claim]:
     return claims
 
 
+def flagged(row: dict[str, Any], columns: list[str], location: str) -> list[str] | None:
+    """Return those of the columns that hold 1; None if the text was not annotated.
+
+    Raises UserError for a value that is neither 0 nor 1.
+    """
+    values = {name: str(row.get(name)) for name in columns}
+    for name, value in values.items():
+        if value not in (*YES, *NO, *UNKNOWN):
+            raise UserError(
+                f"{location}: {value[:40]!r} in column {name!r}, which tells with 0 or 1 whether a label "
+                "applies; fix it, or name the columns of labels with --label-column."
+            )
+    if any(value in UNKNOWN for value in values.values()):
+        return None
+    return [name for name, value in values.items() if value in YES]
+
+
+def several_in(label: list[Any], labels: LabelReader, location: str) -> list[str]:
+    """Return the labels in a list, renamed. Raises UserError for an item that is no label."""
+    for item in label:
+        if not isinstance(item, str | int) or isinstance(item, bool) or not str(item).strip():
+            raise UserError(
+                f"{location}: {str(item)[:60]} in a list is neither a label nor an entity; write "
+                '["label", "other"] or [[start, end, "LABEL"]].'
+            )
+    return [name for item in label if (name := labels.named(str(item).strip())) is not None]
+
+
+def holds_labels(rows: Iterator[Row], options: Options) -> bool:
+    """Return whether the lists in the label column are of labels rather than entities, by the first
+    one that is not empty."""
+    for _, row in rows:
+        names = named(options.label_column) if options.label_column else LABEL_COLUMNS
+        for value in (row.get(name) for name in (*names, *OTHER_LABEL_COLUMNS)):
+            if isinstance(value, list | tuple) and len(value):
+                return isinstance(value[0], str | int)
+    return False
+
+
 def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Example]:
-    """Yield the texts of a file, with labels or with entities depending on the label column.
+    """Yield the texts of a file, with labels or with their entities as they are written.
 
     Raises UserError for a missing column, an invalid label, and invalid entities.
     """
-    labels = LabelReader(file, options)
+    labels: LabelReader | None = None
+    lists_of_labels: bool | None = None
     for number, row in rows_of(file, options, log):
         location = file.location(number)
-        text = row[
-            find_column(row, options.text_column or "", TEXT_COLUMNS, "--text-column", location)
-        ]
-        name = find_column(
-            row, options.label_column or "", LABEL_COLUMNS, "--label-column", location
-        )
-        label = row[name]
+        text_name = text_column(row, options.text_column, location)
+        if labels is None:
+            names = label_columns(row, text_name, options.label_column, location)
+            labels = LabelReader(file, options, plural=names[0] in PLURAL)
+            if len(names) > 1:
+                log.layout["a column per label"] = ", ".join(names)
+        elif len(names) == 1 and names[0] not in row:
+            names = label_columns(row, text_name, options.label_column, location)
+        text, label = row[text_name], row.get(names[0])
         if row.get("answer") in ("reject", "ignore"):
             # Written by Prodigy for examples that the annotator rejected or ignored.
             log.skip(f"answer: {row['answer']}", location)
         elif text is not None and not isinstance(text, str):
             log.skip("text that is not a string", location)
         elif text is None or not text.strip():
-            log.skip("empty text", location)
-        elif isinstance(label, (list, tuple)):
-            if label and all(isinstance(item, (str, int)) for item in label):
-                raise UserError(
-                    f"{location}: the label is a list; write one label, or entities as "
-                    "[start, end, label]."
-                )
-            yield Marked(text, claims_of(label, location), number)
-        elif label is None or label != label or not str(label).strip():
-            log.skip("without label", location)
+            log.skip(EMPTY_TEXT, location)
+        elif len(names) > 1:
+            found = flagged(row, names, location)
+            if found is None:
+                log.skip(WITHOUT_LABEL, location)
+            else:
+                chosen = several_in(found, labels, location)
+                yield labelled(text, chosen, number, several=True)
+        elif isinstance(label, list | tuple):
+            if lists_of_labels is None:
+                lists_of_labels = holds_labels(rows_of(file, options, Log()), options)
+            if lists_of_labels:
+                yield labelled(text, several_in(label, labels, location), number)
+            else:
+                yield Marked(text, claims_of(label, location), number)
         elif isinstance(label, dict):
-            raise UserError(f"{location}: the label is an object; write a string or a number.")
-        elif name in LABEL_COLUMNS[2:] and str(label).lstrip().startswith("["):
+            found = flagged(label, list(label), location)
+            if found is None:
+                log.skip(WITHOUT_LABEL, location)
+            else:
+                yield labelled(text, several_in(found, labels, location), number)
+        elif label is None or label != label or not str(label).strip():
+            log.skip(WITHOUT_LABEL, location)
+        elif names[0] in ("entities", "spans") and str(label).lstrip().startswith("["):
             raise UserError(
                 f"{location}: the entities are a string, {str(label)[:40]}; write JSON Lines, with "
                 "a list."
             )
+        elif (structure := parsed(str(label))) is not None:
+            if not isinstance(structure, list):
+                raise UserError(
+                    f"{location}: the label is JSON, {str(label)[:40]}, as annotation tools write it; "
+                    "export JSON instead of CSV, or write the name of the label."
+                )
+            yield labelled(text, several_in(structure, labels, location), number)
+        elif found := labels.read(str(label).strip()):
+            label = (options.label_separator or "").join(found)
+            yield LabelledText(text.strip(), label, label, number, labels=tuple(found))
         else:
-            names = labels.read(str(label).strip())
-            if names:
-                label = (options.label_separator or "").join(names)
-                yield LabelledText(text.strip(), label, label, number, labels=tuple(names))
-            else:
-                log.skip("without label", location)
-    labels.close(log)
+            log.skip(WITHOUT_LABEL, location)
+    if labels is not None:
+        labels.close(log)
+
+
+def parsed(cell: str) -> list | dict | None:
+    """Return the list or object that a cell holds as JSON, or as Python writes a list; None if it holds
+    neither."""
+    if not cell.lstrip().startswith(("[", "{")):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            value = parse(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(value, list | dict):
+            return value
+    return None
 
 
 def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
@@ -150,7 +231,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
 
 
 FORMAT = Format(
-    "CSV, TSV, JSON Lines or Parquet: texts with labels, or with [start, end, label] entities",
+    "CSV, TSV, JSON, Excel or Parquet: texts with labels, or with [start, end, label] entities",
     read,
     labels=None,
     options=(
