@@ -1,7 +1,7 @@
 """Commands for data: fetching and converting corpora."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -9,7 +9,7 @@ import typer
 
 from ..corpora.options import Options, Plan
 from ..corpora.readers import AUTO, FORMATS
-from .options import EPILOG
+from .options import EPILOG, SETTINGS, GpuId
 
 PANEL = "Data"
 
@@ -39,30 +39,13 @@ def fetch(
     fetch(corpus, output, id, config, revision, url, digest, downloads)
 
 
-def command_for(name: str) -> Callable[..., None]:
-    """Return the command that converts a format, with the fields of `Plan` and those of `Options`
-    that apply to the format as its options."""
-
-    def command(
-        input: Annotated[
-            Path, typer.Argument(help="Raw corpus: a file, or a folder with one file per split")
-        ],
-        output_dir: Annotated[Path, typer.Argument(help="Folder for *.spacy and report.json")],
-        lang: Annotated[str, typer.Option(help="Language of the texts: fr, en, xx…")],
-        **values: Any,
-    ) -> None:
-        from ..convert import convert_and_print
-
-        plan, options = (
-            kind(**{key: values[key] for key in kind._fields if key in values})
-            for kind in (Plan, Options)
-        )
-        convert_and_print(name, input, output_dir, lang, plan, options)
-
+def with_fields(command: Callable[..., None], options: Collection[str]) -> Callable[..., None]:
+    """Give a command the fields of `Plan`, and some of `Options`, as its options, in place of its
+    keyword arguments."""
     parameters = list(inspect.signature(command).parameters.values())[:-1]
     for kind in (Plan, Options):
         for field, annotation in get_type_hints(kind, include_extras=True).items():
-            if kind is Plan or name == AUTO or field in FORMATS[name].options:
+            if kind is Plan or field in options:
                 parameters.append(
                     inspect.Parameter(
                         field, inspect.Parameter.KEYWORD_ONLY, annotation=annotation,
@@ -74,7 +57,83 @@ def command_for(name: str) -> Callable[..., None]:
     return command
 
 
+def fields_of(values: dict[str, Any]) -> tuple[Plan, Options]:
+    """Return the values of a command's options as what declares them."""
+    return tuple(
+        kind(**{key: values[key] for key in kind._fields if key in values})
+        for kind in (Plan, Options)
+    )
+
+
+def command_for(name: str) -> Callable[..., None]:
+    """Return the command that converts a format."""
+
+    def command(
+        input: Annotated[
+            Path, typer.Argument(help="Raw corpus: a file, or a folder with one file per split")
+        ],
+        output_dir: Annotated[Path, typer.Argument(help="Folder for *.spacy and report.json")],
+        lang: Annotated[str, typer.Option(help="Language of the texts: fr, en, xx…")],
+        **values: Any,
+    ) -> None:
+        from ..convert import convert_and_print
+
+        convert_and_print(name, input, output_dir, lang, *fields_of(values))
+
+    return with_fields(command, Options._fields if name == AUTO else FORMATS[name].options)
+
+
+def own_command() -> Callable[..., None]:
+    """Return the command that does everything for a corpus of the user's own."""
+
+    def own(
+        context: typer.Context,
+        input: Annotated[
+            Path, typer.Argument(help="A file or folder, as an annotation tool exports it")
+        ],
+        lang: Annotated[
+            str, typer.Option(help="Language of the texts: fr, en, xx… (default: recognised)")
+        ] = "",
+        name: Annotated[str, typer.Option(help="Name (default: that of the file)")] = "",
+        format: Annotated[
+            str, typer.Option(help="Format, as in `convert` (default: recognised)")
+        ] = "",
+        encoder: Annotated[
+            str, typer.Option(help="Encoder: a folder or a hub id (default: that of the demo)")
+        ] = "",
+        output: Annotated[
+            Path, typer.Option(help="Folder for corpus/, training/, metrics/, packages/, reports/")
+        ] = Path(),
+        version: Annotated[str, typer.Option(help="Version of the package")] = "0.1.0",
+        dry: Annotated[
+            bool, typer.Option("--dry", help="Print what was found and decided, and stop")
+        ] = False,
+        gpu_id: GpuId = -1,
+        **values: Any,
+    ) -> None:
+        from ..common.settings import parse_settings
+        from ..config import TEXTS
+        from ..own import Request, own
+
+        plan, options = fields_of(values)
+        overrides = parse_settings(context.args, TEXTS)
+        own(
+            Request(
+                input, format, name, lang, encoder, output, version, dry, plan, options, gpu_id,
+                overrides,
+            )
+        )  # fmt: skip
+
+    return with_fields(own, Options._fields)
+
+
 def add_to(app: typer.Typer) -> None:
+    app.command(
+        "own", rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG,
+        help="From a file of your annotation tool to a wheel and a page. Format, task and language are "
+        "recognised and printed with every other decision; settings of the training can follow: "
+        "--settings.max_steps 500.",
+    )(own_command())  # fmt: skip
     app.command(rich_help_panel=PANEL)(fetch)
     formats = typer.Typer(no_args_is_help=True)
     formats.command(

@@ -90,7 +90,7 @@ class Conversion:
     def count(self, found: Found, survey: bool) -> None:
         """Read the corpus once to count labels and to collect what carving needs."""
         plan = self.plan
-        rows = Rows(self.format.phrases)
+        rows = Rows(self.format.phrases, plan.carve)
         for split, file, _ in self.sources:
             if split != "train" and self.format.labels is not None and not survey:
                 continue
@@ -110,7 +110,7 @@ class Conversion:
             where = self.sources[0].file
             given = {"dev": plan.dev_ratio, "test": plan.test_ratio}
             sizes = sizes_of(len(rows), self.ratios, {s for s in given if given[s]}, where)
-            self.carving = carve(rows, sizes, plan.train_size, plan.seed, where)
+            self.carving = carve(rows, sizes, plan.train_size, plan.seed, where, self.ratios)
 
     def read_assigned(
         self, logs: dict[str, Log], verb: str

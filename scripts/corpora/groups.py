@@ -4,19 +4,32 @@ Everything is stored in arrays with one element per row, a row being an example 
 5 million rows take a few hundred MB.
 """
 
+import hashlib
 from array import array
 
 import numpy
 
 from .duplicates import hash_example
-from .examples import Example
+from .examples import Document, Example, TaggedSentence
+
+
+def stable_hash(text: str) -> int:
+    """Return a 64-bit hash of a text, whatever its case and whitespace, the same in every process."""
+    key = "".join(text.split()).casefold().encode("utf8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
 
 
 class Rows:
     """What carving needs to know about the examples: 24 bytes each, and the texts if some are
-    phrases of others."""
+    phrases of others.
 
-    def __init__(self, phrases: bool) -> None:
+    keys: what a row is carved by if that is a hash, which is the same in every process; None if not.
+    """
+
+    def __init__(self, phrases: bool, by_hash: bool = False) -> None:
+        self.keys = array("Q") if by_hash else None
+        # The key of each numbered document of a file: that of its first text.
+        self.first: dict[tuple[str, Document], int] = {}
         self.texts = array("q")
         self.documents = array("q")
         self.strata = array("q")
@@ -33,8 +46,21 @@ class Rows:
         self.texts.append(hash_example(example)[0])
         self.documents.append(0 if document is None else hash((file, document)))
         self.strata.append(self.names.setdefault(example.stratum, len(self.names)))
+        if self.keys is not None:
+            self.keys.append(self.key_of(file, example))
         if self.phrases is not None:
             self.phrases.append(example.text)
+
+    def key_of(self, file: str, example: Example) -> int:
+        """Return a hash of an example's text, whatever its case and whitespace or, where it has a
+        document, of that one's name, or first text."""
+        document = example.document
+        if isinstance(document, str):
+            return stable_hash(document)
+        text = " ".join(example.words) if isinstance(example, TaggedSentence) else example.text
+        if document is None:
+            return stable_hash(text)
+        return self.first.setdefault((file, document), stable_hash(text))
 
     def close(self, file: str, start: int, kind: str) -> None:
         """Finish a file that began with row `start`.

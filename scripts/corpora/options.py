@@ -25,6 +25,14 @@ class Plan(NamedTuple):
         float | None,
         typer.Option(min=0, max=0.9, help="Fraction of train to carve off as test"),
     ] = None
+    carve: Annotated[
+        bool,
+        typer.Option(
+            "--carve",
+            help="Carve dev (10 %) and test (20 %) off train where the corpus lacks them, by a hash of each "
+            "text: a later version of the corpus keeps them",
+        ),
+    ] = False
     train_size: Annotated[
         int | None, typer.Option(min=1, help="Size of a random sample of train to keep")
     ] = None

@@ -6,14 +6,17 @@ from .existing_splits import ExistingSplits
 from .inputs import Source
 from .options import Plan
 
+# What --carve carves off train where the corpus lacks a split.
+CARVED = {"dev": 0.1, "test": 0.2}
+
 
 def check_plan(plan: Plan, sources: list[Source]) -> None:
     """Raise UserError if something is to be carved or sampled but there is no train split."""
-    requested = plan.dev_ratio or plan.test_ratio or plan.train_size is not None
+    requested = plan.carve or plan.dev_ratio or plan.test_ratio or plan.train_size is not None
     if requested and all(source.split != "train" for source in sources):
         raise UserError(
             f"{sources[0].file}: no train split to carve or sample from; give one, or omit "
-            "--dev-ratio, --test-ratio and --train-size."
+            "--carve, --dev-ratio, --test-ratio and --train-size."
         )
 
 
@@ -27,6 +30,8 @@ def ratios_of(
     splits = {source.split for source in sources}
     ratios = {"dev": plan.dev_ratio, "test": plan.test_ratio}
     default = {"dev": format.dev_ratio, "test": format.test_ratio}
+    if plan.carve:
+        default = CARVED
     for name, ratio in ratios.items():
         exists = name in splits or name in existing.splits
         if ratio and exists:

@@ -122,11 +122,39 @@ def sizes_of(total: int, ratios: dict[str, float], explicit: set[str], where: ob
     return {split: size for split, size in sizes.items() if size}
 
 
+def by_hash(keys: numpy.ndarray, ratios: dict[str, float], seed: int) -> numpy.ndarray:
+    """Return the target of each row: the split into whose share of all hashes its key falls, so that it
+    does not depend on other rows. ratios: of dev and test, 0 for those that are not carved.
+
+    A split that would be empty gets the row that is nearest to its share.
+    """
+    # Mixed with the seed by a multiplication with an odd number (Fibonacci hashing).
+    mixed = (keys ^ numpy.uint64(seed)) * numpy.uint64(0x9E3779B97F4A7C15)
+    place = mixed / 2.0**64
+    targets = numpy.full(len(keys), TRAIN, dtype=numpy.uint8)
+    low = 0.0
+    for split in ("test", "dev"):
+        high = low + ratios[split]
+        chosen = (place >= low) & (place < high)
+        if ratios[split] and not chosen.any():
+            free = numpy.where(targets == TRAIN, abs(place - low), numpy.inf)
+            chosen = keys == keys[free.argmin()]
+        targets[chosen] = TARGETS.index(split)
+        low = high
+    return targets
+
+
 def carve(
-    rows: Rows, sizes: dict[str, int], train_size: int | None, seed: int, where: object
+    rows: Rows,
+    sizes: dict[str, int],
+    train_size: int | None,
+    seed: int,
+    where: object,
+    ratios: dict[str, float],
 ) -> Carving:
     """Assign each row of train to a split. The same rows and seed give the same result.
 
+    ratios: of dev and test; they count instead of `sizes` where rows are carved by a hash.
     Raises UserError if no group is small enough for a carved split.
     """
     strata = numpy.frombuffer(rows.strata, dtype=numpy.int64)
@@ -137,6 +165,9 @@ def carve(
         by = "sentence with its phrases"
         split_of = assign_phrases(rows.phrases, strata.tolist(), sizes, seed)
         assigned[:] = [TARGETS.index(split) for split in split_of]
+    elif sizes and rows.keys is not None:
+        by = f"hash of each {by}"
+        assigned = by_hash(numpy.frombuffer(rows.keys, dtype=numpy.uint64), ratios, seed)
     elif sizes:
         groups = group_rows(rows, max_group_size(sizes))
         assigned = assign_groups(groups, strata, names, sizes, seed)[groups]

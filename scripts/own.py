@@ -1,0 +1,197 @@
+"""`python3 run.py own my/export.json`: from a file of an annotation tool to a wheel and a page."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wasabi import msg
+
+from .common.errors import UserError, warn
+from .convert import print_found, print_report
+from .corpora.conversion import convert
+from .corpora.found import Found
+from .corpora.options import Options, Plan
+from .corpora.readers import AUTO
+from .corpora.report import corpus_report
+from .encoders.demo_encoder import demo_encoder
+from .evaluate import evaluate
+from .package import package
+from .report import report
+from .train import train
+
+ROOT = Path(__file__).parent.parent
+# The encoder that comes from the package registry, without a hub.
+ENCODER = ROOT / "assets/encoders/e5-small-fr-en"
+DOWNLOADS = ROOT / "assets/downloads"
+PIECES = 40000
+# Of its 12 layers, those that a small corpus need not change; a CPU is faster without them.
+FROZEN = 4
+# With fewer examples, a test split says little: its interval is wider than what one would want to know.
+FEW = 200
+# File names that say nothing of the corpus; the folder's name is used.
+GENERIC = {
+    "train",
+    "dev",
+    "test",
+    "all",
+    "data",
+    "dataset",
+    "export",
+    "admin",
+    "corpus",
+    "annotations",
+}
+# What Label Studio adds to the name of each export: -at-2024-05-24-09-14-1f0c2a7b.
+EXPORTED = re.compile(r"-at-\d{4}-\d\d-\d\d-\d\d-\d\d(-[0-9a-f]{8})?$")
+
+
+class Request(NamedTuple):
+    """What a user asks for; "" leaves a decision to `own`."""
+
+    source: Path
+    format: str
+    name: str
+    lang: str
+    encoder: str
+    output: Path
+    version: str
+    dry: bool
+    plan: Plan
+    options: Options
+    gpu_id: int
+    overrides: dict[str, Any]
+
+
+class Paths(NamedTuple):
+    """Where the results of a corpus go."""
+
+    corpus: Path
+    training: Path
+    metrics: Path
+    packages: Path
+    page: Path
+
+    @classmethod
+    def of(cls, output: Path, lang: str, name: str) -> "Paths":
+        pipeline = f"{lang}_{name}_trf"
+        return cls(
+            output / "corpus" / name, output / "training" / pipeline,
+            output / "metrics" / f"{pipeline}.json", output / "packages",
+            output / "reports" / f"{pipeline}.html",
+        )  # fmt: skip
+
+
+class Dry(Exception):
+    """Nothing is to be written: what was found and decided has been printed."""
+
+
+def name_of(source: Path) -> str:
+    """Return the name of a corpus, for a Python package, by that of its file or folder."""
+    source = source.resolve()
+    stem = source.name if source.is_dir() else source.name.split(".")[0]
+    stem = EXPORTED.sub("", stem)
+    if stem.casefold() in GENERIC and source.parent.name:
+        stem = source.parent.name
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_") or "corpus"
+
+
+def check_same_corpus(folder: Path, source: Path) -> None:
+    """Raise UserError if a folder holds another corpus of the same name."""
+    read = corpus_report(folder / "report.json").get("read", {})
+    before = {Path(name).name for name in read}
+    files = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
+    patterns = {EXPORTED.sub("", Path(name).stem) for name in files}
+    if (
+        before
+        and not before & files
+        and not patterns & {EXPORTED.sub("", Path(name).stem) for name in before}
+    ):
+        raise UserError(
+            f"{folder}: holds another corpus, from {', '.join(sorted(before))[:80]}; give this one a "
+            "--name."
+        )
+
+
+def decisions(
+    found: Found, lang: str, why_lang: str, encoder: str, paths: Paths, plan: Plan
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what was decided: what, the decision, and the option that changes it."""
+    yield "name", paths.corpus.name, "--name"
+    yield "language", f"{lang} ({why_lang})", "--lang"
+    yield "task", found.task, "the data"
+    yield "encoder", encoder, "--encoder"
+    for split in ("dev", "test"):
+        if split in found.examples:
+            yield split, f"{found.examples[split]:,} examples of the corpus", "the data"
+        else:
+            ratio = getattr(plan, f"{split}_ratio")
+            ratio = {"dev": 0.1, "test": 0.2}[split] if ratio is None else ratio
+            yield split, f"{ratio:.0%} of train, by a hash of each text", f"--{split}-ratio"
+    yield "results", f"{paths.corpus.parent.parent.resolve()}", "--output"
+
+
+def announce(found: Found, rows: list[tuple[str, str, str]]) -> None:
+    """Print what was found and decided, and what to expect of a small corpus. Raises UserError for a
+    corpus without labels."""
+    print_found(found)
+    if not found.labels:
+        raise UserError("no labels and no entities were found: nothing to learn.")
+    msg.table(rows, header=("decided", "", "changed by"), divider=True, max_col=90)
+    total = sum(found.examples.values())
+    if total < FEW:
+        warn(
+            f"{total} examples are few: expect a pipeline that has begun to learn, and read its score "
+            "with its interval; more annotated examples help most"
+        )
+
+
+def own(request: Request) -> None:
+    """Convert a corpus, train a pipeline on it, score it, package it and draw its page.
+
+    Every decision is printed before anything is written; with `dry`, nothing is. Raises UserError.
+    """
+    source, gpu_id = request.source, request.gpu_id
+    name = request.name or name_of(source)
+    lang, why = request.lang, "as given"
+    paths = Paths.of(request.output, lang, name)
+    check_same_corpus(paths.corpus, source)
+    encoder = request.encoder or str(ENCODER)
+    shown = request.encoder or "multilingual-e5-small, cut to French and English (no hub needed)"
+    plan = request.plan._replace(carve=True)
+    task: list[str] = []
+
+    def before_writing(found: Found) -> None:
+        announce(found, list(decisions(found, lang, why, shown, paths, plan)))
+        if request.dry:
+            raise Dry
+        task.append(found.task)
+
+    format = request.format or AUTO
+    try:
+        converted = convert(
+            format, source, paths.corpus, lang, plan, request.options, before_writing
+        )
+    except Dry:
+        msg.info("nothing was written: --dry")
+        return
+    print_report(converted)
+    if not request.encoder and not ENCODER.exists():
+        demo_encoder(ENCODER, str(ENCODER), PIECES, DOWNLOADS)
+    settings = {"settings.encoder": encoder, **request.overrides}
+    if not request.encoder and gpu_id < 0:
+        settings.setdefault("settings.frozen_layers", FROZEN)
+    train(task[0], paths.training, [paths.corpus], lang, gpu_id, settings)
+    split = "test" if "test" in converted["splits"] else "dev"
+    pipeline = str(paths.training)
+    evaluate(pipeline, paths.corpus, paths.metrics, split, "", task[0], "", gpu_id)
+    package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
+    report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id)
+    wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))
+    print(
+        f"\nThe wheel:  {wheel}\nThe page:   {paths.page}\n\n"
+        f'  pip install "{wheel}"\n\n'
+        f'  import spacy\n  nlp = spacy.load("{paths.metrics.stem}")\n  doc = nlp("…")\n'
+    )
