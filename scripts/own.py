@@ -10,7 +10,8 @@ from wasabi import msg
 
 from .common.errors import UserError, warn
 from .convert import print_found, print_report
-from .corpora.conversion import convert
+from .corpora.checks.languages import likely_language
+from .corpora.conversion import convert, look
 from .corpora.found import Found
 from .corpora.options import Options, Plan
 from .corpora.readers import AUTO
@@ -83,10 +84,6 @@ class Paths(NamedTuple):
         )  # fmt: skip
 
 
-class Dry(Exception):
-    """Nothing is to be written: what was found and decided has been printed."""
-
-
 def name_of(source: Path) -> str:
     """Return the name of a corpus, for a Python package, by that of its file or folder."""
     source = source.resolve()
@@ -113,6 +110,21 @@ def check_same_corpus(folder: Path, source: Path) -> None:
             f"{folder}: holds another corpus, from {', '.join(sorted(before))[:80]}; give this one a "
             "--name."
         )
+
+
+def language_of(texts: list[str], given: str) -> tuple[str, str]:
+    """Return the language of a corpus, and why: as given, or that which its first texts read like.
+
+    Warns if they read like another one than `given`; raises UserError if they do not tell.
+    """
+    found = likely_language(texts)
+    if given:
+        if found and found != given.partition("_")[0] and given != "xx":
+            warn(f"the texts read like {found!r}, not {given!r} (--lang)")
+        return given, "as given"
+    if not found:
+        raise UserError("the texts do not tell their language; give it with --lang: fr, en, xx…")
+    return found, "the first texts read like it"
 
 
 def decisions(
@@ -154,39 +166,29 @@ def own(request: Request) -> None:
     Every decision is printed before anything is written; with `dry`, nothing is. Raises UserError.
     """
     source, gpu_id = request.source, request.gpu_id
-    name = request.name or name_of(source)
-    lang, why = request.lang, "as given"
-    paths = Paths.of(request.output, lang, name)
+    plan = request.plan._replace(carve=True)
+    format = request.format or AUTO
+    found = look(format, source, request.lang or "xx", plan, request.options)
+    lang, why = language_of(found.texts, request.lang)
+    paths = Paths.of(request.output, lang, request.name or name_of(source))
     check_same_corpus(paths.corpus, source)
     encoder = request.encoder or str(ENCODER)
     shown = request.encoder or "multilingual-e5-small, cut to French and English (no hub needed)"
-    plan = request.plan._replace(carve=True)
-    task: list[str] = []
-
-    def before_writing(found: Found) -> None:
-        announce(found, list(decisions(found, lang, why, shown, paths, plan)))
-        if request.dry:
-            raise Dry
-        task.append(found.task)
-
-    format = request.format or AUTO
-    try:
-        converted = convert(
-            format, source, paths.corpus, lang, plan, request.options, before_writing
-        )
-    except Dry:
+    announce(found, list(decisions(found, lang, why, shown, paths, plan)))
+    if request.dry:
         msg.info("nothing was written: --dry")
         return
+    converted = convert(found.format, source, paths.corpus, lang, plan, request.options)
     print_report(converted)
     if not request.encoder and not ENCODER.exists():
         demo_encoder(ENCODER, str(ENCODER), PIECES, DOWNLOADS)
     settings = {"settings.encoder": encoder, **request.overrides}
     if not request.encoder and gpu_id < 0:
         settings.setdefault("settings.frozen_layers", FROZEN)
-    train(task[0], paths.training, [paths.corpus], lang, gpu_id, settings)
+    train(found.task, paths.training, [paths.corpus], lang, gpu_id, settings)
     split = "test" if "test" in converted["splits"] else "dev"
     pipeline = str(paths.training)
-    evaluate(pipeline, paths.corpus, paths.metrics, split, "", task[0], "", gpu_id)
+    evaluate(pipeline, paths.corpus, paths.metrics, split, "", found.task, "", gpu_id)
     package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
     report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id)
     wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))

@@ -130,9 +130,9 @@ def own_command() -> Callable[..., None]:
 def add_to(app: typer.Typer) -> None:
     app.command(
         "own", rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG,
-        help="From a file of your annotation tool to a wheel and a page. Format, task and language are "
-        "recognised and printed with every other decision; settings of the training can follow: "
-        "--settings.max_steps 500.",
+        help="Make a wheel and a page from a corpus of your own.\n\n"
+        "Format, task and language are recognised, and printed with every other decision. Settings of "
+        "the training can follow: --settings.max_steps 500.",
     )(own_command())  # fmt: skip
     app.command(rich_help_panel=PANEL)(fetch)
     formats = typer.Typer(no_args_is_help=True)

@@ -6,17 +6,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import srsly
-from tqdm import tqdm
 
 from ..common.files import written_beside
-from ..common.rawfile import RawFile, is_archive
+from ..common.rawfile import is_archive
 from .blank import BlankPipeline
 from .duplicates import TextIndex, hash_example
 from .examples import SPLITS, WITHOUT_LABEL, Example, LabelledText, Log, Notes, TaggedSentence
-from .existing_splits import ExistingSplits, find_existing_splits
+from .existing_splits import NO_SPLITS, ExistingSplits, find_existing_splits
 from .found import Found, check_usable
 from .groups import Rows
-from .inputs import Source, check_options, sources_of
+from .inputs import Source, check_options, show_progress, sources_of
 from .options import Options, Plan
 from .plan import check_plan, ratios_of
 from .readers import AUTO, FORMATS, recognise
@@ -27,21 +26,6 @@ DUPLICATE = "duplicate in its split, dropped"
 LEAK = "text also in a later split, dropped"
 LEFT_OUT = "left out by --train-size"
 EMPTY_TOKEN = f"empty token, written as {EMPTY}"
-
-
-def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
-    """Yield the examples of a file, with a progress bar over its bytes."""
-    with tqdm(
-        total=file.size,
-        desc=f"{verb} {Path(file.name).name}",
-        unit="B",
-        unit_scale=True,
-    ) as bar:
-        for number, example in enumerate(examples):
-            if number % 1000 == 0:
-                bar.update(file.position() - bar.n)
-            yield example
-        bar.update(file.size - bar.n)
 
 
 class Conversion:
@@ -233,6 +217,39 @@ class Conversion:
         }
 
 
+def begin(
+    name: str,
+    source: Path,
+    output: Path | None,
+    language: str,
+    plan: Plan,
+    options: Options,
+    ignored: Notes,
+    stack: ExitStack,
+) -> Conversion:
+    """Return the conversion of a corpus, in the format that is recognised if `name` is AUTO.
+
+    output: the folder whose other splits are kept; None to consider none. `stack` holds what is to be
+    deleted at the end. Raises UserError.
+    """
+    if name == AUTO:
+        name = recognise(source, options.encoding)
+    format = FORMATS[name]
+    check_options(name, format, options)
+    sources = sources_of(format, source, language, plan.split, options, ignored, stack)
+    check_plan(plan, sources)
+    kept = plan.split if source.is_file() and not is_archive(source) else None
+    existing = find_existing_splits(output, kept, language) if output else NO_SPLITS
+    return Conversion(name, sources, options, plan, existing)
+
+
+def look(name: str, source: Path, language: str, plan: Plan, options: Options) -> Found:
+    """Return what a corpus holds, without writing anything. Raises UserError as `convert` does."""
+    with ExitStack() as stack:
+        conversion = begin(name, source, None, language, plan, options, Notes(), stack)
+        return conversion.prepare(survey=True)
+
+
 def convert(
     name: str,
     source: Path,
@@ -255,17 +272,10 @@ def convert(
 
     Raises UserError for input that is not in this format, or not compatible with existing splits.
     """
-    if name == AUTO:
-        name = recognise(source, options.encoding)
-    format = FORMATS[name]
-    check_options(name, format, options)
     ignored = Notes()
     with ExitStack() as stack:
-        sources = sources_of(format, source, language, plan.split, options, ignored, stack)
-        check_plan(plan, sources)
-        single = source.is_file() and not is_archive(source)
-        existing = find_existing_splits(output, plan.split if single else None, language)
-        conversion = Conversion(name, sources, options, plan, existing)
+        conversion = begin(name, source, output, language, plan, options, ignored, stack)
+        existing = conversion.existing
         pipeline = BlankPipeline(language)
         found = conversion.prepare(survey=announce is not None)
         if announce:

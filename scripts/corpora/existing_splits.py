@@ -105,6 +105,9 @@ class ExistingSplits:
         return {**merged, **new}
 
 
+NO_SPLITS = ExistingSplits(Path(), {"read": {}}, [])
+
+
 def listed(labels: set[str]) -> str:
     return ", ".join(sorted(labels))[:80]
 

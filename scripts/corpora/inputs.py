@@ -1,14 +1,17 @@
 """The files of a corpus: a single file, a folder's, or unpacked from an archive."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from ..common.errors import UserError
 from ..common.files import check_whole
 from ..common.rawfile import RawFile, RawFolder, find_files, is_archive, printable, unpack
-from .examples import SPLITS, Format, Notes
+from .examples import SPLITS, Example, Format, Notes
 from .options import Options
 
 
@@ -93,3 +96,18 @@ def sources_of(
             relative = path.name if path == top else path.relative_to(top).as_posix()
             sources.append(Source(name, file, printable(relative)))
     return sources
+
+
+def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
+    """Yield the examples of a file, with a progress bar over its bytes."""
+    with tqdm(
+        total=file.size,
+        desc=f"{verb} {Path(file.name).name}",
+        unit="B",
+        unit_scale=True,
+    ) as bar:
+        for number, example in enumerate(examples):
+            if number % 1000 == 0:
+                bar.update(file.position() - bar.n)
+            yield example
+        bar.update(file.size - bar.n)

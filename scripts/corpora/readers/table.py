@@ -17,12 +17,14 @@ from ...common.rawfile import RawFile, plain_path
 from ..examples import EMPTY_TEXT, WITHOUT_LABEL, Example, Format, LabelledText, Log, labelled
 from ..options import Options
 from ..records import JSON
+from ..sample import Sample
 from ..spans import Claim, Marked, spanned
 from .columns import (
     LABEL_COLUMNS,
     NO,
     OTHER_LABEL_COLUMNS,
     OTHER_TEXT_COLUMNS,
+    PAIRS,
     PLURAL,
     TEXT_COLUMNS,
     UNKNOWN,
@@ -230,6 +232,18 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     return spanned(lambda log: read_rows(file, options, log), file, options, log)
 
 
+def recognises(sample: Sample) -> bool:
+    """Return whether a file has rows with a text and a label; two texts and a label too, to refuse it."""
+    if sample.objects:
+        names = {str(name).casefold() for record in sample.objects for name in record}
+    elif sample.suffix in (*SUFFIXES, ".parquet", ".xlsx"):
+        names = set(sample.columns)
+    else:
+        return False
+    texts = {*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS, *(name for pair in PAIRS for name in pair)}
+    return sample.suffix == ".xlsx" or (bool(names & texts) and len(names) > 1)
+
+
 FORMAT = Format(
     "CSV, TSV, JSON, Excel or Parquet: texts with labels, or with [start, end, label] entities",
     read,
@@ -244,4 +258,5 @@ FORMAT = Format(
         "overlaps",
         "quoting",
     ),
+    recognises=recognises,
 )
