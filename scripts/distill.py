@@ -60,6 +60,8 @@ def read_student(settings: dict[str, Any]) -> Config:
         given = rows if name == "rows" else [values[name]]
         if not all(type(value) is int and value > 0 for value in given):
             raise UserError(f"settings.{name} {values[name]}: give 1 or more.")
+    if type(values["swapped_times"]) is not int or values["swapped_times"] < 0:
+        raise UserError(f"settings.swapped_times {values['swapped_times']}: give 0 or more.")
     return config
 
 

@@ -8,15 +8,17 @@ import numpy
 import pytest
 import spacy
 import srsly
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config
 
 from scripts.serving.intervals import f_score, interval, tallies
 from scripts.serving.strip import looked_up
+from scripts.training.names import Names
 from scripts.training.student import SILVER, GoldAndSilver, learn_probabilities
 from scripts.training.unfinished import Progress
 
+from .corpora.reading import docs as docs_in
 from .small import small_pipeline
 from .test_silver import lines
 
@@ -150,10 +152,16 @@ def test_probabilities_are_learnt_from_silver_texts_and_labels_from_gold_ones():
 def test_gold_text_is_read_several_times(command, teachers, few_corpora, text, tmp_path):
     arguments = (teachers / "ner", text, tmp_path / "out", "--corpus", few_corpora / "ner")
     assert command("silver", *arguments).code == 0
-    corpus = GoldAndSilver(tmp_path / "out" / "train.spacy", 3)
+    corpus = GoldAndSilver(tmp_path / "out" / "train.spacy", 3, 2)
     docs = [example.reference for example in corpus(spacy.blank("fr"))]
     silver = [doc for doc in docs if SILVER in doc.user_data]
-    assert len(silver) == 60 and len(docs) == 60 + 3 * 200
+    train = docs_in(few_corpora / "ner" / "train.spacy")
+    gold = {doc.text for doc in train}
+    with_names = sum(bool(doc.ents) for doc in train)
+    assert len(silver) == 60 and len(docs) == 60 + 3 * 200 + 2 * with_names
+    # Some are drawn as they are.
+    new = sum(doc.text not in gold for doc in docs if SILVER not in doc.user_data)
+    assert with_names < new < 2 * with_names
     assert [doc.user_data["line"] for doc in silver] != list(range(1, 61))
 
 
@@ -204,3 +212,27 @@ def test_intervals():
     gold.cats, found.cats = {"a": 1, "b": 0}, {"a": 0.4, "b": 0.6}
     assert tallies([found], [gold], "textcat", None).tolist() == [[0, 1, 1]]
     assert tallies([found], [gold], "textcat_multilabel", 0.3).tolist() == [[1, 2, 1]]
+
+
+def test_other_names_stand_where_names_of_their_kind_did():
+    vocab = spacy.blank("fr").vocab
+    doc = Doc(
+        vocab, ["L'", "Orne", "borde", "Le", "Mans", "."], [False, True, True, True, False, False]
+    )
+    doc.ents = [Span(doc, 1, 2, "LOC"), Span(doc, 3, 5, "LOC")]
+    other = Doc(
+        vocab,
+        ["Évian", "et", "Lyon", "-", "Nord", "et", "Zoé"],
+        [True, True, *[False] * 2, *[True] * 3],
+    )
+    other.ents = [Span(other, 0, 1, "LOC"), Span(other, 2, 5, "LOC"), Span(other, 6, 7, "PER")]
+    names = Names()
+    names.add(other)
+    swapped = names.swap(doc, 1)
+    assert swapped.text == "L'Évian borde Lyon-Nord."
+    assert [(x.text, x.label_) for x in swapped.ents] == [("Évian", "LOC"), ("Lyon-Nord", "LOC")]
+    assert names.swap(doc, 0).text == doc.text
+    assert [(x.text, x.label_) for x in names.swap(doc, 0).ents] == [
+        ("Orne", "LOC"),
+        ("Le Mans", "LOC"),
+    ]

@@ -1,5 +1,6 @@
 """What a student learns from: gold and silver text together, and the teacher's probabilities."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,33 +14,56 @@ from spacy.util import load_config, registry
 from spacy.vocab import Vocab
 from thinc.api import Config
 
+from ..corpora.docbins import read_docs
+from .names import Names
 from .stream import ShuffledCorpus
 
 # Key of user_data that marks a silver text: the teacher's probabilities of classes, or {}.
 SILVER = "silver"
 # How the shards of each are named.
 GOLD_SHARD, SILVER_SHARD = "gold", "silver"
+# Share of the entities that become others where a text is read once more.
+SWAPPED = 0.7
 # The score of each task that chooses the best pipeline. Of classes: accuracy; of several per text, F.
 SCORES = {"ner": "ents_f", "textcat": "cats_micro_f", "textcat_multilabel": "cats_micro_f"}
 
 
 class GoldAndSilver(ShuffledCorpus):
-    """Gold and silver shards in a random order, the gold ones several times."""
+    """Gold and silver shards in a random order, the gold texts several times; and those with entities
+    some times more, names of other texts in the place of theirs."""
 
-    def __init__(self, path: str | Path, gold_times: int) -> None:
+    def __init__(self, path: str | Path, gold_times: int, swapped_times: int) -> None:
         super().__init__(path)
-        self.gold_times = gold_times
+        self.gold_times, self.swapped_times = gold_times, swapped_times
+        self.names: Names | None = None
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
         shards = [Path(loc) for loc in locs]
         gold = [shard for shard in shards if not shard.name.startswith(SILVER_SHARD)]
-        return super().read_docbin(vocab, shards + gold * (self.gold_times - 1))
+        if self.swapped_times and self.names is None:
+            self.names = Names()
+            for shard in shards:
+                for doc in read_docs(shard, vocab):
+                    self.names.add(doc)
+        times: Counter[str] = Counter()
+        more = gold * (self.gold_times + self.swapped_times - 1)
+        for doc in super().read_docbin(vocab, shards + more):
+            if SILVER in doc.user_data:
+                yield doc
+                continue
+            times[doc.text] += 1
+            if times[doc.text] <= self.gold_times:
+                yield doc
+            elif doc.ents:
+                yield self.names.swap(doc, SWAPPED)
 
 
 @registry.readers("project.gold_and_silver.v1")
-def gold_and_silver(path: Path, gold_times: int) -> Callable[[Language], Iterable[Example]]:
+def gold_and_silver(
+    path: Path, gold_times: int, swapped_times: int
+) -> Callable[[Language], Iterable[Example]]:
     """Return a reader of what `silver` wrote, for a training with max_epochs = -1."""
-    return GoldAndSilver(path, gold_times)
+    return GoldAndSilver(path, gold_times, swapped_times)
 
 
 def learn_probabilities(textcat: TextCategorizer) -> None:
