@@ -30,11 +30,11 @@ EMPTY_TOKEN = f"empty token, written as {EMPTY}"
 
 
 def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
-    """Yield the examples of a file, with a progress bar over its bytes."""
+    """Yield the examples of a file, with a progress bar over its bytes or files."""
     with tqdm(
         total=file.size,
         desc=f"{verb} {Path(file.name).name}",
-        unit="B",
+        unit=file.measure,
         unit_scale=True,
     ) as bar:
         for number, example in enumerate(examples):
@@ -161,7 +161,9 @@ class Conversion:
             else:
                 if split not in writers:
                     writers[split] = SplitWriter(folder, split, pipeline, self.labels)
-                for _ in range(writers[split].add(example, location, relative)):
+                origin, number = file.origin(relative, example.number)
+                example = example._replace(number=number)
+                for _ in range(writers[split].add(example, location, origin)):
                     log.repair(EMPTY_TOKEN, location)
                 index.add(split, text, annotation)
                 written[file.name][split] += 1
