@@ -1,11 +1,12 @@
 """Corpora of many files in folders: the folder of each split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.rawfile import files_below, split_of
-from .examples import Notes
+from ..common.rawfile import RawFile, RawFolder, duplicate_split, files_below, split_of
+from .examples import Example, Notes
+from .spans import Marked
 
 OUTSIDE = "file outside the folders of the splits"
 OTHER = "file of another kind"
@@ -71,3 +72,41 @@ def files_of_splits(
         elif roots.isdisjoint(path.parents):
             ignored.add(OUTSIDE, str(path))
     return found
+
+
+def documents_of_splits(
+    folder: Path, wanted: Callable[[Path], bool], kind: str, ignored: Notes
+) -> Folders:
+    """Return the file of each split, if all files are named after one, or there is only one file; or
+    else what `files_of_splits` does: the files are documents."""
+    paths = files_below(folder)
+    documents = [path for path in paths if wanted(path)]
+    if len(documents) != 1 and not all(map(split_of, documents)):
+        return files_of_splits(folder, wanted, kind, ignored)
+    found: Folders = {}
+    for path in documents:
+        split = "train" if len(documents) == 1 else split_of(path)
+        if split in found:
+            raise duplicate_split(split, found[split][0], path)
+        found[split] = [path]
+    for path in paths:
+        if not wanted(path):
+            ignored.add(OTHER, str(path))
+    return found or files_of_splits(folder, wanted, kind, ignored)
+
+
+def in_documents(
+    file: RawFile,
+    wanted: Callable[[Path], bool],
+    read: Callable[[RawFile], Iterator[Marked | Example]],
+) -> Iterator[Marked | Example]:
+    """Yield what is in a file, or in the wanted files of a folder, each of which is a document."""
+    if not isinstance(file, RawFolder):
+        yield from read(file)
+        return
+    for index, path in enumerate(file.paths):
+        if wanted(path):
+            name = file.relative(index)
+            for example in read(file.file(index)):
+                number = file.number(index, example.number)
+                yield example._replace(number=number, document=name)
