@@ -5,7 +5,7 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import brat, cls, fasttext, folders, iob, sst2, table, webanno, wikiner
+from . import brat, cls, fasttext, folders, iob, sst2, table, tei, webanno, wikiner
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
@@ -13,6 +13,7 @@ FORMATS: dict[str, Format] = {
     "cls": cls.FORMAT,
     "wikiner": wikiner.FORMAT,
     "webanno": webanno.FORMAT,
+    "tei": tei.FORMAT,
     "fasttext": fasttext.FORMAT,
     "brat": brat.FORMAT,
     "folders": folders.FORMAT,
