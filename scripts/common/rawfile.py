@@ -59,8 +59,10 @@ class RawFile:
     """One file of a corpus.
 
     `name` is its name in messages; `unit` is what its locations count ("row", "item"), "" for
-    lines. Raises UserError for an unknown encoding.
+    lines. Its size and position are measured in `measure`. Raises UserError for an unknown encoding.
     """
+
+    measure = "B"
 
     def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
         self.path = path
@@ -87,6 +89,10 @@ class RawFile:
         """Return the location of a line as file:line, or of another unit as file: unit number."""
         return f"{self.name}: {self.unit} {number}" if self.unit else f"{self.name}:{number}"
 
+    def origin(self, relative: str, number: int) -> tuple[str, int]:
+        """Return the file of an example, and its number there. relative: the path of this one."""
+        return relative, number
+
     def digest(self) -> str:
         """Return the SHA-256 of the file."""
         return sha256(self.path)
@@ -94,6 +100,14 @@ class RawFile:
     def text(self) -> str:
         """Return the whole text, with its line ends as \\n. For short files, such as a text each."""
         return "\n".join(line for _, line in self.lines())
+
+    def exact_text(self) -> str:
+        """Return the whole text, with its line ends as they are. For short files."""
+        # Reading lines detects the encoding, and checks that this is text.
+        for _ in self.lines():
+            pass
+        with self.open() as stream:
+            return stream.read().decode(self.encoding)
 
     def position(self) -> int:
         """Return the number of bytes of the file that have been read so far."""
@@ -223,45 +237,60 @@ class RawFile:
 class RawFolder(RawFile):
     """A folder whose files are read as one corpus file, such as a text a file.
 
-    Its locations are paths of its files; it is counted in files.
+    An example's number is that of its file times MANY, plus its own in the file if that has several.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        encoding: str | None = None,
-        name: str | None = None,
-        pattern: str = "*",
-    ) -> None:
+    MANY = 10**9
+    measure = " files"
+
+    def __init__(self, path: Path, encoding: str | None = None, name: str | None = None) -> None:
         super().__init__(path, encoding, name)
-        self.paths = sorted(
-            file for file in path.rglob(pattern) if file.is_file() and not file.name.startswith(".")
-        )
+        self.paths = files_below(path)
         self.size = len(self.paths)
         self.read = 0
 
+    def number(self, index: int, number: int = 0) -> int:
+        """Return the number of an example of the file with this index, given its number there."""
+        return index * self.MANY + number
+
     def location(self, number: int) -> str:
-        """Return the path of a file, given its number from 1."""
-        return f"{self.name}/{self.relative(number)}"
+        """Return the path of an example's file and, if it has several, its location there."""
+        index, number = divmod(number, self.MANY)
+        path = f"{self.name}/{self.relative(index)}"
+        if not number:
+            return path
+        return f"{path}: {self.unit} {number}" if self.unit else f"{path}:{number}"
+
+    def origin(self, relative: str, number: int) -> tuple[str, int]:
+        index, number = divmod(number, self.MANY)
+        return f"{relative}/{self.relative(index)}", number or 1
 
     def digest(self) -> str:
         """Return the SHA-256 of the names and contents of all files."""
         digest = hashlib.sha256()
-        for number, path in enumerate(self.paths, 1):
-            digest.update(f"{self.relative(number)} {sha256(path)}\n".encode())
+        for index, path in enumerate(self.paths):
+            digest.update(f"{self.relative(index)} {sha256(path)}\n".encode())
         return digest.hexdigest()
 
-    def relative(self, number: int) -> str:
-        return printable(self.paths[number - 1].relative_to(self.path).as_posix())
+    def relative(self, index: int) -> str:
+        return printable(self.paths[index].relative_to(self.path).as_posix())
 
     def position(self) -> int:
         return self.read
 
-    def files(self) -> Iterator[tuple[int, RawFile]]:
-        """Yield (number from 1, file) for each file, in the order of their paths."""
-        for number, path in enumerate(self.paths, 1):
-            self.read = number
-            yield number, RawFile(path, self.encoding, self.location(number))
+    def file(self, index: int) -> RawFile:
+        """Return one file, to be read now."""
+        self.read = index + 1
+        return RawFile(self.paths[index], self.encoding, f"{self.name}/{self.relative(index)}")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, in the order of their paths, but for hidden ones."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def plain_path(path: PurePath) -> PurePath:

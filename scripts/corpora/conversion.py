@@ -146,7 +146,9 @@ class Conversion:
             else:
                 if split not in writers:
                     writers[split] = SplitWriter(folder, split, pipeline, self.labels)
-                for _ in range(writers[split].add(example, location, relative)):
+                origin, number = file.origin(relative, example.number)
+                example = example._replace(number=number)
+                for _ in range(writers[split].add(example, location, origin)):
                     log.repair(EMPTY_TOKEN, location)
                 index.add(split, text, annotation)
                 if isinstance(example, LabelledText) and len(example.all_labels) != 1:

@@ -99,11 +99,11 @@ def sources_of(
 
 
 def show_progress(file: RawFile, examples: Iterator[Example], verb: str) -> Iterator[Example]:
-    """Yield the examples of a file, with a progress bar over its bytes."""
+    """Yield the examples of a file, with a progress bar over its bytes or files."""
     with tqdm(
         total=file.size,
         desc=f"{verb} {Path(file.name).name}",
-        unit="B",
+        unit=file.measure,
         unit_scale=True,
     ) as bar:
         for number, example in enumerate(examples):

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from ..common.rawfile import RawFile, plain_path, split_of, visible_files
+from ..common.rawfile import RawFile, files_below, plain_path, split_of, visible_files
 from .records import JSON, json_values
 
 LINES = 200
@@ -59,6 +59,13 @@ class Sample:
         else:
             found = [line for _, line in islice(file.lines(), LINES)]
         return [line for line in found if line.strip()][:LINES]
+
+    def lines_of_first(self, wanted: Callable[[Path], bool]) -> list[str]:
+        """The first lines of the file, or of the first wanted one anywhere below a folder."""
+        if not self.source.is_dir():
+            return self.lines
+        path = next(filter(wanted, files_below(self.source)), None)
+        return Sample(path, self.encoding).lines if path else []
 
     @cached_property
     def records(self) -> list[Any]:

@@ -5,13 +5,18 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import cls, iob, sst2, table, wikiner
+from . import brat, cls, fasttext, folders, iob, sst2, table, tei, webanno, wikiner
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
     "sst2": sst2.FORMAT,
     "cls": cls.FORMAT,
     "wikiner": wikiner.FORMAT,
+    "webanno": webanno.FORMAT,
+    "tei": tei.FORMAT,
+    "fasttext": fasttext.FORMAT,
+    "brat": brat.FORMAT,
+    "folders": folders.FORMAT,
     "iob": iob.FORMAT,
     "table": table.FORMAT,
 }

@@ -5,18 +5,18 @@ A rating above 3 is positive, and only `<text>` is used (Prettenhofer and Stein 
 """
 
 import html
-import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
-from xml.etree.ElementTree import ParseError, TreeBuilder
+from xml.etree.ElementTree import TreeBuilder
 
-from defusedxml import DefusedXmlException, ElementTree
+from defusedxml import ElementTree
 
-from ...common.errors import UserError, sift
+from ...common.errors import UserError
 from ...common.rawfile import RawFile, duplicate_split, plain_path, split_of
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
+from .markup import xml_errors
 from .tabular import delimited
 
 LABELS = ("negative", "positive")
@@ -41,7 +41,7 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
     file.unit = "item"
     number = 0
     try:
-        with file.open() as stream:
+        with xml_errors(file, "reviews"), file.open() as stream:
             # Accepts the XML of the archive, and refuses entity bombs and external entities.
             parser = ElementTree.DefusedXMLParser(
                 target=TreeBuilder(), encoding=file.encoding, forbid_dtd=True
@@ -66,25 +66,6 @@ def reviews(file: RawFile, log: Log) -> Iterator[LabelledText]:
                 else:
                     label = LABELS[float(rating) > 3]
                     yield LabelledText(text, label, f"{category}/{label}", number)
-    except ParseError as error:
-        line, column = error.position
-        raise UserError(
-            f"{file}:{line}: malformed XML at column {column} ({str(error).split(':')[0]}); get a "
-            "fresh copy of the file."
-        ) from error
-    except DefusedXmlException as error:
-        raise UserError(
-            f"{file}: declares a DTD or entities, which reviews do not need and which can be "
-            "harmful; remove the declaration."
-        ) from error
-    except (LookupError, ValueError) as error:
-        sift(str(file), error)
-        declared = re.search(rb"encoding\s*=\s*[\"']([\w.-]+)", file.head())
-        name = declared[1].decode() if declared else "none"
-        raise UserError(
-            f"{file}:1: the declared XML encoding, {name}, is not supported ({error}); "
-            "convert the file to UTF-8."
-        ) from error
     except StopIteration as error:
         raise UserError(
             f"{file}: no XML element found; give a .review file of Webis-CLS-10."
