@@ -51,7 +51,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     files = find_files(folder, ignored.add)
     if "test" in files:
         log = Log()
-        (path,) = files["test"]
+        path = files["test"][0]
         if next(read(RawFile(path, options.encoding), options, log), None) is None:
             ignored.update(log.skipped)
             del files["test"]

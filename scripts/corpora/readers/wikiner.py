@@ -22,7 +22,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
     Raises UserError for a token that is not word|POS|tag.
     """
-    decoder = TagDecoder(file, log, lines_per_word=0)
+    decoder = TagDecoder(file, log, lines_per_word=0, advice="fix it, or check the format")
     # That there are documents is known only from the end of the first one.
     document = 1 if has_documents(file) else None
     filled = False
