@@ -5,7 +5,7 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import cls, hf, iob, spacy_data, sst2, table, wikiner
+from . import cls, gmb, hf, iob, spacy_data, sst2, table, wikiner
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
@@ -14,6 +14,7 @@ FORMATS: dict[str, Format] = {
     "wikiner": wikiner.FORMAT,
     "spacy": spacy_data.FORMAT,
     "hf": hf.FORMAT,
+    "gmb": gmb.FORMAT,
     "iob": iob.FORMAT,
     "table": table.FORMAT,
 }
