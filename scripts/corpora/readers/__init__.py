@@ -5,7 +5,7 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import cls, gmb, hf, iob, spacy_data, sst2, table, wikiner
+from . import cls, conllu, gmb, hf, iob, spacy_data, sst2, table, wikiner
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
@@ -15,6 +15,7 @@ FORMATS: dict[str, Format] = {
     "spacy": spacy_data.FORMAT,
     "hf": hf.FORMAT,
     "gmb": gmb.FORMAT,
+    "conllu": conllu.FORMAT,
     "iob": iob.FORMAT,
     "table": table.FORMAT,
 }
