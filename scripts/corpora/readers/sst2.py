@@ -7,6 +7,7 @@ from ...common.errors import UserError
 from ...common.rawfile import RawFile, find_files
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
+from ..sample import Sample
 from .tabular import delimited
 
 LABELS = ("negative", "positive")
@@ -60,6 +61,13 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     return files
 
 
+def recognises(sample: Sample) -> bool:
+    """Return whether a file has SST-2's header, and it or its folder is called so. Other tasks of GLUE
+    have this header and 0 and 1 as labels too."""
+    called = any("sst" in part.casefold() for part in sample.path.resolve().parts[-2:])
+    return called and bool(sample.lines) and sample.lines[0].strip() == "sentence\tlabel"
+
+
 # Train contains sentences and also phrases from their parse trees.
 FORMAT = Format(
     "GLUE's SST-2 TSV",
@@ -69,4 +77,5 @@ FORMAT = Format(
     find=find,
     dev_ratio=0.05,
     phrases=True,
+    recognises=recognises,
 )
