@@ -48,6 +48,8 @@ SPLIT_WORDS = {
     "test": {"test", "testb", "testing", "testset"},
 }
 WORD = re.compile(r"[^\W\d_]+")
+# A part of a split, as `datasets` writes them: train-00000-of-00002.parquet, formerly with a hash.
+PART = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<total>\d{5})(?:-[0-9a-f]{16})?(?P<suffix>\..*)?")
 
 
 def printable(name: str) -> str:
@@ -317,11 +319,32 @@ def visible_files(folder: Path) -> list[Path]:
     return [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".")]
 
 
+def are_parts(one: Path, other: Path) -> bool:
+    """Return whether two files are parts of one split."""
+    matches = [PART.fullmatch(path.name) for path in (one, other)]
+    if None in matches:
+        return False
+    first, second = (match.group("name", "total", "suffix") for match in matches)
+    return first == second
+
+
+def check_parts(paths: list[Path]) -> None:
+    """Raise UserError if parts of a split are missing."""
+    match = PART.fullmatch(paths[0].name)
+    if match and len(paths) != int(match["total"]):
+        raise UserError(
+            f"{paths[0].parent}: only {len(paths)} of {int(match['total'])} parts of "
+            f"{match['name']}…{match['suffix'] or ''}; fetch the others, or convert one file at a time "
+            "with --split."
+        )
+
+
 def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, list[Path]]:
-    """Return the file of each split in a folder, by file name; report others as `ignored`.
+    """Return the file of each split in a folder, or its parts, by file name; report others as
+    `ignored`.
 
     If there is only one file, it is train, whatever its name. Raises UserError if two files are
-    named after the same split.
+    named after the same split, or parts are missing.
     """
     found: dict[str, list[Path]] = {}
     paths = visible_files(folder)
@@ -329,10 +352,14 @@ def find_files(folder: Path, ignored: Callable[[str, str], None]) -> dict[str, l
         split = split_of(path) or ("train" if len(paths) == 1 else None)
         if split is None:
             ignored("file not named after a split", str(path))
-        elif split in found:
-            raise duplicate_split(split, found[split][0], path)
-        else:
+        elif split not in found:
             found[split] = [path]
+        elif are_parts(found[split][0], path):
+            found[split].append(path)
+        else:
+            raise duplicate_split(split, found[split][0], path)
+    for parts in found.values():
+        check_parts(parts)
     return found
 
 

@@ -56,12 +56,16 @@ def labelled(
 
 class TaggedSentence(NamedTuple):
     """One sentence: its words, and its entities as (start, end, label) with word indices, the end
-    exclusive."""
+    exclusive.
+
+    spaces: whether a space follows each word; None if the file does not tell.
+    """
 
     words: list[str]
     entities: list[tuple[int, int, str]]
     number: int
     document: Document = None
+    spaces: list[bool] | None = None
     stratum = category = ""
 
 

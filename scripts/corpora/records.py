@@ -46,8 +46,10 @@ def lines_of_json(file: RawFile, lines: Counter) -> Iterator[tuple[int, Any]]:
         yield number, value
 
 
-def elements(file: RawFile) -> Iterator[tuple[int, Any]]:
+def elements(file: RawFile, prefix: str = "item") -> Iterator[tuple[int, Any]]:
     """Yield (number from 1, element) for each element of an array, holding one in memory at a time.
+
+    prefix: where the array is, as ijson names it, if it is not the whole file.
 
     Raises UserError for invalid JSON.
     """
@@ -60,7 +62,7 @@ def elements(file: RawFile) -> Iterator[tuple[int, Any]]:
                 if encoding != "utf-8-sig":
                     raise UserError(f"{file}: JSON in {encoding}; write it in UTF-8.")
                 stream.read(len(mark))
-        found = ijson.items(stream, "item", use_float=True)
+        found = ijson.items(stream, prefix, use_float=True)
         while True:
             try:
                 value = next(found, END)

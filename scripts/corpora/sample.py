@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pyarrow.parquet
 
 from ..common.rawfile import RawFile, files_below, plain_path, split_of, visible_files
@@ -84,10 +85,18 @@ class Sample:
         return any(all(key in record for key in keys) for record in self.objects)
 
     @cached_property
+    def schema(self) -> pyarrow.Schema:
+        """The columns of Parquet; none of a damaged file."""
+        try:
+            return pyarrow.parquet.read_schema(self.path)
+        except (pyarrow.ArrowException, OSError, ValueError):
+            return pyarrow.schema([])
+
+    @cached_property
     def columns(self) -> Sequence[str]:
         """The names of columns, in lower case: of Parquet, or in the first line of CSV or TSV."""
         if self.suffix == ".parquet":
-            return [x.casefold() for x in pyarrow.parquet.read_schema(self.path).names]
+            return [name.casefold() for name in self.schema.names]
         if not self.lines or self.suffix in JSON:
             return []
         rows = [next(csv.reader(self.lines[:1], delimiter=x), []) for x in ",;\t"]

@@ -159,11 +159,19 @@ def checked(
             log.repair(TWICE, location)
         else:
             spans.append(trimmed)
+    return without_overlaps(spans, location, options, log)
+
+
+def without_overlaps(
+    spans: list[Claim], location: str, options: Options, log: Log, of: str = "entities"
+) -> list[tuple[int, int, str]]:
+    """Return distinct entities in order, without overlaps; see `checked`. of: what their numbers
+    count, in messages."""
     ordered = sorted(spans, key=lambda span: span[:2])
     for before, after in zip(ordered, ordered[1:]):
         if after.start < before.end and options.overlaps != "longest":
             raise UserError(
-                f"{location}: entities {before.start}–{before.end} and {after.start}–{after.end} "
+                f"{location}: {of} {before.start}–{before.end} and {after.start}–{after.end} "
                 "overlap; fix them, or pass --overlaps longest."
             )
     # spaCy takes seconds to import, and every command imports this module.

@@ -192,7 +192,7 @@ class SplitWriter:
         empty = words.count("")
         if empty:
             words = [word or EMPTY for word in words]
-        spaces = infer_spaces(words, self.pipeline.language)
+        spaces = example.spaces or infer_spaces(words, self.pipeline.language)
         self.shard.add_entities(words, spaces, example.entities, origin)
         for start, end, label in example.entities:
             self.counts[label] += 1

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.corpora.readers import iob
+from scripts.corpora.readers import iob, recognise
 
 from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
 
@@ -43,7 +43,7 @@ PREDICTED = "Lens B-LOC O\n, O O\nMarie B-PER B-PER\nCurie I-PER I-PER\n\nBrest 
             [[(1, 2, "loc"), (4, 7, "org")]],
         ),
         (
-            GERMEVAL,
+            GERMEVAL.replace("#\thttp", "# http"),
             "column 3 has 2, column 4 has 1",
             3,
             [[(1, 4, "ORG")], [(0, 1, "LOC")]],
@@ -55,7 +55,7 @@ PREDICTED = "Lens B-LOC O\n, O O\nMarie B-PER B-PER\nCurie I-PER I-PER\n\nBrest 
             [[(0, 1, "LOC"), (2, 4, "PER")], [(0, 1, "LOC")]],
         ),
     ],
-    ids=["hipe", "germeval", "predicted"],
+    ids=["hipe", "nested", "predicted"],
 )
 def test_tag_columns_with_different_entities_are_refused(write, text, message, column, entities):
     path = write("train.tsv", text)
@@ -65,12 +65,59 @@ def test_tag_columns_with_different_entities_are_refused(write, text, message, c
     assert [s.entities for s in sentences] == entities
 
 
-def test_columns_are_named_as_in_the_header(write):
-    message = (
-        "column 2 (NE-COARSE-LIT) has 2, column 4 (NE-FINE-LIT) has 2, column 5 (NE-NESTED) has 1"
+@pytest.mark.parametrize("column", [None, 2])
+def test_hipe_by_its_header(write, column):
+    """Literal coarse types; notes end sentences and tell spaces, comments begin documents."""
+    second = HIPE.partition("\n")[2].replace("04\n", "05\n").replace("EndOfSentence", "_")
+    third = "# segment_iiif_link = _\n." + "\tO" * 4 + "\t_\t_\n"
+    path = write("train.tsv", HIPE + second + third)
+    assert recognise(path) == "iob"
+    sentences, log = read(iob, path, tag_column=column)
+    words = ["À", "CHAMBLAY", ",", "l'", "Hôtel", "de", "Lens"]
+    assert [x.words for x in sentences] == [words, [*words, "."]]
+    assert [x.entities for x in sentences] == [[(1, 2, "loc"), (4, 7, "org")]] * 2
+    assert [x.document for x in sentences] == ["GDM-1897-08-04", "GDM-1897-08-05"]
+    assert sentences[0].spaces == [word != "CHAMBLAY" for word in words]
+    assert log.layout["named"] == "NE-COARSE-LIT"
+    assert log.layout["entities not used"] == (
+        "column 4 (NE-FINE-LIT) has 4, column 5 (NE-NESTED) has 2"
     )
-    with pytest.raises(UserError, match=re.escape(message)):
-        read(iob, write("train.tsv", HIPE))
+
+
+@pytest.mark.parametrize(
+    "header, chosen",
+    [("word gold predicted", 0), ("token ner ner_pred", 0), ("word prediction gold", 1)]
+    + [("word ner tag", None), ("word ne-a ne-b", None)],
+)
+def test_columns_are_chosen_by_the_header_if_it_is_clear(write, header, chosen):
+    path = write("train.conll", f"{header}\n{PREDICTED}")
+    if chosen is None:
+        names = header.split()
+        with pytest.raises(
+            UserError, match=re.escape(f"({names[1]}) has 3, column 3 ({names[2]}) has 2")
+        ):
+            read(iob, path)
+        return
+    sentences, log = read(iob, path)
+    gold = [[(0, 1, "LOC"), (2, 4, "PER")], [(0, 1, "LOC")]]
+    predicted = [[(2, 4, "PER")], [(0, 1, "ORG")]]
+    assert [x.entities for x in sentences] == [gold, predicted][chosen]
+    assert "(" + header.split()[2 - chosen] + ")" in log.layout["entities not used"]
+
+
+def test_a_first_line_with_an_invalid_tag_is_not_a_header(write):
+    with pytest.raises(UserError, match="train.conll:1: 'B_PER' is not a tag"):
+        read(iob, write("train.conll", "Token B_PER\nvit O\nLens B-LOC\n"))
+
+
+@pytest.mark.parametrize("column", [None, 3])
+def test_germeval_by_the_addresses_before_sentences(write, column):
+    path = write("NER-train.tsv", GERMEVAL)
+    assert recognise(path) == "iob"
+    sentences, log = read(iob, path, tag_column=column)
+    assert [x.words for x in sentences] == [["La", "Caisse", "de", "Dinan"], ["Arras"]]
+    assert [x.entities for x in sentences] == [[(1, 4, "ORG")], [(0, 1, "LOC")]]
+    assert log.layout["entities not used"] == "column 4 has 1"
 
 
 @pytest.mark.parametrize("first, second", [("IOB1", "IOB2"), ("BILUO", "IOB1")])

@@ -5,7 +5,22 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import brat, cls, fasttext, folders, iob, sst2, table, tei, webanno, wikiner
+from . import (
+    brat,
+    cls,
+    conllu,
+    fasttext,
+    folders,
+    gmb,
+    hf,
+    iob,
+    spacy_data,
+    sst2,
+    table,
+    tei,
+    webanno,
+    wikiner,
+)
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
@@ -17,6 +32,10 @@ FORMATS: dict[str, Format] = {
     "fasttext": fasttext.FORMAT,
     "brat": brat.FORMAT,
     "folders": folders.FORMAT,
+    "spacy": spacy_data.FORMAT,
+    "hf": hf.FORMAT,
+    "gmb": gmb.FORMAT,
+    "conllu": conllu.FORMAT,
     "iob": iob.FORMAT,
     "table": table.FORMAT,
 }

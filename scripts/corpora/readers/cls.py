@@ -5,17 +5,22 @@ A rating above 3 is positive, and only `<text>` is used (Prettenhofer and Stein 
 """
 
 import html
+import lzma
+import tarfile
 import unicodedata
+import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
 from xml.etree.ElementTree import TreeBuilder
 
 from defusedxml import ElementTree
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, duplicate_split, plain_path, split_of
+from ...common.rawfile import RawFile, duplicate_split, is_archive, plain_path, split_of
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
+from ..sample import Sample
 from .markup import xml_errors
 from .tabular import delimited
 
@@ -24,6 +29,8 @@ LABELS = ("negative", "positive")
 C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 SUFFIXES = (".review", ".tsv")
 LANGUAGES = ("de", "en", "fr", "jp")
+# Members of an archive that are looked at to recognise it.
+MEMBERS = 100
 
 
 def clean(text: str) -> str:
@@ -151,6 +158,25 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     return files
 
 
+def recognises(sample: Sample) -> bool:
+    """Return whether a corpus has reviews in XML: a .review file, a folder or archive of them."""
+    source = sample.source
+    if source.is_dir():
+        return next(source.rglob("*.review*"), None) is not None
+    if plain_path(source).suffix.lower() == ".review":
+        return True
+    return is_archive(source) and any(x.endswith(".review") for x in first_members(source))
+
+
+def first_members(archive: Path) -> list[str]:
+    """Return the names of the first members of an archive, as far as it is whole."""
+    try:
+        with tarfile.open(archive) as tar:
+            return [member.name for member in islice(tar, MEMBERS)]
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError):
+        return []
+
+
 FORMAT = Format(
     "Webis-CLS-10 reviews: the published .tar.gz, its folder, or FLUE's TSV",
     read,
@@ -159,4 +185,5 @@ FORMAT = Format(
     find=find,
     members=wanted,
     dev_ratio=0.2,
+    recognises=recognises,
 )

@@ -11,14 +11,45 @@ from ...common.errors import UserError
 from ...common.rawfile import ZERO_WIDTH, RawFile
 from ..examples import Document, Format, Log, TaggedSentence
 from ..options import Options
-from .layout import COMMENTS, DOCUMENT, Layout, columns, is_blank, is_document, layouts_of
+from ..records import JSON
+from ..sample import Sample
+from .layout import (
+    COMMENTS,
+    DOCUMENT,
+    NO_SPACE,
+    SENTENCE_ENDS,
+    Layout,
+    columns,
+    is_blank,
+    is_document,
+    layouts_of,
+    looks_tagged,
+    preferred,
+)
 from .tags import INVISIBLE, TAG, TagDecoder
 
-# Begins a document in CoNLL-U; in other files -DOCSTART- does.
-NEW_DOCUMENT = re.compile(r"# newdoc(?:\s+id\s*=\s*(.*?))?\s*")
+# Begins a document in CoNLL-U and HIPE; in other files -DOCSTART- does.
+NEW_DOCUMENT = re.compile(
+    r"# (?:newdoc(?:\s+id\s*=\s*(.*?))?|(?:hipe2022:)?document_id\s*=\s*(.*?))\s*"
+)
+# HIPE notes before each line of print, within sentences, where it is.
+PRINTED_LINE = re.compile(r"# (?:hipe2022:)?segment\w* = .*")
 # A file without blank lines would be one sentence of, say, 200,000 words. Longer sentences than
 # this are split at the next token outside an entity.
 MAX_WORDS = 250
+# Of files that cannot be anything else, so that their lines are named in messages.
+SUFFIXES = (
+    ".conll",
+    ".conll03",
+    ".conllu",
+    ".iob",
+    ".iob1",
+    ".iob2",
+    ".bio",
+    ".bio2",
+    ".bioes",
+    ".bilou",
+)
 # First characters of lines that may not be token lines, or whose token may be empty.
 SPECIAL = frozenset("#- \t" + ZERO_WIDTH)
 
@@ -28,7 +59,7 @@ def document_name(line: str) -> str | None:
     None if the line is blank or another comment."""
     if line.startswith(COMMENTS):
         match = NEW_DOCUMENT.fullmatch(line)
-        return match and (match[1] or "")
+        return match and (match[1] or match[2] or "")
     return None if is_blank(line) else ""
 
 
@@ -39,7 +70,8 @@ def parse_special(
     a blank line, -DOCSTART- in any form, or a comment.
 
     If tokens are numbered, every line that begins with # and a space or tab is a comment. Otherwise
-    only such lines before a sentence are, unless they are token lines: # can be a token.
+    only such lines before a sentence are, or anywhere if the columns are named, unless they are token
+    lines: # can be a token.
     Raises UserError for any other line without the expected columns.
     """
     row = layout.row(line)
@@ -48,7 +80,7 @@ def parse_special(
     elif is_document(columns(line, layout.separator)):
         log.lines["documents"] += 1
     elif line.startswith(COMMENTS) and (
-        layout.index or (first and not (row and TAG.fullmatch(row[layout.tag])))
+        layout.index or ((first or layout.header) and not (row and TAG.fullmatch(row[layout.tag])))
     ):
         log.lines["comments"] += 1
     elif row:
@@ -104,29 +136,41 @@ def count_entities(file: RawFile, layouts: Sequence[Layout]) -> dict[int, tuple[
     return dict(zip((x.tag for x in layouts), counts))
 
 
-def choose_layout(file: RawFile, layouts: Sequence[Layout], log: Log) -> Layout:
-    """Return the last layout whose tag column is plausible and has entities.
+def choose_layout(
+    file: RawFile, layouts: Sequence[Layout], log: Log, named: bool = False
+) -> Layout:
+    """Return the last layout if it is `named` by the user; otherwise that which the header prefers, or
+    the last one whose tag column is plausible and has entities. Entities of others are noted.
 
     Raises UserError if several tag columns hold different entities, such as nested ones or those
-    predicted by a model.
+    predicted by a model, and it is not clear which to learn.
     """
     *others, best = layouts
     plausible = [layout for layout in layouts if layout.plausible]
     if len(plausible) > 1:
         counts = count_entities(file, plausible)
         filled = [layout for layout in plausible if counts[layout.tag][0]]
-        if len({counts[layout.tag] for layout in filled}) > 1:
-            found = ", ".join(
+        differ = len({counts[layout.tag] for layout in filled}) > 1
+        clear = preferred(plausible) if differ else None
+
+        def listed(layouts: list[Layout]) -> str:
+            return ", ".join(
                 f"column {layout.tag + 1}{layout.title and f' ({layout.title})'} has "
                 f"{counts[layout.tag][0]:,}"
-                for layout in sorted(filled, key=lambda layout: layout.tag)
+                for layout in sorted(layouts, key=lambda layout: layout.tag)
             )
-            raise UserError(
-                f"{file}: several tag columns with different entities: {found}; choose one with "
-                "--tag-column."
-            )
-        best = (filled or plausible)[-1]
-    if others:
+
+        if not named:
+            if differ and clear is None:
+                raise UserError(
+                    f"{file}: several tag columns with different entities: {listed(filled)}; choose "
+                    "one with --tag-column."
+                )
+            best = clear or (filled or plausible)[-1]
+        unused = [x for x in filled if counts[x.tag] != counts[best.tag]]
+        if unused:
+            log.layout["entities not used"] = listed(unused)
+    if others and not named:
         also = sorted(layout.tag + 1 for layout in layouts if layout is not best)
         log.layout["tags also in columns"] = also
     return best
@@ -138,8 +182,11 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
     Raises UserError for a line with the wrong number of columns or an invalid tag.
     """
-    layout = choose_layout(file, layouts_of(file, options), log)
+    named = options.tag_column is not None
+    layout = choose_layout(file, layouts_of(file, options), log, named)
     log.layout.update(token_column=layout.token + 1, tag_column=layout.tag + 1)
+    if layout.title:
+        log.layout["named"] = layout.title
     if layout.prefix:
         log.layout["prefix removed from tokens"] = layout.prefix
     separator, token, tag, width, prefix, *_ = layout
@@ -156,14 +203,18 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
         entities = decoder.trim(words, decoder.decode(tags, start), start)
-        return TaggedSentence(words, entities, start, document)
+        spaces = [NO_SPACE not in layout.notes_of(row) for row in rows] if layout.spaced else None
+        return TaggedSentence(words, entities, start, document, spaces)
 
     for number, line in file.lines():
+        if number == layout.header:
+            log.lines["header"] += 1
+            continue
         row = line.split(separator)
         if len(row) != width or line[0] in SPECIAL or (token and DOCUMENT in line):
             row = parse_special(line, layout, not rows, log, file.location(number))
             if row is None:
-                if rows:
+                if rows and not PRINTED_LINE.fullmatch(line):
                     yield sentence()
                     rows = []
                 name = document_name(line)
@@ -179,13 +230,26 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
             rows = []
             start = number
         rows.append(row)
+        if layout.notes is not None and not SENTENCE_ENDS.isdisjoint(layout.notes_of(row)):
+            yield sentence()
+            rows = []
     if rows:
         yield sentence()
     decoder.close()
+
+
+def recognises(sample: Sample) -> bool:
+    """Return whether lines have a token and a tag, or the suffix is one of such files."""
+    if sample.suffix in (*JSON, ".xml", ".xlsx"):
+        return False
+    # The last line may be cut.
+    lines = sample.lines[:-1] or sample.lines
+    return looks_tagged(lines) or (sample.suffix in SUFFIXES and bool(lines))
 
 
 FORMAT = Format(
     "One token per line (CoNLL, WikiANN, WNUT…), in any tag scheme",
     read,
     options=("encoding", "token_column", "tag_column", "max_words"),
+    recognises=recognises,
 )

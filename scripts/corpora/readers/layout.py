@@ -22,6 +22,25 @@ BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
 PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
 # Comments begin so, but token lines can as well.
 COMMENTS = ("# ", "#\t")
+# Names in the first line, in lower case: of tokens, and of tags, one of which is that of the entities.
+TOKEN_TITLES = {"token", "tokens", "word", "words", "form", "mot"}
+TAG_TITLES = {
+    "ner",
+    "ner_tag",
+    "ner_tags",
+    "ner-tag",
+    "ne",
+    "entity",
+    "gold",
+    "tag",
+    "tags",
+    "label",
+}
+# HIPE: literal sense, coarse types.
+COARSE = "ne-coarse-lit"
+# What HIPE notes in its column MISC.
+SENTENCE_ENDS = {"EndOfSentence", "PySBDSegment"}
+NO_SPACE = "NoSpaceAfter"
 # The other column of CoNLL-2003 that looks like tags: syntactic chunks.
 CHUNKS = {"NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "PNP"}
 
@@ -58,6 +77,20 @@ class Layout(NamedTuple):
     title: str = ""
     # Whether the tags may be entities rather than syntactic chunks.
     plausible: bool = True
+    # The line that names the columns, 0 if there is none.
+    header: int = 0
+    # The column with HIPE's notes, if there is one, and whether they tell spaces.
+    notes: int | None = None
+    spaced: bool = False
+    # Whether the address of its source precedes each sentence, as in GermEval, which has outer
+    # entities in its first column of tags and inner ones in the second.
+    sourced: bool = False
+
+    def notes_of(self, row: Sequence[str]) -> list[str]:
+        """Return HIPE's notes on a token."""
+        if self.notes is None or self.notes >= len(row):
+            return []
+        return row[self.notes].split("|")
 
     def row(self, line: str) -> list[str] | None:
         """Return the columns of a line, or None if their number is wrong."""
@@ -88,6 +121,39 @@ def is_index(rows: Sequence[list[str]]) -> bool:
             return False
         last = int(match[1])
     return True
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Return whether a row names the columns, by names that are known."""
+    names = {value.strip().casefold() for value in row}
+    tags = names & TAG_TITLES or any(name.startswith("ne-") for name in names)
+    return bool(names & TOKEN_TITLES and tags) and not any(map(TAG.fullmatch, row))
+
+
+def notes_column(rows: Sequence[list[str]]) -> tuple[int | None, bool]:
+    """Return the column with HIPE's notes, if there is one, and whether they tell spaces."""
+    known = SENTENCE_ENDS | {NO_SPACE}
+    notes = {
+        (column, note)
+        for row in rows
+        for column, value in enumerate(row)
+        for note in value.split("|")
+        if note in known
+    }
+    column = max((column for column, _ in notes), default=None)
+    return column, (column, NO_SPACE) in notes
+
+
+def preferred(layouts: Sequence[Layout]) -> Layout | None:
+    """Return the one that holds the entities to learn, by the names of its columns or the order of
+    GermEval's; None if that is not clear."""
+    for names in ({COARSE}, TAG_TITLES):
+        found = [x for x in layouts if x.title.strip().casefold() in names]
+        if len(found) == 1:
+            return found[0]
+    outer, inner, *others = sorted(layouts, key=lambda layout: layout.tag)
+    german = outer.sourced and outer.index and inner.tag == outer.tag + 1 and not others
+    return outer if german else None
 
 
 class TagColumn(NamedTuple):
@@ -140,6 +206,24 @@ def tag_columns(
     return sorted(candidates), header
 
 
+def looks_tagged(lines: Sequence[str]) -> bool:
+    """Return whether most lines have a token and a tag among columns of the same number."""
+    kept = [x for x in lines if not is_document(re.split(r"[\t ]", x))]
+    kept = [x for x in kept if not x.startswith(COMMENTS)] or kept
+    separator = "\t" if 2 * sum("\t" in line for line in kept) > len(kept) else " "
+    rows = [columns(line.strip(" "), separator) for line in kept]
+    width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+    rows = [row for row in rows if len(row) == width]
+    if width < 2 or count < 0.9 * len(kept):
+        return False
+    found, _ = other_tag_columns(rows, range(width), "")
+    if not found or not (found[-1].plausible and found[-1].nearly_all_tags):
+        return False
+    free = [column for column in range(width) if column not in {x.column for x in found}]
+    # A text of several words is no token.
+    return bool(free) and any(sum(" " in row[x] for row in rows) < len(rows) / 10 for x in free)
+
+
 def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
     """Return the first free column with at least a fifth as many distinct values as the column with
     most of them. Parts of speech and sentence numbers have fewer."""
@@ -148,13 +232,13 @@ def token_column(rows: Sequence[list[str]], free: Sequence[int]) -> int:
 
 
 def layouts_of(file: RawFile, options: Options) -> list[Layout]:
-    """Return a layout for each tag column, the most suitable last.
+    """Return a layout for each tag column, the most suitable last, or that which the user named.
 
     The columns are those named by the user (from 1, or from -1 backwards), or are detected in the
     first lines.
     Raises UserError if no column holds tags, or if a named column does not exist.
     """
-    lines = islice(file.lines(), SAMPLE_LINES)
+    lines = list(islice(file.lines(), SAMPLE_LINES))
     filled = [
         (n, x) for n, x in lines if not is_blank(x) and not is_document(re.split(r"[\t ]", x))
     ]
@@ -176,7 +260,11 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
     rows = [columns(line.lstrip(" ") if indented else line, separator) for _, line in filled]
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda w: (widths[w], w))
+    header = filled[0][0] if len(rows[0]) == width and is_header(rows[0]) else 0
     rows = [row for row in rows if len(row) == width]
+    data = rows[1:] if header and len(rows) > 1 else rows
+    notes, spaced = notes_column(data)
+    sourced = any(line.startswith("#\t") for _, line in lines)
     location = file.location(filled[0][0])
     if width < 2:
         raise UserError(
@@ -192,18 +280,34 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
     strict_width = width if options.token_column is options.tag_column is None else None
 
     def layout(tag: int, title: str = "", plausible: bool = True) -> Layout:
-        index = width > 2 and tag % width != 0 and is_index(rows)
+        index = width > 2 and tag % width != 0 and is_index(data)
         word = token
         if word is None:
-            word = token_column(rows, [c for c in range(int(index), width) if c != tag % width])
-        prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[word]) for row in rows)}
-        prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(rows) > 1 else None
+            word = token_column(data, [c for c in range(int(index), width) if c != tag % width])
+        prefixes = {m and m[1] for m in (PREFIX.fullmatch(row[word]) for row in data)}
+        prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(data) > 1 else None
         return Layout(
-            separator, word, tag, strict_width, prefix or "", index, indented, title, plausible
-        )
+            separator, word, tag, strict_width, prefix or "", index, indented, title, plausible,
+            header, notes, spaced, sourced,
+        )  # fmt: skip
 
+    taken = {column % width for column in named if column is not None}
+    among = [column for column in range(width) if column not in taken]
     if tag is not None:
-        return [layout(tag)]
-    among = [column for column in range(width) if token is None or column != token % width]
-    found, header = tag_columns(rows, among, location)
-    return [layout(x.column, header[x.column] if header else "", x.plausible) for x in found]
+        chosen = layout(tag, rows[0][tag] if header else "")
+        found, titles = other_tag_columns(rows, among, location)
+    else:
+        chosen = None
+        found, titles = tag_columns(rows, among, location)
+    layouts = [layout(x.column, titles[x.column] if titles else "", x.plausible) for x in found]
+    return [*layouts, chosen] if chosen else layouts
+
+
+def other_tag_columns(
+    rows: Sequence[list[str]], among: Iterable[int], location: str
+) -> tuple[list[TagColumn], list[str]]:
+    """Return what `tag_columns` does, if there are any beside that which the user named."""
+    try:
+        return tag_columns(rows, among, location)
+    except UserError:
+        return [], []

@@ -7,6 +7,7 @@ from ...common.errors import UserError
 from ...common.rawfile import RawFile, find_files
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
+from ..sample import Sample
 from .tabular import delimited
 
 LABELS = ("negative", "positive")
@@ -51,13 +52,20 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     files = find_files(folder, ignored.add)
     if "test" in files:
         log = Log()
-        (path,) = files["test"]
+        path = files["test"][0]
         if next(read(RawFile(path, options.encoding), options, log), None) is None:
             ignored.update(log.skipped)
             del files["test"]
     if "test" not in files and "dev" in files:
         files["test"] = files.pop("dev")
     return files
+
+
+def recognises(sample: Sample) -> bool:
+    """Return whether a file has SST-2's header, and it or its folder is called so. Other tasks of GLUE
+    have this header and 0 and 1 as labels too."""
+    called = any("sst" in part.casefold() for part in sample.path.resolve().parts[-2:])
+    return called and bool(sample.lines) and sample.lines[0].strip() == "sentence\tlabel"
 
 
 # Train contains sentences and also phrases from their parse trees.
@@ -69,4 +77,5 @@ FORMAT = Format(
     find=find,
     dev_ratio=0.05,
     phrases=True,
+    recognises=recognises,
 )

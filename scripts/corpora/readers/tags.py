@@ -16,6 +16,7 @@ BEGINS = "B" + SINGLE
 DANGLING = "I- or E- tag that continues no entity, read as B-"
 INVISIBLE_REMOVED = "invisible characters around a tag, removed"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
+NAME_COLUMN = "fix it, or name the tag column with --tag-column"
 
 
 class TagDecoder:
@@ -24,9 +25,14 @@ class TagDecoder:
     B, S, U and W begin an entity. I, M, E and L continue the preceding entity if it is open and has
     the same label, and otherwise begin one, as in conlleval (Tjong Kim Sang and De Meulder 2003).
     In IOB1 and I-only files that is how entities begin; in others it is a repair.
+
+    advice: what to do about a value that is not a tag.
     """
 
-    def __init__(self, file: RawFile, log: Log, lines_per_word: int) -> None:
+    def __init__(
+        self, file: RawFile, log: Log, lines_per_word: int, advice: str = NAME_COLUMN
+    ) -> None:
+        self.advice = advice
         self.file = file
         self.log = log
         self.lines_per_word = lines_per_word
@@ -44,10 +50,12 @@ class TagDecoder:
         stripped = tag.strip(INVISIBLE)
         match = TAG.fullmatch(stripped)
         if not match:
-            header = " If line 1 is a header, delete it." if location.endswith(":1") else ""
+            header = ""
+            if self.advice == NAME_COLUMN and location.endswith(":1"):
+                header = " If line 1 is a header, delete it."
             raise UserError(
                 f"{location}: {tag[:40]!r} is not a tag (O, or one of B- I- E- L- S- U- and a "
-                f"label); fix it, or name the tag column with --tag-column.{header}"
+                f"label); {self.advice}.{header}"
             )
         parts = (match[1] or "", match[2] or "")
         if stripped == tag:

@@ -6,8 +6,9 @@ from ...common.errors import UserError
 from ...common.rawfile import RawFile
 from ..examples import Format, Log, TaggedSentence
 from ..options import Options
+from ..sample import Sample
 from .iob import DOCUMENT
-from .tags import TagDecoder
+from .tags import TAG, TagDecoder
 
 
 def has_documents(file: RawFile) -> bool:
@@ -22,7 +23,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
 
     Raises UserError for a token that is not word|POS|tag.
     """
-    decoder = TagDecoder(file, log, lines_per_word=0)
+    decoder = TagDecoder(file, log, lines_per_word=0, advice="fix it, or check the format")
     # That there are documents is known only from the end of the first one.
     document = 1 if has_documents(file) else None
     filled = False
@@ -48,11 +49,20 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     decoder.close()
 
 
+def recognises(sample: Sample) -> bool:
+    """Return whether all words of the first lines are word|POS|tag."""
+    # The last line may be cut.
+    lines = [x for x in sample.lines[:-1] or sample.lines if not x.startswith(DOCUMENT)][:20]
+    tokens = [token.rsplit("|", 2) for line in lines for token in line.split(" ") if token]
+    return bool(tokens) and all(len(x) == 3 and TAG.fullmatch(x[2]) for x in tokens)
+
+
 # The original is a single file without splits.
 FORMAT = Format(
     "word|POS|tag, one sentence per line",
     read,
     options=("encoding",),
+    recognises=recognises,
     dev_ratio=0.1,
     test_ratio=0.1,
 )
