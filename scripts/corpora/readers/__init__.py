@@ -5,13 +5,17 @@ from pathlib import Path
 from ...common.errors import UserError
 from ..examples import Format
 from ..sample import Sample
-from . import cls, iob, sst2, table, wikiner
+from . import cls, dataturks, doccano, iob, label_studio, prodigy, sst2, table, wikiner
 
 # In the order in which they are tried to recognise a corpus: those with the clearest marks first.
 FORMATS: dict[str, Format] = {
     "sst2": sst2.FORMAT,
     "cls": cls.FORMAT,
     "wikiner": wikiner.FORMAT,
+    "label-studio": label_studio.FORMAT,
+    "prodigy": prodigy.FORMAT,
+    "dataturks": dataturks.FORMAT,
+    "doccano": doccano.FORMAT,
     "iob": iob.FORMAT,
     "table": table.FORMAT,
 }
