@@ -11,7 +11,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
@@ -183,7 +183,9 @@ class RawFile:
             except UnicodeError as error:
                 raise UserError(self.decoding_error(number + 1, error)) from error
             finally:
-                text.detach()
+                # Of what is left to the garbage collector, the stream may be closed first.
+                with suppress(ValueError):
+                    text.detach()
 
     def named_encoding(self, head: bytes) -> str:
         """Return the encoding that the user named, in its variant with a byte order mark if the
