@@ -91,21 +91,37 @@ def missing(row: Iterable[str], wanted: str, option: str, location: str) -> User
     )
 
 
+def find_column(
+    row: Collection[str],
+    given: str | None,
+    first: Sequence[str],
+    option: str,
+    location: str,
+    others: Sequence[str] = (),
+) -> str:
+    """Return the column that the user named, or else one with a known name, as `choose` does.
+
+    Raises UserError if there is none, or if several may be meant.
+    """
+    if given:
+        found = given.casefold() if given.casefold() in row else None
+    else:
+        found = choose(row, first, others, option, location)
+    if found is None:
+        raise missing(row, given or " or ".join(first), option, location)
+    return found
+
+
 def text_column(row: Collection[str], given: str | None, location: str) -> str:
     """Return the column that holds the text. given: its name, or None to find it.
 
-    Raises UserError if there is none, several, or two texts that are compared.
+    Raises UserError if there is none, several, two texts that are compared, or a word in each row.
     """
-    if given:
-        if given.casefold() in row:
-            return given.casefold()
-        raise missing(row, given, "--text-column", location)
-    refuse_pairs(row, location)
-    found = choose(row, TEXT_COLUMNS, OTHER_TEXT_COLUMNS, "--text-column", location)
-    if found is None:
-        refuse_words(row, location)
-        raise missing(row, " or ".join(TEXT_COLUMNS), "--text-column", location)
-    return found
+    if not given:
+        refuse_pairs(row, location)
+        if not any(name in row for name in (*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS)):
+            refuse_words(row, location)
+    return find_column(row, given, TEXT_COLUMNS, "--text-column", location, OTHER_TEXT_COLUMNS)
 
 
 def flags(row: dict[str, Any], text: str) -> list[str]:

@@ -20,7 +20,7 @@ from ..examples import EMPTY_TEXT, Format, Log, TaggedSentence
 from ..options import Options
 from ..records import JSON
 from ..sample import RECORDS, Sample
-from .table import find_column
+from .columns import find_column
 from .tabular import Row, json_rows, parquet
 from .tags import TAG, TagDecoder
 

@@ -13,8 +13,8 @@ from ...common.rawfile import RawFile
 from ..options import Options
 from ..spans import squeeze
 from .annotations import pick
+from .columns import TEXT_COLUMNS
 from .label_studio_tasks import CHOICES, ENTITIES, Task
-from .table import TEXT_COLUMNS
 
 ADDRESS = re.compile(r"\s*(?:[A-Za-z][\w+.-]*://|/data/|data:)\S+\s*")
 WORDS = {ENTITIES: "entities", CHOICES: "choices"}

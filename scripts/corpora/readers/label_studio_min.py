@@ -12,8 +12,8 @@ from ..examples import Log
 from ..options import Options
 from ..records import JSON, json_objects
 from .annotations import FURTHER, NOT_ANNOTATED, pick, whole
+from .columns import TEXT_COLUMNS
 from .label_studio_tasks import CHOICES, SPANS, Result, Task
-from .table import TEXT_COLUMNS
 from .tabular import Row, delimited, delimiter_of
 
 MIN_KEYS = {"id", "annotator", "annotation_id"}
