@@ -16,7 +16,7 @@ from .examples import SPLITS, WITHOUT_LABEL, Example, LabelledText, Log, Notes, 
 from .existing_splits import ExistingSplits, find_existing_splits
 from .found import Found, check_usable
 from .groups import Rows
-from .inputs import Source, check_options, sources_of
+from .inputs import Source, check_beginnings, check_options, sources_of
 from .options import Options, Plan
 from .plan import check_plan, ratios_of
 from .readers import AUTO, FORMATS, recognise
@@ -259,6 +259,7 @@ def convert(
     with ExitStack() as stack:
         sources = sources_of(format, source, language, plan.split, options, ignored, stack)
         check_plan(plan, sources)
+        check_beginnings(format, sources, options)
         single = source.is_file() and not is_archive(source)
         existing = find_existing_splits(output, plan.split if single else None, language)
         conversion = Conversion(name, sources, options, plan, existing)
