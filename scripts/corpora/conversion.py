@@ -15,7 +15,7 @@ from .examples import SPLITS, WITHOUT_LABEL, Example, LabelledText, Log, Notes, 
 from .existing_splits import NO_SPLITS, ExistingSplits, find_existing_splits
 from .found import Found, check_usable
 from .groups import Rows
-from .inputs import Source, check_options, show_progress, sources_of
+from .inputs import Source, check_beginnings, check_options, show_progress, sources_of
 from .options import Options, Plan
 from .plan import check_plan, ratios_of
 from .readers import AUTO, FORMATS, recognise
@@ -240,6 +240,7 @@ def begin(
     check_options(name, format, options)
     sources = sources_of(format, source, language, plan.split, options, ignored, stack)
     check_plan(plan, sources)
+    check_beginnings(format, sources, options)
     kept = plan.split if source.is_file() and not is_archive(source) else None
     existing = find_existing_splits(output, kept, language) if output else NO_SPLITS
     return Conversion(name, sources, options, plan, existing)

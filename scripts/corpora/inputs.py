@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..common.errors import UserError
 from ..common.files import check_whole
 from ..common.rawfile import RawFile, RawFolder, find_files, is_archive, printable, unpack
-from .examples import SPLITS, Example, Format, Notes
+from .examples import SPLITS, Example, Format, Log, Notes
 from .options import Options
 
 
@@ -32,6 +32,13 @@ def check_options(name: str, format: Format, options: Options) -> None:
                 f"--{option.replace('_', '-')}: not an option of the format `{name}`; its options "
                 f"are {available}."
             )
+
+
+def check_beginnings(format: Format, sources: list[Source], options: Options) -> None:
+    """Read the first example of each file, if there are several: one in another format, or with other
+    columns, is refused before the first is read to its end."""
+    for _, file, _ in sources if len(sources) > 1 else ():
+        next(format.read(file, options, Log()), None)
 
 
 def sources_of(
@@ -86,7 +93,8 @@ def sources_of(
     if not files:
         raise UserError(
             f"{source}: no corpus files found; file names must contain train, dev, valid, testa or "
-            "test."
+            "test, or give a single file, with --split if it is not train (--dev-ratio and --test-ratio "
+            "carve the others from train)."
         )
     sources = []
     for name in sorted(files, key=SPLITS.index):

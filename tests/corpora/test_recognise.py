@@ -68,3 +68,27 @@ def test_not_recognised(write, name, content):
         assert recognise(write(name, content)) not in ("iob", "wikiner", "sst2", "cls")
     except UserError as error:
         assert "train" in str(error)
+
+
+def test_folder_of_two_formats_is_refused(write, tmp_path):
+    write("train.conll", "Ada B-PER\nvit O\n")
+    write("dev.jsonl", '["Ada vit", {"entities": [[0, 3, "PER"]]}]\n')
+    with pytest.raises(
+        UserError, match="two formats: train.conll looks like iob, dev.jsonl like spacy"
+    ):
+        recognise(tmp_path)
+
+
+def test_each_file_is_begun_before_any_is_read_to_its_end(write, tmp_path, command):
+    """A wrong suffix or column in the last file is told at once."""
+    write("in/train.csv", "text,label\n" + "a,x\nb,y\n" * 50 + '"')
+    write("in/test.xyz", "text,label\na,x\n")
+    result = command("convert", "table", tmp_path / "in", tmp_path / "out", "--lang", "fr")
+    assert result.code == 1 and "test.xyz: unknown suffix" in result.line
+
+
+def test_folder_without_split_names_is_told_of_split_and_carving(write, tmp_path, command):
+    write("in/a.conll", "Ada B-PER\n")
+    write("in/b.conll", "Ada B-PER\n")
+    result = command("convert", "iob", tmp_path / "in", tmp_path / "out", "--lang", "fr")
+    assert result.code == 1 and "--split" in result.line and "--dev-ratio" in result.line

@@ -16,8 +16,6 @@ from ..sample import Sample
 from .layout import (
     COMMENTS,
     DOCUMENT,
-    NO_SPACE,
-    SENTENCE_ENDS,
     Layout,
     columns,
     is_blank,
@@ -27,6 +25,7 @@ from .layout import (
     preferred,
 )
 from .tags import INVISIBLE, TAG, TagDecoder
+from .titles import NO_SPACE, SENTENCE_ENDS
 
 # Begins a document in CoNLL-U and HIPE; in other files -DOCSTART- does.
 NEW_DOCUMENT = re.compile(
@@ -190,6 +189,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
     if layout.prefix:
         log.layout["prefix removed from tokens"] = layout.prefix
     separator, token, tag, width, prefix, *_ = layout
+    header, has_notes = layout.header, layout.notes is not None
     limit = options.max_words or MAX_WORDS
     decoder = TagDecoder(file, log, lines_per_word=1)
     rows: list[list[str]] = []
@@ -207,7 +207,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         return TaggedSentence(words, entities, start, document, spaces)
 
     for number, line in file.lines():
-        if number == layout.header:
+        if number == header:
             log.lines["header"] += 1
             continue
         row = line.split(separator)
@@ -230,7 +230,7 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
             rows = []
             start = number
         rows.append(row)
-        if layout.notes is not None and not SENTENCE_ENDS.isdisjoint(layout.notes_of(row)):
+        if has_notes and not SENTENCE_ENDS.isdisjoint(layout.notes_of(row)):
             yield sentence()
             rows = []
     if rows:

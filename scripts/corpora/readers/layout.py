@@ -14,6 +14,7 @@ from ...common.errors import UserError
 from ...common.rawfile import ZERO_WIDTH, RawFile
 from ..options import Options
 from .tags import INVISIBLE, TAG
+from .titles import COARSE, TAG_TITLES, is_header, notes_column
 
 DOCUMENT = "-DOCSTART-"
 SAMPLE_LINES = 1000
@@ -22,25 +23,6 @@ BLANK = re.compile(rf"[\s{ZERO_WIDTH}]*")
 PREFIX = re.compile(r"([a-z]{2,3}:).+", re.DOTALL)
 # Comments begin so, but token lines can as well.
 COMMENTS = ("# ", "#\t")
-# Names in the first line, in lower case: of tokens, and of tags, one of which is that of the entities.
-TOKEN_TITLES = {"token", "tokens", "word", "words", "form", "mot"}
-TAG_TITLES = {
-    "ner",
-    "ner_tag",
-    "ner_tags",
-    "ner-tag",
-    "ne",
-    "entity",
-    "gold",
-    "tag",
-    "tags",
-    "label",
-}
-# HIPE: literal sense, coarse types.
-COARSE = "ne-coarse-lit"
-# What HIPE notes in its column MISC.
-SENTENCE_ENDS = {"EndOfSentence", "PySBDSegment"}
-NO_SPACE = "NoSpaceAfter"
 # The other column of CoNLL-2003 that looks like tags: syntactic chunks.
 CHUNKS = {"NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "PNP"}
 
@@ -121,27 +103,6 @@ def is_index(rows: Sequence[list[str]]) -> bool:
             return False
         last = int(match[1])
     return True
-
-
-def is_header(row: Sequence[str]) -> bool:
-    """Return whether a row names the columns, by names that are known."""
-    names = {value.strip().casefold() for value in row}
-    tags = names & TAG_TITLES or any(name.startswith("ne-") for name in names)
-    return bool(names & TOKEN_TITLES and tags) and not any(map(TAG.fullmatch, row))
-
-
-def notes_column(rows: Sequence[list[str]]) -> tuple[int | None, bool]:
-    """Return the column with HIPE's notes, if there is one, and whether they tell spaces."""
-    known = SENTENCE_ENDS | {NO_SPACE}
-    notes = {
-        (column, note)
-        for row in rows
-        for column, value in enumerate(row)
-        for note in value.split("|")
-        if note in known
-    }
-    column = max((column for column, _ in notes), default=None)
-    return column, (column, NO_SPACE) in notes
 
 
 def preferred(layouts: Sequence[Layout]) -> Layout | None:
