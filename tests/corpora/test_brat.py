@@ -198,5 +198,3 @@ def test_brat_is_recognised(write, tmp_path):
     write("alone/a.ann", ANN)
     with pytest.raises(UserError, match="not recognised"):
         recognise(tmp_path / "alone")
-
-
