@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ..common.errors import UserError
 from ..common.files import check_whole
-from ..common.rawfile import RawFile, RawFolder, find_files, is_archive, printable, unpack
+from ..common.rawfile import RawFile, find_files, is_archive, printable, unpack
+from ..common.rawfolder import RawFolder
 from .examples import SPLITS, Format, Notes
 from .options import Options
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow.parquet
 
-from ..common.rawfile import RawFile, files_below, plain_path, split_of, visible_files
+from ..common.rawfile import RawFile, plain_path, split_of, visible_files
+from ..common.rawfolder import files_below
 from .records import JSON, json_values
 
 LINES = 200

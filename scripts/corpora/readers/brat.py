@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, RawFolder
+from ...common.rawfile import RawFile
+from ...common.rawfolder import RawFolder
 from ..examples import Example, Format, Log, Notes, SpannedText
 from ..options import Options
 from ..sample import Sample
