@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from ..common.errors import UserError
 from ..common.files import check_whole
-from ..common.rawfile import RawFile, RawFolder, find_files, is_archive, printable, unpack
+from ..common.rawfile import RawFile, find_files, is_archive, printable, unpack
+from ..common.rawfolder import RawFolder
 from .examples import SPLITS, Example, Format, Log, Notes
 from .options import Options
 

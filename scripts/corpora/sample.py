@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..common.rawfile import RawFile, files_below, plain_path, split_of, visible_files
+from ..common.rawfile import RawFile, plain_path, split_of, visible_files
+from ..common.rawfolder import files_below
 from .records import JSON, json_values
 
 LINES = 200
@@ -61,11 +62,16 @@ class Sample:
             found = [line for _, line in islice(file.lines(), LINES)]
         return [line for line in found if line.strip()][:LINES]
 
+    @cached_property
+    def files_below(self) -> list[Path]:
+        """All files anywhere below a folder; none of a file."""
+        return files_below(self.source) if self.source.is_dir() else []
+
     def lines_of_first(self, wanted: Callable[[Path], bool]) -> list[str]:
         """The first lines of the file, or of the first wanted one anywhere below a folder."""
         if not self.source.is_dir():
             return self.lines
-        path = next(filter(wanted, files_below(self.source)), None)
+        path = next(filter(wanted, self.files_below), None)
         return Sample(path, self.encoding).lines if path else []
 
     @cached_property

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.rawfile import RawFile, RawFolder, duplicate_split, files_below, split_of
+from ..common.rawfile import RawFile, duplicate_split, split_of
+from ..common.rawfolder import RawFolder, files_below
 from .examples import Example, Notes
 from .spans import Marked
 

@@ -47,6 +47,7 @@ READERS: dict[str, tuple[str, bytes]] = {
     "flue": ("cls in.tsv", FLUE),
     "iob": ("iob in.iob", IOB),
     "wikiner": ("wikiner in.wikiner", WIKINER),
+    "fasttext": ("fasttext in.txt", "bon __label__1\nmal __label__0\nété __label__0\n".encode()),
     "csv": ("table in.csv", delimited("text", "label", ",")),
     "tsv": ("table in.tsv", delimited("text", "label")),
     "jsonl": ("table in.jsonl", (JSON + '{"text": "été", "label": "a"}\n').encode()),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, RawFolder, files_below
+from ...common.rawfile import RawFile
+from ...common.rawfolder import RawFolder
 from ..examples import Example, Format, Log, Notes, SpannedText
 from ..options import Options
 from ..sample import Sample
@@ -176,7 +177,7 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
 def recognises(sample: Sample) -> bool:
     """Return whether there is a text with an .ann file beside it, or this is one of the two."""
     if sample.source.is_dir():
-        paths = (p for p in files_below(sample.source) if p.suffix == ANNOTATION)
+        paths = (path for path in sample.files_below if path.suffix == ANNOTATION)
         return any(path.with_suffix(TEXT).is_file() for path in paths)
     lines = sample.lines[:5] if sample.suffix == ANNOTATION else []
     return any(TEXT_BOUND.fullmatch(line) for line in lines)

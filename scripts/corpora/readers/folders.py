@@ -1,10 +1,12 @@
 """A folder for each class, with a text in each file: train/pos/0_9.txt (IMDb, Maas et al. 2011)."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, RawFolder, files_below, plain_path, split_of, visible_files
+from ...common.rawfile import RawFile, plain_path, split_of, visible_files
+from ...common.rawfolder import RawFolder, files_below
 from ..examples import EMPTY_TEXT, Example, Format, Log, Notes, labelled
 from ..options import Options
 from ..sample import Sample
@@ -91,9 +93,10 @@ def find(folder: Path, language: str, options: Options, ignored: Notes) -> dict[
     """
     found = splits_in(folder)
     roots = {path for paths in found.values() for path in paths}
+    root_of = cache(lambda parent: next((x for x in (parent, *parent.parents) if x in roots), None))
     classes: set[str] = set()
     for path in files_below(folder):
-        root = next((parent for parent in path.parents if parent in roots), None)
+        root = root_of(path.parent)
         name = class_of(path, root) if root else ""
         if name:
             classes.add(name)

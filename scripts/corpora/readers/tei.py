@@ -8,7 +8,7 @@ alternatives in `choice` the corrected, expanded or regularised one is read, and
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -162,10 +162,8 @@ class Target:
             self.document = 0 if name == "teiCorpus" else None
         elif name == "TEI" and self.document is not None:
             self.document += 1
-        element = replace(
-            above, name=name, is_block=False, entity=None, taken=False, reported=False
-        )
-        element.in_text = above.in_text or name == "text"
+        in_text = above.in_text or name == "text"
+        element = Element(name, above.left_out, in_text, above.in_name)
         self.stack.append(element)
         if element.in_text and not element.left_out:
             self.open(element, above, attributes)
