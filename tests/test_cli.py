@@ -16,7 +16,8 @@ COMMANDS = {
     "Data": ["own", "fetch", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": [
-        "predict", "evaluate", "report", "package", "to-onnx", "wrap", "export", "push",
+        "predict", "annotate-for", "evaluate", "report", "package", "to-onnx", "wrap", "export",
+        "push",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",

@@ -1,13 +1,14 @@
 """Commands for trained pipelines: predict, score, draw, package, share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from .options import (
     EPILOG,
     Corpus,
+    Encoding,
     GpuId,
     MaxLoss,
     Metrics,
@@ -35,6 +36,44 @@ def predict(
     from ..predict import predict
 
     predict(pipeline, corpus, output, split, gpu_id, precision)
+
+
+def annotate_for(
+    tool: Annotated[
+        Literal["label-studio", "doccano", "prodigy", "brat"],
+        typer.Argument(help="The annotation tool that is to import them", show_choices=True),
+    ],
+    pipeline: Pipeline,
+    texts: Annotated[
+        Path,
+        typer.Argument(
+            help="Texts: lines of a file, rows of a table, a .spacy file, or a folder of these"
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help="New folder, e.g. metrics/to-annotate")],
+    task: Annotated[
+        str, typer.Option(help="ner, textcat or textcat_multilabel, if the pipeline has several")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(min=0, help="How many texts to write, of those ordered; 0: all")
+    ] = 0,
+    text_column: Annotated[
+        str | None, typer.Option(help="Name of a table's text column (default: text, review…)")
+    ] = None,
+    encoding: Encoding = None,
+    gpu_id: GpuId = -1,
+    precision: Precision = "auto",
+) -> None:
+    """Write predictions on raw texts for an annotation tool.
+
+    People correct them there instead of annotating from nothing; `convert` reads what the tool exports. Texts whose least certain entity or label is the least certain
+    come first; texts without entities come last. Texts keep their whitespace.
+    """
+    from ..annotate_for import annotate_for
+    from ..corpora.options import Options
+
+    options = Options(encoding=encoding, text_column=text_column)
+    annotate_for(tool, pipeline, texts, output, task, limit, options, gpu_id, precision)
 
 
 def evaluate(
@@ -210,5 +249,5 @@ def push(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (predict, evaluate, report, package, to_onnx, wrap, export, push):
+    for command in (predict, annotate_for, evaluate, report, package, to_onnx, wrap, export, push):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

@@ -22,7 +22,7 @@ DOCBIN = ".spacy"
 
 
 class RawText(NamedTuple):
-    """A text, whitespace collapsed to single spaces, and the line or row of its file."""
+    """A text, and the line or row of its file."""
 
     text: str
     number: int
@@ -72,10 +72,11 @@ def documents(path: Path) -> Iterator[tuple[int, str]]:
         yield number, doc.text
 
 
-def raw_texts(path: Path, options: Options, log: Log) -> Iterator[RawText]:
+def raw_texts(path: Path, options: Options, log: Log, exact: bool = False) -> Iterator[RawText]:
     """Yield the texts of a file: its lines, the rows of a table, the documents of a DocBin, the turns
     of a transcript. Empty ones are skipped, and counted in the log.
 
+    exact: whether whitespace stays as it is, rather than being collapsed to single spaces.
     Raises UserError for a file that is not what its suffix says.
     """
     suffix = plain_path(path).suffix.lower()
@@ -89,8 +90,8 @@ def raw_texts(path: Path, options: Options, log: Log) -> Iterator[RawText]:
     else:
         found = file.lines()
     for number, text in found:
-        text = " ".join(text.split())
-        if text:
-            yield RawText(text, number)
+        words = text.split()
+        if words:
+            yield RawText(text if exact else " ".join(words), number)
         else:
             log.skip("empty text", f"{path}:{number}")
