@@ -13,7 +13,7 @@ from .conftest import ROOT
 
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
-    "Data": ["fetch", "convert"],
+    "Data": ["fetch", "check", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": [
         "predict", "evaluate", "report", "package", "to-onnx", "wrap", "export", "push",
