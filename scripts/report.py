@@ -5,6 +5,7 @@ from typing import Any
 
 from wasabi import msg
 
+from .check import read_check, rows_of
 from .common.errors import UserError
 from .common.files import check_file, written_beside
 from .evaluate import score_rows
@@ -34,13 +35,21 @@ def about(scores: dict[str, Any]) -> str:
 
 
 def report(
-    pipeline: str, corpus: Path, metrics: Path, output: Path, limit: int, gpu_id: int
+    pipeline: str,
+    corpus: Path,
+    metrics: Path,
+    output: Path,
+    limit: int,
+    gpu_id: int,
+    checked: Path | None = None,
 ) -> None:
     """Write an HTML page: the scores, then examples of the split drawn by displaCy, errors first.
 
     All of it comes from the metrics and the predictions beside them; nothing is predicted here.
+    checked: what `check` wrote about the corpus, for a section of its own.
     """
     check_file(output)
+    findings = read_check(checked, corpus) if checked else []
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
     split, task = scores["split"], scores["task"]
@@ -69,6 +78,7 @@ def report(
         rows=score_rows(scores),
         items=items,
         limit=limit,
+        checked=rows_of(findings),
     )
     with written_beside(output.parent) as folder:
         (folder / output.name).write_text(page, encoding="utf8")

@@ -9,7 +9,7 @@ import typer
 
 from ..corpora.options import Options, Plan
 from ..corpora.readers import AUTO, FORMATS
-from .options import EPILOG, SETTINGS, GpuId
+from .options import EPILOG, SETTINGS, Corpus, GpuId, Revision
 
 PANEL = "Data"
 
@@ -37,6 +37,26 @@ def fetch(
     from ..fetch import fetch
 
     fetch(corpus, output, id, config, revision, url, digest, downloads)
+
+
+def check(
+    corpus: Corpus,
+    encoder: Annotated[
+        str,
+        typer.Option(help="Encoder whose pieces to count (default: the demo's, if it is there)"),
+    ] = "",
+    revision: Revision = "",
+    output: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything to a JSON file")
+    ] = None,
+) -> None:
+    """Check a converted corpus before training.
+
+    Label balance; lengths; duplicates, and texts shared between splits, nearly equal ones too; entities annotated in several ways, or here and not there; their borders; languages. Reads all of it, twice, in little memory.
+    """
+    from ..check import check
+
+    check(corpus, encoder, revision, output)
 
 
 def with_fields(command: Callable[..., None], options: Collection[str]) -> Callable[..., None]:
@@ -146,3 +166,4 @@ def add_to(app: typer.Typer) -> None:
         formats, name="convert", rich_help_panel=PANEL,
         help="Convert a raw corpus to DocBin; one subcommand per format.",
     )  # fmt: skip
+    app.command(rich_help_panel=PANEL, epilog=EPILOG)(check)

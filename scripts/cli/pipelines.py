@@ -121,6 +121,9 @@ def report(
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of examples to show")] = 200,
     gpu_id: GpuId = -1,
+    checked: Annotated[
+        Path | None, typer.Option("--check", help="What `check --json` wrote, to show too")
+    ] = None,
 ) -> None:
     """Draw predictions beside gold annotation as an HTML page.
 
@@ -128,7 +131,7 @@ def report(
     """
     from ..report import report
 
-    report(pipeline, corpus, metrics, output, limit, gpu_id)
+    report(pipeline, corpus, metrics, output, limit, gpu_id, checked)
 
 
 def package(

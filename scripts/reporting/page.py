@@ -99,8 +99,12 @@ def render(
     rows: Sequence[Sequence[str]],
     items: list[dict[str, Any]],
     limit: int,
+    checked: Sequence[Sequence[str]] = (),
 ) -> str:
-    """Return the page: no script, every text escaped; the `limit` worst items, worst first."""
+    """Return the page: no script, every text escaped; the `limit` worst items, worst first.
+
+    checked: rows of the table of what `check` found in the corpus, if it is given.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False
     )
@@ -115,4 +119,5 @@ def render(
         wrong=sum(bool(item["wrong"]) for item in items),
         total=len(items),
         shown=shown,
+        checked=checked,
     )
