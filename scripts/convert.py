@@ -97,6 +97,8 @@ def print_found(found: Found) -> None:
     task = TASKS[found.task] if found.task else "nothing"
     rows = [("format", found.format), ("task", task)]
     rows += [(split, f"{count:,} examples") for split, count in found.examples.items()]
+    if found.unlabelled and found.task == "textcat":
+        rows.append(("left out", f"{found.unlabelled:,} examples without label"))
     rows.append((f"{len(found.labels)} labels", listed(found.labels)))
     msg.table(rows, header=("found", ""), divider=True, max_col=100)
 

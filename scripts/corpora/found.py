@@ -26,6 +26,7 @@ class Found:
         self.kind: type[Example] | None = None
         # Whether texts may have several labels, or none.
         self.several = False
+        self.unlabelled = 0
         self.texts: list[str] = []
 
     @property
@@ -48,6 +49,7 @@ class Found:
         if isinstance(example, LabelledText):
             self.several |= example.several or len(example.all_labels) > 1
             self.labels.update(example.all_labels)
+            self.unlabelled += not example.all_labels
             if len(self.labels) > MAX_LABELS:
                 raise UserError(
                     f"{location}: over {MAX_LABELS:,} distinct labels, such as "
