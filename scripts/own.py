@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import srsly
+from spacy.vocab import Vocab
 from wasabi import msg
 
 from .common.errors import UserError, warn
+from .common.files import written_beside
 from .convert import print_found, print_report
 from .corpora.checks.languages import likely_language
 from .corpora.conversion import convert, look
+from .corpora.docbins import read_docs
 from .corpora.found import Found
 from .corpora.options import Options, Plan
+from .corpora.plan import CARVED
 from .corpora.readers import AUTO
 from .corpora.report import corpus_report
 from .encoders.demo_encoder import demo_encoder
+from .encoders.frozen import open_frozen
 from .evaluate import evaluate
 from .package import package
 from .report import report
+from .serving.cross_validation import FEWEST, cross_validation, in_words
 from .train import train
 
 ROOT = Path(__file__).parent.parent
@@ -127,22 +134,37 @@ def language_of(texts: list[str], given: str) -> tuple[str, str]:
     return found, "the first texts read like it"
 
 
+def plan_for(found: Found, asked: Plan) -> Plan:
+    """Return the plan for a corpus: dev and test are carved by a hash of each text where it has none;
+    no test split from few examples, unless asked for."""
+    few = sum(found.examples.values()) < FEW and "test" not in found.examples
+    ratio = 0.0 if few and asked.test_ratio is None else asked.test_ratio
+    return asked._replace(carve=True, test_ratio=ratio)
+
+
+def carved(split: str, found: Found, plan: Plan) -> str:
+    """Return in words where a split comes from."""
+    if split in found.examples:
+        return f"{found.examples[split]:,} examples of the corpus"
+    ratio = getattr(plan, f"{split}_ratio")
+    ratio = CARVED[split] if ratio is None else ratio
+    if ratio:
+        return f"{ratio:.0%} of train, by a hash of each text"
+    return f"none, as there are fewer than {FEW} examples: cross-validation instead"
+
+
 def decisions(
     found: Found, lang: str, why_lang: str, encoder: str, paths: Paths, plan: Plan
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what was decided: what, the decision, and the option that changes it."""
+    """Yield what was decided: what, the decision, and what changes it."""
     yield "name", paths.corpus.name, "--name"
     yield "language", f"{lang} ({why_lang})", "--lang"
-    yield "task", found.task, "the data"
+    yield "pipeline", f"transformer, {found.task}", "the data"
     yield "encoder", encoder, "--encoder"
     for split in ("dev", "test"):
-        if split in found.examples:
-            yield split, f"{found.examples[split]:,} examples of the corpus", "the data"
-        else:
-            ratio = getattr(plan, f"{split}_ratio")
-            ratio = {"dev": 0.1, "test": 0.2}[split] if ratio is None else ratio
-            yield split, f"{ratio:.0%} of train, by a hash of each text", f"--{split}-ratio"
-    yield "results", f"{paths.corpus.parent.parent.resolve()}", "--output"
+        by = "the data" if split in found.examples else f"--{split}-ratio"
+        yield split, carved(split, found, plan), by
+    yield "results", f"{paths.packages.parent.resolve()}", "--output"
 
 
 def announce(found: Found, rows: list[tuple[str, str, str]]) -> None:
@@ -166,9 +188,9 @@ def own(request: Request) -> None:
     Every decision is printed before anything is written; with `dry`, nothing is. Raises UserError.
     """
     source, gpu_id = request.source, request.gpu_id
-    plan = request.plan._replace(carve=True)
     format = request.format or AUTO
-    found = look(format, source, request.lang or "xx", plan, request.options)
+    found = look(format, source, request.lang or "xx", request.plan, request.options)
+    plan = plan_for(found, request.plan)
     lang, why = language_of(found.texts, request.lang)
     paths = Paths.of(request.output, lang, request.name or name_of(source))
     check_same_corpus(paths.corpus, source)
@@ -189,6 +211,9 @@ def own(request: Request) -> None:
     split = "test" if "test" in converted["splits"] else "dev"
     pipeline = str(paths.training)
     evaluate(pipeline, paths.corpus, paths.metrics, split, "", found.task, "", gpu_id)
+    if split == "dev":
+        warn("these scores are on dev, which chose the pipeline: they are too high")
+        cross_validate(paths, found.task, encoder)
     package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
     report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id)
     wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))
@@ -197,3 +222,17 @@ def own(request: Request) -> None:
         f'  pip install "{wheel}"\n\n'
         f'  import spacy\n  nlp = spacy.load("{paths.metrics.stem}")\n  doc = nlp("…")\n'
     )
+
+
+def cross_validate(paths: Paths, task: str, encoder: str) -> None:
+    """Print the score of a cross-validation on a corpus, and add it to the metrics."""
+    found = [paths.corpus / f"{split}.spacy" for split in ("train", "dev")]
+    docs = [doc for path in found for doc in read_docs(path, Vocab())]
+    result = cross_validation(docs, task, open_frozen(encoder))
+    if result is None:
+        warn(f"{len(docs)} examples are too few for a cross-validation; {FEWEST} are needed")
+        return
+    metrics = {**srsly.read_json(paths.metrics), "cross_validation": result}
+    with written_beside(paths.metrics.parent) as folder:
+        srsly.write_json(folder / paths.metrics.name, metrics)
+    msg.good(in_words(result))

@@ -11,6 +11,7 @@ from .common.files import check_file, written_beside
 from .evaluate import score_rows
 from .reporting.page import category_items, entity_items, render
 from .serving.calibration import in_words
+from .serving.cross_validation import in_words as cross_validated
 from .serving.gold import read_gold, split_sha256
 from .serving.metrics import headline, read_metrics, scored_on
 from .serving.pipeline import load, task_labels
@@ -27,6 +28,8 @@ def about(scores: dict[str, Any]) -> str:
         )
     if line := in_words(scores.get("calibration", {})):
         parts.append(line)
+    if result := scores.get("cross_validation"):
+        parts.append(cross_validated(result))
     if scores["encoder"] is not None:
         parts.append(f"encoder {scores['encoder']}")
     if scores["seed"] is not None:
