@@ -71,13 +71,16 @@ def check_alike(name: str, sample: Sample) -> None:
             )
 
 
-def recognise(source: Path, encoding: str | None = None) -> str:
-    """Return the name of the format of a corpus, by its names and first lines.
+def recognise(source: Path, encoding: str | None = None, columns: str | None = None) -> str:
+    """Return the name of the format of a corpus, by its names and first lines; a table if the user names
+    its columns.
 
     Raises UserError if it looks like none, or if its files look like several.
     """
     if not source.exists():
         raise UserError(f"{source}: no such file or folder; check the path.")
+    if columns:
+        return "table"
     sample = Sample(source, encoding)
     name = recognised(sample)
     if name is not None:
@@ -87,5 +90,5 @@ def recognise(source: Path, encoding: str | None = None) -> str:
     names = ", ".join(name for name, format in FORMATS.items() if format.recognises)
     raise UserError(
         f"{source}: not recognised as any of the formats {names}; name one (`convert --help` lists "
-        "them), or write a table with a column text and a column label."
+        "them), or the columns of a table without a header, --columns text,label."
     )
