@@ -16,7 +16,9 @@ A single step, such as train-sst2, runs in the same way. NAME --help describes a
 Variables of project.yml follow as --vars.NAME VALUE; their paths are relative to the project:
   python3 run.py flue --vars.gpu_id 0 --vars.encoder_fr my/encoder
 
-Commands of scripts/, for your own data; their paths are relative to the current folder:
+For your own data; paths are relative to the current folder:
+  python3 run.py own my/export.json    from what an annotation tool exports to a wheel and a page
+Single commands of scripts/:
   python3 run.py convert iob my/corpus corpus/mine --lang fr
   python3 run.py convert --help
 

@@ -28,10 +28,12 @@ from .serving.predictions import (
     write_predictions,
 )
 
+HEADER = ("scored on", "label", "P", "R", "F", "average precision")
 
-def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the rows of the score table: P, R and F, overall and per label; and the average precision
-    of several labels per text."""
+
+def score_table(metrics: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the header and the rows of the score table: P, R and F, overall and per label; and the
+    average precision of several labels per text."""
     table = []
     for scored_on, scores in tables(metrics):
         kind, title = ("ents", "all") if "ents_f" in scores else ("cats_macro", "macro average")
@@ -44,7 +46,7 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
                 figures.append(precisions.get(label, scores["cats_macro_ap"]))
             shown = ("–" if figure is None else f"{figure:.4f}" for figure in figures)
             table.append((scored_on, label, *shown))
-    return table
+    return HEADER[: len(table[0])], table
 
 
 def origin_on_record(corpus: str, split: str, report: dict[str, Any]) -> str:
@@ -168,8 +170,7 @@ def evaluate(
             **measured,
         }
         srsly.write_json(folder / output.name, metrics)
-    rows = score_rows(metrics)
-    columns = ("scored on", "label", "P", "R", "F", "average precision")[: len(rows[0])]
+    columns, rows = score_table(metrics)
     aligns = ("l", "l", *"r" * (len(columns) - 2))
     msg.table(rows, header=columns, divider=True, aligns=aligns)
     print_caveats(gold, metrics, labels_found(header, gold.task, predicted))

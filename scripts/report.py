@@ -8,7 +8,7 @@ from wasabi import msg
 from .check import read_check, rows_of
 from .common.errors import UserError
 from .common.files import check_file, written_beside
-from .evaluate import score_rows
+from .evaluate import score_table
 from .reporting.page import category_items, entity_items, render
 from .serving.calibration import in_words
 from .serving.cross_validation import in_words as cross_validated
@@ -72,13 +72,14 @@ def report(
         items = entity_items(predicted, gold.docs)
     else:
         items = category_items(predicted, gold.docs, predictions.header.threshold_of(task))
+    header, rows = score_table(scores)
     page = render(
         title=scores["pipeline"],
         about=about(scores),
         lang=nlp.lang,
         split=split,
-        header=("scored on", "label", "P", "R", "F"),
-        rows=score_rows(scores),
+        header=header,
+        rows=rows,
         items=items,
         limit=limit,
         checked=rows_of(findings),

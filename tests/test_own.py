@@ -6,7 +6,9 @@ import pytest
 import spacy
 import srsly
 
+from scripts.encoders.frozen import open_frozen
 from scripts.own import name_of
+from scripts.serving.cross_validation import cross_validation
 
 from .corpora.reading import docs
 
@@ -136,3 +138,48 @@ def test_what_is_refused(command, tmp_path, text, options, line):
 def test_another_language_than_the_texts_is_doubted(command, export, tmp_path):
     result = command("own", export, "--output", tmp_path, "--lang", "en", "--dry")
     assert result.code == 0 and "the texts read like 'fr', not 'en'" in result.err
+
+
+def test_several_labels_per_text(command, distilbert, tmp_path):
+    rows = [json.loads(line) for line in reviews(240).splitlines()]
+    for number, row in enumerate(rows):
+        row["label"] += ["pair"] * (number % 3 == 0)
+        row["label"] *= number % 5 > 0
+    path = tmp_path / "avis.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf8")
+    result = command("own", path, "--output", tmp_path, "--encoder", distilbert, *SHORT)
+    assert result.code == 0, result.err
+    assert "any number of labels per text" in result.out
+    assert "assigns labels from a probability of" in result.out
+    folder = tmp_path / "training" / "fr_avis_trf" / "model-best"
+    config, nlp = spacy.util.load_config(folder / "config.cfg"), spacy.load(folder)
+    component = nlp.get_pipe("textcat_multilabel")
+    chosen = component.cfg["threshold"]
+    assert config["components"]["textcat_multilabel"]["threshold"] == chosen
+    metrics = srsly.read_json(tmp_path / "metrics" / "fr_avis_trf.json")
+    assert metrics["split"] == "test" and "cross_validation" not in metrics
+    precisions = metrics["raw_text"]["cats_ap_per_type"]
+    assert set(precisions) == {"positif", "négatif", "pair"}
+    page = (tmp_path / "reports" / "fr_avis_trf.html").read_text("utf8")
+    assert "average precision" in page and f"{precisions['pair']:.4f}" in page
+
+
+@pytest.mark.parametrize("task", ["ner", "textcat", "textcat_multilabel"])
+def test_a_cross_validation_of_each_task(distilbert, sample_corpora, task):
+    found = list(docs(sample_corpora / task / "train.spacy"))[:150]
+    frozen = open_frozen(str(distilbert))
+    result = cross_validation(found, task, frozen)
+    low, high = result["interval"]
+    assert result["examples"] == 150 and low <= result["score"] <= high
+    assert cross_validation(found, task, frozen) == result
+    assert cross_validation(found[:19], task, frozen) is None
+
+
+def test_a_cross_validation_of_what_is_easy(distilbert):
+    nlp = spacy.blank("fr")
+    rows = [json.loads(line) for line in reviews(120).splitlines()]
+    found = [nlp(row["text"]) for row in rows]
+    for doc, row in zip(found, rows):
+        doc.cats = {label: float(label in row["label"]) for label in ("positif", "négatif")}
+    # Even an encoder that has learnt nothing tells these words apart.
+    assert cross_validation(found, "textcat", open_frozen(str(distilbert)))["score"] > 0.9
