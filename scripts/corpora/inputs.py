@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from ..common.errors import UserError
 from ..common.files import check_whole
-from ..common.rawfile import RawFile, find_files, is_archive, printable, unpack
+from ..common.rawfile import RawFile, is_archive, printable, unpack
 from ..common.rawfolder import RawFolder
+from ..common.split_names import find_files
 from .examples import SPLITS, Example, Format, Log, Notes
 from .options import Options
 

@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from ..common.rawfile import RawFile, plain_path, split_of, visible_files
+from ..common.rawfile import RawFile, plain_path
 from ..common.rawfolder import files_below
+from ..common.split_names import split_of, visible_files
 from .records import JSON, json_values
 
 LINES = 200

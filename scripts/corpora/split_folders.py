@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..common.errors import UserError
-from ..common.rawfile import RawFile, duplicate_split, split_of
+from ..common.rawfile import RawFile
 from ..common.rawfolder import RawFolder, files_below
+from ..common.split_names import duplicate_split, split_of
 from .examples import Example, Notes
 from .spans import Marked
 

@@ -6,7 +6,8 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.raw_text import read_lines
-from scripts.common.rawfile import RawFile, find_files, split_of
+from scripts.common.rawfile import RawFile
+from scripts.common.split_names import find_files, split_of
 from scripts.corpora.examples import Log, Notes
 from scripts.corpora.options import Options
 from scripts.corpora.readers import cls, iob, sst2, wikiner

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ...common.errors import UserError
-from ...common.rawfile import split_of, visible_files
+from ...common.split_names import split_of, visible_files
 from ..examples import Format
 from ..sample import Sample
 from . import (

@@ -17,7 +17,8 @@ from xml.etree.ElementTree import TreeBuilder
 from defusedxml import ElementTree
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, duplicate_split, is_archive, plain_path, split_of
+from ...common.rawfile import RawFile, is_archive, plain_path
+from ...common.split_names import duplicate_split, split_of
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
 from ..sample import Sample

@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, plain_path, split_of, visible_files
+from ...common.rawfile import RawFile, plain_path
 from ...common.rawfolder import RawFolder, files_below
+from ...common.split_names import split_of, visible_files
 from ..examples import EMPTY_TEXT, Example, Format, Log, Notes, labelled
 from ..options import Options
 from ..sample import Sample

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, find_files
+from ...common.rawfile import RawFile
+from ...common.split_names import find_files
 from ..examples import Format, LabelledText, Log, Notes
 from ..options import Options
 from ..sample import Sample
