@@ -13,7 +13,7 @@ from .conftest import ROOT
 
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
-    "Data": ["fetch", "check", "convert"],
+    "Data": ["fetch", "check", "label-errors", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": [
         "predict", "evaluate", "report", "package", "to-onnx", "wrap", "export", "push",
