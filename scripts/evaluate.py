@@ -15,6 +15,7 @@ from .common.weights import weights_hash
 from .corpora.report import corpus_report
 from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
+from .serving.label_errors import label_errors, print_errors
 from .serving.label_map import read_names
 from .serving.metrics import headline, labels_found, measure, shared_texts, tables
 from .serving.pipeline import encoder_of, load, set_precision, task_labels
@@ -85,6 +86,14 @@ def print_caveats(gold: Gold, metrics: dict[str, Any], predicted: dict[str, int]
         warn(
             f"{unseen['shared_with_train']:,} of {metrics['examples']:,} texts are also in train{without}"
         )
+
+
+def print_label_errors(errors: list[dict[str, Any]] | None) -> None:
+    """Print the likely label errors of a split, or that there is nothing to tell them by."""
+    if errors:
+        print_errors(errors)
+    elif errors is None:
+        print("no confidences of entities, by which to find likely label errors")
 
 
 def saved_predictions(path: Path, nlp: Language, split: Path, precision: str) -> Predictions | None:
@@ -168,6 +177,7 @@ def evaluate(
             "encoder_revision": header.encoder_revision,
             "seed": header.seed,
             **measured,
+            "label_errors": label_errors(gold.task, predicted, gold.docs),
         }
         srsly.write_json(folder / output.name, metrics)
     columns, rows = score_table(metrics)
@@ -176,6 +186,7 @@ def evaluate(
     print_caveats(gold, metrics, labels_found(header, gold.task, predicted))
     if line := in_words(metrics.get("calibration", {})):
         print(line)
+    print_label_errors(metrics["label_errors"])
     speed = metrics["speed"]
     msg.good(
         f"{output}: {headline(metrics['raw_text'])} on {len(gold.docs):,} examples, "

@@ -1,56 +1,19 @@
 """The corpus check: every planted fault is found and counted exactly, and nothing else."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import spacy
 import srsly
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
 from scripts import check, evaluate, report
-from scripts.corpora.checks.findings import Text
-from scripts.corpora.checks.languages import Languages
 from scripts.corpora.checks.lengths import WINDOW
 
 from .conftest import ROOT
+from .marked import labelled, tagged
 from .small import small_pipeline
-
-VOCAB = spacy.blank("fr").vocab
-MARKED = re.compile(r"\[([^|\]]*)\|(\w+)\]|(\S+?)(?=[\s\[]|$)|(\s)")
-
-
-def tagged(marked: str) -> Doc:
-    """Return a text with entities, written as words separated by spaces: [La Sorbonne|ORG] est là .
-
-    "_" between two words: no space is between them. White space within an entity is a word if it is
-    no plain space.
-    """
-    words: list[str] = []
-    spaces: list[bool] = []
-    entities = []
-    for part in re.findall(r"\[[^\]]+\|\w+\]|[^\[]+", marked):
-        span = re.fullmatch(r"\[(.+)\|(\w+)\]", part)
-        start = len(words)
-        for piece in re.findall(r"[^ _]+|[ _]", span[1] if span else part):
-            if piece == " ":
-                spaces[-1:] = [True]
-            elif piece != "_":
-                words.append(piece)
-                spaces.append(False)
-        if span:
-            entities.append((start, len(words), span[2]))
-    doc = Doc(VOCAB, words=words, spaces=spaces)
-    doc.set_ents([Span(doc, *entity) for entity in entities], default="outside")
-    return doc
-
-
-def labelled(text: str, *labels: str, of: tuple[str, ...] = ("neg", "pos")) -> Doc:
-    doc = spacy.blank("fr").make_doc(text)
-    doc.cats = {label: float(label in labels) for label in of}
-    return doc
 
 
 @pytest.fixture
@@ -200,7 +163,7 @@ def test_texts_and_labels(corpus, found):
         "text of train that is there before, but for case, digits, punctuation or spaces": (
             1, ["train.txt:3"], [],
         ),
-        "text that is annotated in another way elsewhere": (1, ["train.txt:5"], []),
+        "text that has other labels elsewhere": (1, ["train.txt:5"], []),
         "train: text without annotation of labels": (1, ["train.txt:14"], []),
         "label with fewer than 10 examples in train": (1, [], ["neg 1"]),
         "train: text with the label pos: always to answer it is right in 92%": (12, [], []),
@@ -208,6 +171,21 @@ def test_texts_and_labels(corpus, found):
             1, ["train.txt:12"], ["This film is one of the best that they have ever made and yo"],
         ),
     }  # fmt: skip
+
+
+def test_other_entities_in_the_same_text(corpus, found):
+    docs = [
+        tagged("[Paris|LOC] dort"),
+        tagged("\u00a0_[Paris|LOC] dort"),
+        tagged("[Paris dort|MISC]"),
+    ]
+    # Not annotated for entities, and not for labels: no other annotation.
+    docs += [labelled("Paris dort", "pos"), labelled("Elle dort", "neg"), tagged("Elle dort")]
+    result = found(corpus(train=docs))
+    assert [(what, entry) for what, entry in result.items() if "other" in what] == [
+        ("text that has other entities elsewhere", (1, ["train.txt:3"], []))
+    ]
+    assert result["text of train that is there before"][0] == 4
 
 
 def test_notes_say_how_long_texts_are_and_which_splits_there_are(corpus, found):
@@ -279,25 +257,6 @@ def test_shards_are_read_as_one_split(corpus, found):
     )  # fmt: skip
 
 
-SENTENCES = {
-    "fr": "La ville est au bord de la mer et les gens y viennent pour le soleil",
-    "en": "The city lies by the sea and people go there because of the sun",
-    "de": "Die Stadt liegt am Meer und die Leute kommen wegen der Sonne",
-    "es": "La ciudad está a la orilla del mar y la gente viene por el sol",
-}
-
-
-@pytest.mark.parametrize("language", SENTENCES)
-def test_texts_in_another_language_are_told_and_short_ones_are_not(language):
-    languages = Languages(language)
-    names = "Manchester United, Real Madrid, Bayern München, Paris Saint-Germain"
-    for line, text in enumerate([*SENTENCES.values(), names, "The sun", "et la mer"], 1):
-        languages.add(Text(line, "train", tagged("."), text, f"t:{line}"))
-    others = [other for other in SENTENCES if other != language]
-    assert languages.judged == len(SENTENCES)
-    assert languages.notes.counts == dict.fromkeys(others, 1)
-
-
 def test_the_page_shows_what_was_found_in_the_same_corpus(
     command, corpus, tmp_path, sample_corpora
 ):
@@ -326,15 +285,14 @@ def test_the_page_shows_what_was_found_in_the_same_corpus(
     assert result.code == 1 and "is missing: run `check" in result.line
 
 
-@pytest.mark.parametrize(
-    "content, said",
-    [
-        (None, "no train.spacy, dev.spacy or test.spacy"),
-        (b"no DocBin", "train.spacy: damaged"),
-        (DocBin().to_bytes(), "train.spacy holds no examples"),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(command, tmp_path, content, said):
+BROKEN = {
+    "no train.spacy, dev.spacy or test.spacy": None, "train.spacy: damaged": b"no DocBin",
+    "train.spacy holds no examples": DocBin().to_bytes(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said, content", BROKEN.items())
+def test_bad_input_is_refused_in_one_line(command, tmp_path, said, content):
     folder = tmp_path / "corpus"
     folder.mkdir()
     if content is not None:

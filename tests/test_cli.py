@@ -13,7 +13,7 @@ from .conftest import ROOT
 
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
-    "Data": ["own", "fetch", "check", "convert"],
+    "Data": ["own", "fetch", "check", "label-errors", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": [
         "predict", "annotate-for", "evaluate", "report", "package", "to-onnx", "wrap", "export",

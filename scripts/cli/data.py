@@ -9,7 +9,7 @@ import typer
 
 from ..corpora.options import Options, Plan
 from ..corpora.readers import AUTO, FORMATS
-from .options import EPILOG, SETTINGS, Corpus, GpuId, Revision
+from .options import EPILOG, SETTINGS, Corpus, GpuId, Precision, Revision
 
 PANEL = "Data"
 
@@ -57,6 +57,30 @@ def check(
     from ..check import check
 
     check(corpus, encoder, revision, output)
+
+
+def label_errors(
+    corpus: Corpus,
+    encoder: Annotated[str, typer.Option(help="Encoder to read with: a folder or a hub id")],
+    split: Annotated[str, typer.Option(help="The split to look at")] = "train",
+    task: Annotated[
+        str, typer.Option(help="ner, textcat or textcat_multilabel (default: what the corpus has)")
+    ] = "",
+    limit: Annotated[int, typer.Option("--show", min=1, help="Number of them to print")] = 20,
+    output: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write them, up to a thousand, to a JSON file"),
+    ] = None,
+    revision: Revision = "",
+    precision: Precision = "auto",
+) -> None:
+    """List the likely label errors of a corpus.
+
+    Each example is predicted by a linear model on the encoder's vectors that has not seen it (out of fold): the surer it is that the given label is wrong, the earlier the example comes. Nothing is changed. For test, `evaluate` lists those of the trained pipeline.
+    """
+    from ..label_errors import label_errors
+
+    label_errors(corpus, encoder, split, task, output, limit, revision, precision)
 
 
 def with_fields(command: Callable[..., None], options: Collection[str]) -> Callable[..., None]:
@@ -166,4 +190,5 @@ def add_to(app: typer.Typer) -> None:
         formats, name="convert", rich_help_panel=PANEL,
         help="Convert a raw corpus to DocBin; one subcommand per format.",
     )  # fmt: skip
-    app.command(rich_help_panel=PANEL, epilog=EPILOG)(check)
+    for command in (check, label_errors):
+        app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

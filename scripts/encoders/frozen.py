@@ -30,10 +30,10 @@ class Frozen(NamedTuple):
 
     @property
     def layers(self) -> list[int]:
-        """Hidden states that are put side by side: after a third of the layers, two thirds, and all.
-        What entities are is clearer in the middle than at the end."""
+        """Hidden states that are put side by side: after half of the layers, three quarters, and all.
+        What an entity is is clearer in the middle than at the end, what is said of a thing is not."""
         depth = self.model.config.num_hidden_layers
-        return sorted({max(1, depth // 3), max(1, 2 * depth // 3), depth})
+        return sorted({max(1, depth // 2), max(1, 3 * depth // 4), depth})
 
 
 class Vectors(NamedTuple):

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy
-from spacy.tokens import Doc
 
 from .findings import SERIOUS, WARNING, Finding, Places, Text
 
@@ -35,29 +34,33 @@ def letters_of(text: str) -> str:
     return letters if any(map(str.isalpha, letters)) else ""
 
 
-def annotation_of(doc: Doc) -> tuple | None:
-    """Return the labels and entities of a document; None if it is not annotated."""
+def annotations_of(text: Text) -> dict[str, int]:
+    """Return a hash of the labels and one of the entities of a text; 0 for what is not annotated."""
+    doc, string = text.doc, text.string
     labels = frozenset(label for label, value in doc.cats.items() if value)
-    if doc.has_annotation("ENT_IOB"):
-        return labels, tuple((e.start_char, e.end_char, e.label) for e in doc.ents)
-    return (labels,) if doc.cats else None
+    shift = len(string) - len(string.lstrip())
+    spans = tuple((e.start_char - shift, e.end_char - shift, e.label_) for e in doc.ents)
+    marked = bool(spans) or doc.has_annotation("ENT_IOB")
+    return {"labels": hash(labels) if doc.cats else 0, "entities": hash(spans) if marked else 0}
 
 
 class Duplicates:
-    """Finds equal texts by hashes of 64 bits, 25 bytes a text; from letters alone, nearly equal ones."""
+    """Finds equal texts by hashes of 64 bits, 33 bytes a text; from letters alone, nearly equal ones."""
 
     def __init__(self, splits: Sequence[str]) -> None:
         self.splits = list(splits)
         self.split = array("b")
         # White space around a text is no difference. 0: no letters, no annotation.
-        self.exact, self.letters, self.annotation = array("q"), array("q"), array("q")
+        self.exact, self.letters = array("q"), array("q")
+        self.annotations = {"labels": array("q"), "entities": array("q")}
 
     def add(self, text: Text) -> None:
-        letters, annotation = letters_of(text.string), annotation_of(text.doc)
+        letters = letters_of(text.string)
         self.split.append(self.splits.index(text.split))
         self.exact.append(hash(text.string.strip()))
         self.letters.append(letters and hash(letters) or 0)
-        self.annotation.append(0 if annotation is None else hash(annotation))
+        for kind, annotation in annotations_of(text).items():
+            self.annotations[kind].append(annotation)
 
     def findings(self, places: Places) -> Iterator[Finding]:
         split = numpy.frombuffer(self.split, "i1")
@@ -78,18 +81,15 @@ class Duplicates:
                 if found.any():
                     what = f"text of {name} that is there before{how}"
                     yield Finding(WARNING, CHECK, what, int(found.sum()), places.of(own[found]))
-        yield from self.several_ways(exact, places)
-
-    def several_ways(self, exact: numpy.ndarray, places: Places) -> Iterator[Finding]:
-        """Yield what there is to say of equal texts with different annotations."""
-        known = numpy.flatnonzero(numpy.frombuffer(self.annotation, "i8"))
-        annotation = numpy.frombuffer(self.annotation, "i8")[known]
-        _, first, inverse = numpy.unique(exact[known], return_index=True, return_inverse=True)
-        different = annotation != annotation[first[inverse]]
-        if different.any():
-            count = len(numpy.unique(inverse[different]))
-            what = "text that is annotated in another way elsewhere"
-            yield Finding(WARNING, CHECK, what, count, places.of(known[different]))
+        for kind, annotation in self.annotations.items():
+            values = numpy.frombuffer(annotation, "i8")
+            known = numpy.flatnonzero(values)
+            _, first, same = numpy.unique(exact[known], return_index=True, return_inverse=True)
+            different = values[known] != values[known][first[same]]
+            if different.any():
+                count = len(numpy.unique(same[different]))
+                what = f"text that has other {kind} elsewhere"
+                yield Finding(WARNING, CHECK, what, count, places.of(known[different]))
 
 
 def repeats(values: numpy.ndarray) -> numpy.ndarray:
