@@ -140,7 +140,8 @@ def flags(row: dict[str, Any], text: str, first: Collection[dict[str, Any]]) -> 
         if name not in (text, *NUMBERS)
         and not IDENTIFIER.fullmatch(name)
         and str(value) in known
-        and len({str(x.get(name)) for x in first} - {*known}) < COUNTS
+        and len({str(x.get(name)) for x in first if str(x.get(name)).isdecimal()} - {*known})
+        < COUNTS
     ]
 
 

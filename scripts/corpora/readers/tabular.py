@@ -103,7 +103,8 @@ def delimited(
             elif names is None:
                 log.lines["header"] += 1
                 names = [name.strip().strip('"').casefold() for name in row]
-                if len(set(names)) < len(names):
+                given = [name for name in names if name]
+                if len(set(given)) < len(given):
                     raise UserError(
                         f"{file.location(number)}: duplicate column name in the header "
                         f"{str(row)[:80]}; rename one of them."
