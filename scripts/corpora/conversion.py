@@ -235,7 +235,7 @@ def begin(
     deleted at the end. Raises UserError.
     """
     if name == AUTO:
-        name = recognise(source, options.encoding, options.columns)
+        name = recognise(source, options.encoding, options.columns, options.text_column)
     format = FORMATS[name]
     check_options(name, format, options)
     sources = sources_of(format, source, language, plan.split, options, ignored, stack)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # With more distinct values, the column is likely to hold ids or texts.
 MAX_LABELS = 1000
+# As many labels, each of a single text, are ids, translations or summaries.
+ALL_DIFFERENT = 10
 # Texts that are kept to recognise their language.
 FIRST_TEXTS = 200
 
@@ -91,12 +93,18 @@ def check_usable(
         )
     if not labels and not counts:
         raise UserError(
-            f"{where}: no entities found, every tag is O; check the tag column and the file."
+            f"{where}: no entities found, nothing is tagged or marked as one; check the file, and which "
+            "column or key holds them."
         )
     if labels and len(counts) < 2 and not one_is_enough:
         raise UserError(
             f"{where}: all texts have the same label, {next(iter(counts))!r}, but a classifier "
             "needs two; check the label column and the file."
+        )
+    if labels and len(counts) >= ALL_DIFFERENT and max(counts.values()) == 1:
+        raise UserError(
+            f"{where}: no two texts have a label in common, such as {next(iter(counts))[:40]!r}; check that "
+            "this is the column of labels."
         )
     counts = sum((writer.counts for writer in writers.values()), Counter())
     if len(counts) > MAX_LABELS:

@@ -1,6 +1,8 @@
 """JSON values one after the other: JSON Lines, or the elements of an array, which is streamed."""
 
+import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,9 @@ from ..common.errors import UserError, first_line
 from ..common.rawfile import BYTE_ORDER_MARKS, RawFile
 
 END = object()
+# An object with the examples under one of these keys, and others such as "version" beside it.
+HOLDERS = ("data", "examples", "rows", "items", "records", "documents", "texts")
+HOLDER = re.compile(rb'"(%s)"\s*:\s*\[\s*\{(\s*"row_idx")?' % "|".join(HOLDERS).encode())
 JSON = (".jsonl", ".ndjson", ".json")
 WRITE = 'write one object per line, {"text": …, "label": …}, or an array of them'
 
@@ -22,6 +27,30 @@ def is_array(file: RawFile) -> bool:
     mark = next((mark for mark, _ in BYTE_ORDER_MARKS if head.startswith(mark)), b"")
     begin = b"".join(head.removeprefix(mark).split())[:2]
     return begin[:1] == b"[" and begin[1:] in (b"[", b"{", b"]", b"")
+
+
+def prefix_of(file: RawFile) -> str:
+    """Return where in a single object the array of examples is, as ijson names it: {"data": [{…}, …]};
+    "" if the file is an array or JSON Lines.
+
+    The viewer of Hugging Face has {"rows": [{"row_idx": 0, "row": {…}}, …]}.
+    """
+    head = file.head().removeprefix(BYTE_ORDER_MARKS[0][0])
+    found = HOLDER.search(head) if head.lstrip().startswith(b"{") else None
+    if not found:
+        return ""
+    first, _, rest = head.lstrip().partition(b"\n")
+    if rest.strip() and first.rstrip().endswith(b"}"):
+        return ""
+    name = found[1].decode()
+    events = ijson.parse(io.BytesIO(head))
+    try:
+        # Anywhere else than at the top, it is a part of the first example.
+        if not any(event[:2] == (name, "start_array") for event in events):
+            return ""
+    except (ijson.JSONError, ValueError):
+        return ""
+    return f"{name}.item.row" if found[2] else f"{name}.item"
 
 
 def check_characters(value: Any) -> None:
@@ -86,7 +115,8 @@ def json_values(file: RawFile, lines: Counter | None = None) -> Iterator[tuple[i
     number of its element.
     """
     lines = Counter() if lines is None else lines
-    for number, value in elements(file) if is_array(file) else lines_of_json(file, lines):
+    prefix = "item" if is_array(file) else prefix_of(file)
+    for number, value in elements(file, prefix) if prefix else lines_of_json(file, lines):
         lines["rows"] += 1
         yield number, value
 

@@ -20,6 +20,8 @@ from .records import JSON, json_values
 LINES = 200
 RECORDS = 50
 ZIP = b"PK\x03\x04"
+# What Excel may write in a first line, to name the separator.
+SEPARATOR_LINE = re.compile(r'"?sep=."?', re.IGNORECASE)
 
 
 class Sample:
@@ -106,7 +108,10 @@ class Sample:
             return [name.casefold() for name in self.schema.names]
         if not self.lines or self.suffix in JSON:
             return []
-        rows = [next(csv.reader(self.lines[:1], delimiter=x), []) for x in ",;\t"]
+        header = self.lines[:1]
+        if SEPARATOR_LINE.fullmatch(header[0].strip(" ")):
+            header = self.lines[1:2]
+        rows = [next(csv.reader(header, delimiter=x), []) for x in ",;\t"]
         return [cell.strip().strip('"').casefold() for cell in max(rows, key=len)]
 
     def is_json(self, text: str) -> bool:

@@ -6,10 +6,12 @@ from pathlib import Path
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from scripts.common.errors import UserError
 from scripts.common.rawfile import RawFile
 from scripts.corpora.conversion import convert as convert_format
 from scripts.corpora.examples import Log
 from scripts.corpora.options import Options, Plan
+from scripts.corpora.readers import recognise
 
 ZERO_WIDTH_SPACE, BYTE_ORDER_MARK, NO_BREAK_SPACE = "\u200b", "\ufeff", "\u00a0"
 
@@ -30,6 +32,14 @@ def docs(path: Path) -> list:
 
 def found(doc) -> tuple[list[str], list[tuple[int, int, str]]]:
     return [token.text for token in doc], [(e.start, e.end, e.label_) for e in doc.ents]
+
+
+def name_of(path: Path) -> str:
+    """Return the name of the format that a corpus is recognised as, "" if it is refused."""
+    try:
+        return recognise(path)
+    except UserError:
+        return ""
 
 
 def counts(notes) -> dict[str, int]:

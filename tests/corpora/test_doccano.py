@@ -8,7 +8,7 @@ from scripts.common.errors import UserError
 from scripts.corpora.examples import LabelledText, SpannedText
 from scripts.corpora.readers import doccano, recognise
 
-from .reading import convert, counts, docs, read
+from .reading import convert, counts, docs, name_of, read
 
 TEXT = "Ada Lovelace est née à Londres."
 SPANS = [(0, 12, "PER"), (23, 30, "LOC")]
@@ -181,8 +181,7 @@ def test_others_are_not_recognised(write):
         "d.json": '[["a", {"entities": [[0, 1, "B"]]}]]',
         "e.jsonl": '{"id": 1, "tokens": ["a"], "ner_tags": [0], "Comments": []}',
     }.items():
-        with pytest.raises(UserError, match="not recognised"):
-            recognise(write(name, content))
+        assert name_of(write(name, content)) != "doccano"
 
 
 @pytest.mark.parametrize(
@@ -195,3 +194,9 @@ def test_hostile_input_is_one_line(write, name, content, tmp_path):
         with pytest.raises(UserError) as error:
             convert(format, source, tmp_path / "out")
         assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_csv_with_the_text_under_data(write):
+    path = write("all.csv", "\ufeffid,data,label\r\n1,Bien,pos\r\n2,Mal,neg\r\n")
+    assert recognise(path) == "doccano"
+    assert [x.label for x in read(doccano, path)[0]] == ["pos", "neg"]

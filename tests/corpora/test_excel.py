@@ -44,3 +44,22 @@ def test_what_is_refused(tmp_path, write):
         read(table, write("b.xlsx", "text,label\n"))
     with pytest.raises(UserError, match="--columns is for files without a header"):
         read(table, sheet(tmp_path / "c.xlsx", ["text"], ["a"]), columns="text,label")
+
+
+def test_a_title_above_the_header(tmp_path):
+    workbook = openpyxl.Workbook()
+    for row in (
+        ["Export des avis", None],
+        [None, None],
+        ["Texte", "Catégorie"],
+        ["Bien", "pos"],
+        ["Mal", "neg"],
+    ):
+        workbook.active.append(row)
+    workbook.save(tmp_path / "a.xlsx")
+    examples, log = read(table, tmp_path / "a.xlsx")
+    assert [(x.text, x.label, x.number) for x in examples] == [
+        ("Bien", "pos", 4),
+        ("Mal", "neg", 5),
+    ]
+    assert log.layout["title"] == "row 1, not used"

@@ -128,3 +128,25 @@ def test_other_files_are_not_recognised(write, name, content):
         assert recognise(write(name, content)) != "gmb"
     except UserError as error:
         assert "not recognised" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("ner.csv", 'text,labels\nAda Lovelace dit,B-per I-per O\nRien .,O O\n'),
+        ("ner.csv", "tokens,ner_tags\n\"['Ada', 'Lovelace', 'dit']\",\"['B-per', 'I-per', 'O']\"\n\"['Rien', '.']\",\"['O', 'O']\"\n"),
+        ("ner.csv", "tokens,ner_tags\n['Ada' 'Lovelace' 'dit'],['B-per' 'I-per' 'O']\n['Rien' '.'],['O' 'O']\n"),
+    ],
+)  # fmt: skip
+def test_a_sentence_a_row(write, name, content):
+    path = write(name, content)
+    assert recognise(path) == "gmb"
+    sentences, _ = read(gmb, path)
+    assert [(x.words, x.entities) for x in sentences] == [
+        (["Ada", "Lovelace", "dit"], [(0, 2, "per")]), (["Rien", "."], []),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["B-1", "I agree", "O"])
+def test_labels_of_texts_are_no_tags_of_words(write, label):
+    assert recognise(write("a.csv", f"text,label\nUn bon film,{label}\nUn navet,O\n")) == "table"

@@ -10,7 +10,7 @@ from scripts.common.errors import UserError
 from scripts.corpora.examples import LabelledText, SpannedText
 from scripts.corpora.readers import label_studio, recognise
 
-from .reading import convert, counts, docs, read
+from .reading import convert, counts, docs, name_of, read
 
 TEXT = "🎉 Ada Lovelace est née à Londres."
 ADA, LONDON = (2, 14, "PER"), (25, 32, "LOC")
@@ -338,5 +338,14 @@ def test_others_are_not_recognised(write):
         "c.conll": "Ada B-PER\n",
         "d.json": '[{"data": "a", "label": []}]',
     }.items():
-        with pytest.raises(UserError, match="not recognised"):
-            recognise(write(name, content))
+        assert name_of(write(name, content)) != "label-studio"
+
+
+def test_csv_with_moved_columns(write):
+    path = write(
+        "p.csv", "sentiment,text,id,annotator,annotation_id\npos,Bien,1,1,1\nneg,Mal,2,1,2\n"
+    )
+    assert [(x.text, x.label) for x in read(label_studio, path)[0]] == [
+        ("Bien", "pos"),
+        ("Mal", "neg"),
+    ]

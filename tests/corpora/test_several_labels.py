@@ -137,3 +137,17 @@ def test_what_a_corpus_holds_is_told_before_anything_is_written(write, tmp_path)
     )  # fmt: skip
     assert dict(found.labels) == {"x": 2, "y": 1} and found.texts == ["a b", "c", "d"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl"]
+
+
+def test_columns_that_number_or_count_are_no_labels(write):
+    rows = "a,1,1,0,1\nb,0,2,1,0\nc,1,3,0,0\nd,0,40,1,1\ne,1,5,0,0\n"
+    examples, log = read(table, write("a.csv", f"text,rater_id,votes,joie,colère\n{rows}"))
+    assert log.layout["a column per label"] == "joie, colère"
+    assert [x.all_labels for x in examples] == [("colère",), ("joie",), (), ("colère", "joie"), ()]
+
+
+def test_a_column_of_labels_beside_columns_of_yes_and_no_is_refused(write):
+    path = write("a.csv", "text,sentiment,verified,retweet\na,pos,0,1\nb,neg,1,1\n")
+    with pytest.raises(UserError, match="may be in column 'sentiment', or in verified, retweet"):
+        read(table, path)
+    assert [x.label for x in read(table, path, label_column="sentiment")[0]] == ["pos", "neg"]

@@ -7,7 +7,7 @@ import pytest
 from scripts.common.errors import UserError
 from scripts.corpora.readers import iob, recognise
 
-from .reading import SCHEMES, check, lines_of, read, tags_of, text_of
+from .reading import SCHEMES, check, lines_of, name_of, read, tags_of, text_of
 
 # Small files in published formats, HIPE-2022 and GermEval-2014, and gold tags beside predicted
 # ones.
@@ -173,3 +173,32 @@ def test_chunks_are_not_read_instead_of_invalid_entity_tags(write):
     text = "".join(f"w{n}\tB-NP\t{'B_PER' if n % 4 == 0 else 'O'}\n" for n in range(40))
     with pytest.raises(UserError, match="train.conll:1: 'B_PER' is not a tag"):
         read(iob, write("train.conll", text))
+
+
+TYPES = "Ada\tperson-actor\nLovelace\tperson-actor\ndit\tO\n,\tO\nde\tO\nce\tO\n\nParis\tlocation\nest\tO\nlà\tO\n\n"
+
+
+def test_types_of_entities_without_prefixes(write):
+    path = write("train.txt", TYPES * 3)
+    assert recognise(path) == "iob"
+    sentences, log = read(iob, path)
+    assert [x.entities for x in sentences[:2]] == [[(0, 2, "person-actor")], [(0, 1, "location")]]
+    assert log.layout["tags"] == "I-only"
+    header = write("header.txt", "token\tner\n" + TYPES * 3)
+    assert read(iob, header)[0][0].entities == [(0, 2, "person-actor")]
+
+
+def test_types_and_tags_in_one_file_are_refused(write):
+    path = write("train.txt", TYPES * 300 + "\nAda\tB-person\n")
+    with pytest.raises(UserError, match="'B-person' is not a type of entities without"):
+        read(iob, path)
+
+
+def test_a_label_a_line_is_no_type(write):
+    assert name_of(write("a.tsv", "Bien\tpositif\nBof\tO\nRien\tO\n" * 5)) in ("", "iob")
+    assert name_of(write("b.tsv", "Très bien\tpositif\nBof bof\tO\nRien là\tO\n" * 5)) == ""
+
+
+def test_prefixes_at_the_end_are_refused(write):
+    with pytest.raises(UserError, match="'PER-B' is not a tag"):
+        read(iob, write("a.conll", "Ada PER-B\ndit O\n.  O\n" * 5))

@@ -284,7 +284,8 @@ def test_examples_rejected_by_the_annotator_are_skipped(write):
 @pytest.mark.parametrize(
     "content, options, message",
     [
-        ('text,entities\na,"[[0,1,""A""]]"\n', {}, "train.csv:2: the entities are a string"),
+        ('text,entities\na,"[[0,1,""A""]"\n', {}, "train.csv:2: the entities are a string"),
+        ('text,label\na,"{""x"": 1}"\n', {}, "train.csv:2: the label is JSON"),
         (
             "text,label\na,0\n",
             {"label_names": "neg=0"},

@@ -1,5 +1,6 @@
 """Which column of a table holds what: by the name that the user gives, or by names that are known."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -8,7 +9,9 @@ from ...common.errors import UserError
 # Names of columns, in lower case. Of the first ones of each, the first in this order is used; of the
 # others, which may mean something else, there must be only one.
 TEXT_COLUMNS = ("text", "review", "sentence")
-LABEL_COLUMNS = ("label", "labels", "entities", "spans", "cats")
+LABEL_COLUMNS = ("label", "labels", "entities", "spans", "cats", "ents")
+# Names of the numbers in a column `label`, as SetFit's data sets have them.
+LABEL_NAMES = ("label_text", "label_name")
 OTHER_TEXT_COLUMNS = (
     "comment_text", "content", "comment", "body", "message", "tweet", "document", "utterance", "texte",
     "avis", "phrase", "commentaire", "contenu", "document_text", "review_body", "reviewtext",
@@ -33,6 +36,9 @@ WORDS = ("word", "token", "words", "tokens", "mot")
 TAGS = ("tag", "ner", "ner_tag", "ner_tags", "tags", "pos", "iob", "bio")
 # Columns of 0 and 1 with these names number rows.
 NUMBERS = ("id", "index", "idx", "unnamed: 0", "", "row", "guid", "uid")
+IDENTIFIER = re.compile(r".+[_ -]id")
+# A column with as many other values than yes and no counts something.
+COUNTS = 3
 # Values of a column of yes and no; -1 says that a text was not annotated, as in Jigsaw's test data.
 YES, NO, UNKNOWN = ("1", "1.0", "true", "True"), ("0", "0.0", "false", "False"), ("-1", "-1.0")
 
@@ -124,20 +130,32 @@ def text_column(row: Collection[str], given: str | None, location: str) -> str:
     return find_column(row, given, TEXT_COLUMNS, "--text-column", location, OTHER_TEXT_COLUMNS)
 
 
-def flags(row: dict[str, Any], text: str) -> list[str]:
-    """Return the columns of a row with 0 or 1, such as a column for each label."""
+def flags(row: dict[str, Any], text: str, first: Collection[dict[str, Any]]) -> list[str]:
+    """Return the columns of a row with 0 or 1, such as a column for each label, but for those that
+    count something in the `first` rows."""
+    known = (*YES, *NO, *UNKNOWN)
     return [
         name
         for name, value in row.items()
-        if name != text and name not in NUMBERS and str(value) in (*YES, *NO, *UNKNOWN)
+        if name not in (text, *NUMBERS)
+        and not IDENTIFIER.fullmatch(name)
+        and str(value) in known
+        and len({str(x.get(name)) for x in first if str(x.get(name)).isdecimal()} - {*known})
+        < COUNTS
     ]
 
 
-def label_columns(row: dict[str, Any], text: str, given: str | None, location: str) -> list[str]:
+def label_columns(
+    row: dict[str, Any],
+    text: str,
+    given: str | None,
+    location: str,
+    first: Collection[dict[str, Any]] = (),
+) -> list[str]:
     """Return the column that holds the label, or several that each tell whether a label applies.
 
-    given: the names of columns, or None to find them. Raises UserError if there are none, or if it is
-    not clear which.
+    given: the names of columns, or None to find them. first: the first rows. Raises UserError if there
+    are none, or if it is not clear which.
     """
     if given:
         names = named(given)
@@ -148,8 +166,15 @@ def label_columns(row: dict[str, Any], text: str, given: str | None, location: s
     candidates = [name for name in row if name != text]
     found = choose(candidates, LABEL_COLUMNS, (), "--label-column", location)
     if found:
-        return [found]
-    if len(several := flags(row, text)) > 1:
+        names = [x for x in LABEL_NAMES if found == "label" and isinstance(row.get(x), str)]
+        return names[:1] if names and str(row[found]).isdecimal() else [found]
+    if len(several := flags(row, text, first)) > 1:
+        other = next((x for x in OTHER_LABEL_COLUMNS if x in row and x not in several), None)
+        if other:
+            raise UserError(
+                f"{location}: the label may be in column {other!r}, or in {', '.join(several)[:80]} with 0 "
+                f"or 1; name it with --label-column {other}, or the others with commas between them."
+            )
         return several
     found = choose(candidates, (), OTHER_LABEL_COLUMNS, "--label-column", location)
     if found is None:

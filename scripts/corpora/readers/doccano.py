@@ -219,6 +219,8 @@ def recognises(sample: Sample) -> bool:
             any(key in record for key in TEXT_KEYS) for record in sample.objects
         )
     columns = set(sample.columns)
+    if columns == {"id", "data", "label"}:
+        return True
     return {"id", "label", "comments"} <= columns and bool(columns & {*TEXT_KEYS})
 
 

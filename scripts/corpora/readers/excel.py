@@ -1,6 +1,6 @@
 """Rows of an Excel workbook: its first sheet, whose first row that is not empty names the columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from zipfile import BadZipFile
@@ -11,7 +11,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 from ...common.errors import UserError, first_line
 from ...common.rawfile import RawFile
 from ..examples import Log
+from .columns import LABEL_COLUMNS, OTHER_LABEL_COLUMNS, OTHER_TEXT_COLUMNS, TEXT_COLUMNS
 from .tabular import Row
+
+KNOWN = {*TEXT_COLUMNS, *OTHER_TEXT_COLUMNS, *LABEL_COLUMNS, *OTHER_LABEL_COLUMNS}
 
 
 def cell_value(value: Any) -> Any:
@@ -21,6 +24,15 @@ def cell_value(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value if value is None else str(value)
+
+
+def is_title(cells: Sequence[Any]) -> bool:
+    """Return whether a row above the header is the title of the sheet: a single cell of several, and no
+    name of a column."""
+    filled = [
+        str(cell).strip().casefold() for cell in cells if cell is not None and str(cell).strip()
+    ]
+    return len(filled) == 1 < len(cells) and filled[0] not in KNOWN
 
 
 def excel(file: RawFile, log: Log) -> Iterator[Row]:
@@ -47,6 +59,9 @@ def excel(file: RawFile, log: Log) -> Iterator[Row]:
         for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
             if all(cell is None or not str(cell).strip() for cell in cells):
                 log.lines["blank"] += 1
+            elif names is None and is_title(cells):
+                log.lines["title"] += 1
+                log.layout["title"] = f"row {number}, not used"
             elif names is None:
                 log.lines["header"] += 1
                 names = ["" if cell is None else str(cell).strip().casefold() for cell in cells]

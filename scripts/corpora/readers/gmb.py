@@ -1,9 +1,11 @@
 """A word a row, with a header: the CSV of the Groningen Meaning Bank as it circulates on Kaggle.
 
 `Sentence #,Word,POS,Tag`, with the number of the sentence at its first word only; also `sentence_idx` in
-every row, `word,tag` with empty rows between sentences, and a sentence a row with a list of tags.
+every row, `word,tag` with empty rows between sentences, and a sentence a row with its tags, in a list or
+with spaces between them.
 """
 
+import ast
 import csv
 import re
 from collections.abc import Iterator, Sequence
@@ -43,7 +45,7 @@ SENTENCES = (
 # "", 12, 12.0, Sentence: 12
 ID = re.compile(r"(\S*\s?\S*\d\S*)?")
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-# A list as Python prints it: ['O', 'B-geo'].
+# A list as Python prints it: ['O', 'B-geo'], or tags with spaces between them.
 LISTED = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
 ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 SAMPLE_ROWS = 200
@@ -62,9 +64,26 @@ def is_tag(value: str) -> bool:
     return TAG.fullmatch(value.strip(INVISIBLE)) is not None
 
 
-def tags_in(cell: str) -> list[str]:
-    """Return the tags in a cell that holds a list."""
+def items_in(cell: str) -> list[str]:
+    """Return the words or tags in a cell that holds a list, or has spaces between them."""
+    if not LISTED.fullmatch(cell):
+        return cell.split()
+    try:
+        # A list of numpy has no commas, and reads as a single string.
+        if "," in cell:
+            found = ast.literal_eval(cell.strip())
+            if isinstance(found, list) and all(isinstance(x, str) for x in found):
+                return found
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        pass
     return [one or other for one, other in ITEM.findall(cell)]
+
+
+def are_tags(cell: str) -> bool:
+    """Return whether a cell holds several tags, or a list of tags."""
+    found = items_in(cell)
+    listed = len(found) > 1 or LISTED.fullmatch(cell) is not None
+    return listed and bool(found) and all(map(is_tag, found))
 
 
 class Columns:
@@ -76,10 +95,8 @@ class Columns:
         self.tag = self.word = self.sentence = ""
         ids = named(names, SENTENCES)
         words = named(names, WORDS)
-        self.listed = not words and any(
-            LISTED.fullmatch(row[x]) for row in rows for x in named(names, TAGS)
-        )
-        if self.listed:
+        self.listed = any(are_tags(row[x]) for row in rows for x in named(names, TAGS))
+        if self.listed and not words:
             # `Sentence #` and `Sentence`.
             words = [name for name in ids if any(" " in row[name].strip() for row in rows)][-1:]
             ids = []
@@ -138,7 +155,7 @@ def listed(
     """Yield the sentences of a file with a sentence a row. Those with another number of words than of
     tags are skipped."""
     for number, row in rows_of(file, options, log):
-        words, tags = row[columns.word].split(), tags_in(row[columns.tag])
+        words, tags = items_in(row[columns.word]), items_in(row[columns.tag])
         if not words:
             log.skip(EMPTY_TEXT, file.location(number))
         elif len(words) != len(tags):
@@ -228,7 +245,7 @@ def recognises(sample: Sample) -> bool:
     if not columns.word or not columns.tag:
         return False
     if columns.listed:
-        lists = [(row[columns.word].split(), tags_in(row[columns.tag])) for row in rows]
+        lists = [(items_in(row[columns.word]), items_in(row[columns.tag])) for row in rows]
         fit = sum(len(words) == len(tags) and all(map(is_tag, tags)) for words, tags in lists)
         return fit > len(lists) / 2
     # A text of several words is not a token.

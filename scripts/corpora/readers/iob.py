@@ -202,6 +202,8 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[TaggedSentence]:
         if prefix:
             words = [word.removeprefix(prefix) for word in words]
         tags = [row[tag] for row in rows]
+        if layout.plain:
+            tags = decoder.with_prefixes(tags, start)
         entities = decoder.trim(words, decoder.decode(tags, start), start)
         spaces = [NO_SPACE not in layout.notes_of(row) for row in rows] if layout.spaced else None
         return TaggedSentence(words, entities, start, document, spaces)

@@ -128,6 +128,8 @@ def string_tags(file: RawFile, found: Iterator[Row], options: Options) -> set[st
         (key for key in TEXT_COLUMNS if key in strings), None
     )
     ordered.pop(text or "", None)
+    # In a table whose columns were moved, no result may come after `id`.
+    told = told and bool(ordered)
     named = pick([*tags, *strings], options.label_column or "")
     if named or told or tags:
         return {*tags, *(ordered if told else ()), *filter(None, [named])}

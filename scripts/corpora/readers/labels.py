@@ -15,6 +15,9 @@ from ..options import Options
 SEPARATORS = (",", ";", "|", "#")
 # Distinct cells that are compared; a corpus with more labels is refused elsewhere.
 MAX_CELLS = 1000
+# More distinct fractions than half stars (0.5 to 5.0) are measurements, not classes.
+MAX_FRACTIONS = 10
+FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*")
 
 
 def split_cell(cell: str, separator: str) -> list[str]:
@@ -120,6 +123,12 @@ class LabelReader:
         if not self.any_named:
             raise UserError(
                 f"{self.file}: {self.option}: the file has none of these labels; give its own."
+            )
+        fractions = [cell for cell in self.cells if FRACTION.fullmatch(cell)]
+        if len(fractions) > MAX_FRACTIONS:
+            raise UserError(
+                f"{self.file}: labels are numbers with fractions, such as {min(fractions)}, which are no "
+                "classes; write a name for each range of them, or name another column with --label-column."
             )
         joined = self.check_joined()
         if joined:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...common.errors import UserError
 from ...common.rawfile import ZERO_WIDTH, RawFile
 from ..options import Options
-from .tags import INVISIBLE, TAG
+from .tags import INVISIBLE, TAG, are_types
 from .titles import COARSE, TAG_TITLES, is_header, notes_column
 
 DOCUMENT = "-DOCSTART-"
@@ -67,6 +67,8 @@ class Layout(NamedTuple):
     # Whether the address of its source precedes each sentence, as in GermEval, which has outer
     # entities in its first column of tags and inner ones in the second.
     sourced: bool = False
+    # Whether tags are types of entities without B- and I-.
+    plain: bool = False
 
     def notes_of(self, row: Sequence[str]) -> list[str]:
         """Return HIPE's notes on a token."""
@@ -156,7 +158,10 @@ def tag_columns(
         # A few invalid tags do not rule the column out: they are reported, with their lines.
         if share > 0.5:
             chunks = bool(labels) and labels <= CHUNKS
-            found = TagColumn(not chunks, share > 0.9, bool(labels), share == 1, column)
+            plain = not labels and are_types([row[column] for row in rest])
+            found = TagColumn(
+                not chunks, share > 0.9 or plain, bool(labels) or plain, share == 1, column
+            )
             candidates.append(found)
     if not candidates:
         line = " ".join(rows[0])[:40]
@@ -249,7 +254,7 @@ def layouts_of(file: RawFile, options: Options) -> list[Layout]:
         prefix = next(iter(prefixes)) if len(prefixes) == 1 and len(data) > 1 else None
         return Layout(
             separator, word, tag, strict_width, prefix or "", index, indented, title, plausible,
-            header, notes, spaced, sourced,
+            header, notes, spaced, sourced, are_types([row[tag] for row in data]),
         )  # fmt: skip
 
     taken = {column % width for column in named if column is not None}

@@ -265,6 +265,15 @@ def read(file: RawFile, options: Options, log: Log) -> Iterator[Example]:
     return spanned(lambda log: read_json(file, log), file, options, log)
 
 
+def has_paragraphs(value: dict[str, Any]) -> bool:
+    """Return whether an object has paragraphs, other than those of SQuAD's questions."""
+    paragraphs = value.get("paragraphs")
+    questions = isinstance(paragraphs, list) and any(
+        "qas" in x for x in paragraphs if isinstance(x, dict)
+    )
+    return isinstance(paragraphs, list) and not questions
+
+
 def recognises(sample: Sample) -> bool:
     """Return whether a file is a DocBin, or its first values are in one of the JSON shapes."""
     if sample.suffix == DOCBIN:
@@ -275,9 +284,7 @@ def recognises(sample: Sample) -> bool:
     if ANNOTATOR.match(head):
         file = RawFile(sample.path, sample.encoding)
         return any(is_pair(x) for _, x in islice(elements(file, "annotations.item"), 50))
-    return any(is_pair(x) for x in sample.records) or any(
-        isinstance(x.get("paragraphs"), list) for x in sample.objects
-    )
+    return any(map(is_pair, sample.records)) or any(map(has_paragraphs, sample.objects))
 
 
 FORMAT = Format(

@@ -9,6 +9,7 @@ characters from 0 and the end is exclusive, as in spaCy.
 import ast
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ...common.rawfile import RawFile, plain_path
 from ..examples import EMPTY_TEXT, WITHOUT_LABEL, Example, Format, LabelledText, Log, labelled
 from ..options import Options
 from ..records import JSON
-from ..sample import Sample
+from ..sample import RECORDS, Sample
 from ..spans import Claim, Marked, spanned
 from .columns import (
     LABEL_COLUMNS,
@@ -38,7 +39,13 @@ from .labels import LabelReader
 from .tabular import Row, delimited, delimiter_of, json_rows, parquet
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-SPAN_KEYS = (("start", "end", "label"), ("start_offset", "end_offset", "label"))
+SPAN_KEYS = (
+    ("start", "end", "label"),
+    ("start_offset", "end_offset", "label"),
+    # Rasa, and the output of pipelines of Hugging Face.
+    ("start", "end", "entity"),
+    ("start", "end", "entity_group"),
+)
 
 
 def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
@@ -79,22 +86,15 @@ def claims_of(value: list[Any], location: str) -> list[Claim]:
     """Return the entities in a cell. Raises UserError for what is not an entity."""
     claims = []
     for item in value:
-        text = None
+        text, values = None, item
         if isinstance(item, dict):
             keys = next((keys for keys in SPAN_KEYS if all(key in item for key in keys)), ())
             text = item.get("text") if isinstance(item.get("text"), str) else None
-            item = [item[key] for key in keys]
-        if not isinstance(item, (list, tuple)) or len(item) != 3:
-            raise UserError(
-                f"{location}: {str(item)[:60]} is not an entity; write [start, end, label]."
-            )
-        start, end, label = item
-        if (
-            type(start) is not int
-            or type(end) is not int
-            or not isinstance(label, str)
-            or not label
-        ):
+            values = [item[key] for key in keys]
+        start, end, label = (
+            values if isinstance(values, list | tuple) and len(values) == 3 else (None, None, None)
+        )
+        if type(start) is not int or type(end) is not int or not (isinstance(label, str) and label):
             raise UserError(
                 f"{location}: {str(item)[:60]} is not an entity; write [start, end, label]."
             )
@@ -136,6 +136,7 @@ def holds_labels(rows: Iterator[Row], options: Options) -> bool:
     for _, row in rows:
         names = named(options.label_column) if options.label_column else LABEL_COLUMNS
         for value in (row.get(name) for name in (*names, *OTHER_LABEL_COLUMNS)):
+            value = parsed(value) if isinstance(value, str) else value
             if isinstance(value, list | tuple) and len(value):
                 return isinstance(value[0], str | int)
     return False
@@ -152,13 +153,17 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
         location = file.location(number)
         text_name = text_column(row, options.text_column, location)
         if labels is None:
-            names = label_columns(row, text_name, options.label_column, location)
+            first = [row for _, row in islice(rows_of(file, options, Log()), RECORDS)]
+            names = label_columns(row, text_name, options.label_column, location, first)
             labels = LabelReader(file, options, plural=names[0] in PLURAL)
             if len(names) > 1:
                 log.layout["a column per label"] = ", ".join(names)
         elif len(names) == 1 and names[0] not in row:
             names = label_columns(row, text_name, options.label_column, location)
         text, label = row[text_name], row.get(names[0])
+        if isinstance(label, str) and len(names) == 1 and label.lstrip().startswith("["):
+            found = parsed(label)
+            label = found if isinstance(found, list) else label
         if row.get("answer") in ("reject", "ignore"):
             # Written by Prodigy for examples that the annotator rejected or ignored.
             log.skip(f"answer: {row['answer']}", location)
@@ -188,18 +193,16 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
                 yield labelled(text, several_in(found, labels, location), number)
         elif label is None or label != label or not str(label).strip():
             log.skip(WITHOUT_LABEL, location)
-        elif names[0] in ("entities", "spans") and str(label).lstrip().startswith("["):
+        elif names[0] in ("entities", "spans", "ents") and str(label).lstrip().startswith("["):
             raise UserError(
-                f"{location}: the entities are a string, {str(label)[:40]}; write JSON Lines, with "
-                "a list."
+                f"{location}: the entities are a string that is not a list, {str(label)[:40]}; write JSON "
+                "Lines, with a list."
             )
-        elif (structure := parsed(str(label))) is not None:
-            if not isinstance(structure, list):
-                raise UserError(
-                    f"{location}: the label is JSON, {str(label)[:40]}, as annotation tools write it; "
-                    "export JSON instead of CSV, or write the name of the label."
-                )
-            yield labelled(text, several_in(structure, labels, location), number)
+        elif parsed(str(label)) is not None:
+            raise UserError(
+                f"{location}: the label is JSON, {str(label)[:40]}, as annotation tools write it; "
+                "export JSON instead of CSV, or write the name of the label."
+            )
         elif found := labels.read(str(label).strip()):
             label = (options.label_separator or "").join(found)
             yield LabelledText(text.strip(), label, label, number, labels=tuple(found))

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import pyarrow
@@ -13,6 +14,7 @@ from ...common.rawfile import MAX_LINE, RawFile
 from ..examples import Log
 from ..options import FIELD_LINES
 from ..records import json_objects
+from ..sample import SEPARATOR_LINE
 
 DELIMITERS = (",", ";", "\t")
 Row = tuple[int, dict[str, Any]]
@@ -94,13 +96,15 @@ def delimited(
                         f"{file.location(number)}: quoted field of {len(lines)} lines, each with "
                         f"as many columns as a row ({width}); {STRAY_QUOTE}"
                     )
+            separator = number == 1 and SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) is not None
             lines.clear()
-            if not row:
+            if not row or separator:
                 log.lines["blank"] += 1
             elif names is None:
                 log.lines["header"] += 1
                 names = [name.strip().strip('"').casefold() for name in row]
-                if len(set(names)) < len(names):
+                given = [name for name in names if name]
+                if len(set(given)) < len(given):
                     raise UserError(
                         f"{file.location(number)}: duplicate column name in the header "
                         f"{str(row)[:80]}; rename one of them."
@@ -134,7 +138,8 @@ def delimiter_of(
 ) -> str:
     """Return the delimiter that splits the header into the most columns in `wanted` or, for a file
     without a header, the first line into as many as `columns` names."""
-    _, first = next(file.lines(), (1, ""))
+    lines = (x for _, x in islice(file.lines(), 2) if not SEPARATOR_LINE.fullmatch(x.strip(" ")))
+    first = next(lines, "")
 
     def fit(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([first], delimiter=delimiter, quoting=csv_quoting(quoting)), [])

@@ -11,12 +11,27 @@ from ..spans import EDGE_WHITESPACE, ONLY_WHITESPACE
 
 # A prefix, and a label after the first hyphen: B-creative-work.
 TAG = re.compile(r"O|([BISUELMW])-(.+)", re.DOTALL)
+# A type of entities without a prefix, as Few-NERD's person-actor; PER-B is none.
+TYPE = re.compile(r"(?!.*-[BIELMSUW]$)[^\W\d_]{2}[^\W\d]*(?:[-/.&][^\W\d]+)*")
+MAX_TYPES = 100
 SINGLE, END = "SUW", "EL"
 BEGINS = "B" + SINGLE
 DANGLING = "I- or E- tag that continues no entity, read as B-"
 INVISIBLE_REMOVED = "invisible characters around a tag, removed"
 INVISIBLE = ZERO_WIDTH + " \u00a0"
 NAME_COLUMN = "fix it, or name the tag column with --tag-column"
+
+
+def are_types(values: Sequence[str]) -> bool:
+    """Return whether values are types of entities without B- and I-: mostly O, and otherwise a few
+    names, the first of which is no header."""
+    types = set(values) - {"O"}
+    return (
+        len(values) / 2 <= values.count("O") < len(values)
+        and len(types) <= min(MAX_TYPES, len(values) / 4)
+        and (values[0] == "O" or values.count(values[0]) > 1)
+        and all(TYPE.fullmatch(x) and not TAG.fullmatch(x) for x in types)
+    )
 
 
 class TagDecoder:
@@ -63,6 +78,17 @@ class TagDecoder:
         else:
             self.log.repair(INVISIBLE_REMOVED, location)
         return parts
+
+    def with_prefixes(self, types: Sequence[str], number: int) -> list[str]:
+        """Return types without B- and I- as tags: neighbours of one type are one entity. Raises
+        UserError for a value that is no type, or has a prefix."""
+        for index, value in enumerate(types):
+            if value != "O" and (not TYPE.fullmatch(value) or TAG.fullmatch(value)):
+                raise UserError(
+                    f"{self.location(number, index)}: {value[:40]!r} is not a type of entities without B- "
+                    f"and I-, as in the first lines; {self.advice}."
+                )
+        return [value if value == "O" else f"I-{value}" for value in types]
 
     def decode(self, tags: Sequence[str], number: int) -> list[tuple[int, int, str]]:
         """Return the entities of a sentence that begins on line `number`, as (start, end, label)
