@@ -152,14 +152,17 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
 
     Raises UserError for a missing column, an invalid label, and invalid entities.
     """
+
+    def first_rows() -> list[dict[str, Any]]:
+        return [row for _, row in islice(rows_of(file, options, Log()), RECORDS)]
+
     labels: LabelReader | None = None
     lists_of_labels: bool | None = None
     for number, row in rows_of(file, options, log):
         location = file.location(number)
         text_name = text_column(row, options.text_column, location)
         if labels is None:
-            first = [row for _, row in islice(rows_of(file, options, Log()), RECORDS)]
-            names = label_columns(row, text_name, options.label_column, location, first)
+            names = label_columns(row, text_name, options.label_column, location, first_rows)
             labels = LabelReader(file, options, plural=names[0] in PLURAL)
             splits = [x for x in SPLIT_COLUMNS if x in row and split_of(Path(str(row[x])))]
             if splits:
