@@ -5,12 +5,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import ijson
 
 from ..common.errors import UserError, first_line
-from ..common.rawfile import BYTE_ORDER_MARKS, RawFile
+from ..common.rawfile import BYTE_ORDER_MARKS, SPLIT_WORDS, RawFile
 
 END = object()
 # An object with the examples under one of these keys, and others such as "version" beside it.
@@ -53,6 +54,21 @@ def prefix_of(file: RawFile) -> str:
     return f"{name}.item.row" if found[2] else f"{name}.item"
 
 
+def watched(
+    file: RawFile, events: Iterator[tuple[str, str, Any]], name: str
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield the events of a JSON object with the examples under a key. Raises UserError if there are
+    others, or another split, under another key."""
+    others = {f"{key}.item" for key in (*HOLDERS, *chain(*SPLIT_WORDS.values())) if key != name}
+    for event in events:
+        if event[1] == "start_map" and event[0] in others:
+            raise UserError(
+                f"{file}: examples under {name!r} and {event[0].removesuffix('.item')!r} of one object; "
+                "write each to a file of its own."
+            )
+        yield event
+
+
 def check_characters(value: Any) -> None:
     """Raise ValueError for an escaped lone surrogate, which is not a character."""
     json.dumps(value, ensure_ascii=False).encode()
@@ -91,7 +107,12 @@ def elements(file: RawFile, prefix: str = "item") -> Iterator[tuple[int, Any]]:
                 if encoding != "utf-8-sig":
                     raise UserError(f"{file}: JSON in {encoding}; write it in UTF-8.")
                 stream.read(len(mark))
-        found = ijson.items(stream, prefix, use_float=True)
+        name = prefix.partition(".")[0]
+        if name in HOLDERS:
+            stream = watched(file, ijson.parse(stream, use_float=True), name)
+            found = ijson.items(stream, prefix)
+        else:
+            found = ijson.items(stream, prefix, use_float=True)
         while True:
             try:
                 value = next(found, END)

@@ -5,13 +5,15 @@ import io
 import json
 import zipfile
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from scripts.common.errors import UserError
 from scripts.corpora.examples import SpannedText
 from scripts.corpora.readers import recognise, table
 
-from .reading import convert, docs, json_lines, read
+from .reading import convert, counts, docs, json_lines, read
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,41 @@ def test_labels_of_one_text_each_are_refused(write, tmp_path):
     with pytest.raises(UserError, match="no two texts have a label in common"):
         convert("table", path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("list_of", [lambda x: {"feature": x, "_type": "List"}, lambda x: [x]])
+def test_parquet_with_lists_of_classes(tmp_path, list_of):
+    features = {"labels": list_of({"names": ["joie", "colère"], "_type": "ClassLabel"})}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    rows = pyarrow.table({"text": ["a", "b", "c"], "labels": [[0, 1], [1], []]})
+    pyarrow.parquet.write_table(rows.replace_schema_metadata(metadata), tmp_path / "a.parquet")
+    examples, _ = read(table, tmp_path / "a.parquet")
+    assert [x.all_labels for x in examples] == [("colère", "joie"), ("colère",), ()]
+
+
+def test_examples_under_two_keys_are_refused(write):
+    row = '[{"text": "a", "label": "b"}]'
+    for other in ("test", "examples"):
+        path = write("a.json", f'{{"data": {row}, "n": 1, "{other}": {row}}}')
+        with pytest.raises(UserError, match=f"under 'data' and '{other}' of one object"):
+            read(table, path)
+
+
+def test_missing_values_of_pandas_are_no_label(write):
+    examples, log = read(table, write("a.csv", "text,label\na,x\nb,nan\nc,NaN\nd,y\n"))
+    assert [x.label for x in examples] == ["x", "y"] and counts(log.skipped) == {"without label": 2}
+
+
+def test_commas_in_a_file_named_tsv(write):
+    examples, _ = read(table, write("a.tsv", 'text,label\n"a, b",x\nc,y\n'))
+    assert [x.text for x in examples] == ["a, b", "c"]
+
+
+def test_a_column_of_splits_is_noted(write):
+    _, log = read(table, write("a.csv", "text,label,split\na,x,train\nb,y,test\n"))
+    assert log.layout["not used"] == "column split, all rows are of one split"
+
+
+def test_json_with_another_suffix_is_described(write):
+    with pytest.raises(UserError, match="JSON in a file with another suffix; rename it"):
+        recognise(write("a.txt", '{"text": "a", "label": "b"}\n'))

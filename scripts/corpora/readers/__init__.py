@@ -7,6 +7,7 @@ from ...common.errors import UserError
 from ...common.rawfile import is_archive
 from ...common.split_names import split_of, visible_files
 from ..examples import Format
+from ..records import JSON
 from ..sample import Sample
 from ..split_folders import visible_folders
 from . import (
@@ -103,6 +104,10 @@ def hint(sample: Sample) -> str:
         return (
             f"one JSON object, with the keys {', '.join(keys_of(sample))[:120]}; write an array of objects, "
             "each with a text and its label or entities."
+        )
+    if sample.suffix not in JSON and sample.lines and sample.lines[0].lstrip()[:2] in ('{"', "[{"):
+        return (
+            "JSON in a file with another suffix; rename it to .jsonl, or .json if it is one array."
         )
     columns = sample.columns if sample.suffix in (".csv", ".tsv") else ()
     names = keys_of(sample) or [name for name in columns if name]

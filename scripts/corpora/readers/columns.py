@@ -1,7 +1,7 @@
 """Which column of a table holds what: by the name that the user gives, or by names that are known."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from ...common.errors import UserError
@@ -150,12 +150,12 @@ def label_columns(
     text: str,
     given: str | None,
     location: str,
-    first: Collection[dict[str, Any]] = (),
+    first: Callable[[], Collection[dict[str, Any]]] = tuple,
 ) -> list[str]:
     """Return the column that holds the label, or several that each tell whether a label applies.
 
-    given: the names of columns, or None to find them. first: the first rows. Raises UserError if there
-    are none, or if it is not clear which.
+    given: the names of columns, or None to find them. first: reads the first rows. Raises UserError if
+    there are none, or if it is not clear which.
     """
     if given:
         names = named(given)
@@ -168,7 +168,7 @@ def label_columns(
     if found:
         names = [x for x in LABEL_NAMES if found == "label" and isinstance(row.get(x), str)]
         return names[:1] if names and str(row[found]).isdecimal() else [found]
-    if len(several := flags(row, text, first)) > 1:
+    if len(several := flags(row, text, first())) > 1:
         other = next((x for x in OTHER_LABEL_COLUMNS if x in row and x not in several), None)
         if other:
             raise UserError(

@@ -21,7 +21,7 @@ from ..options import Options
 from ..records import JSON
 from ..sample import RECORDS, Sample
 from .columns import find_column
-from .tabular import Row, json_rows, parquet
+from .tabular import Row, item_of, json_rows, parquet
 from .tags import TAG, TagDecoder
 
 # Default names of columns, in the order in which they are preferred.
@@ -42,9 +42,7 @@ def rows_of(file: RawFile, log: Log) -> Iterator[Row]:
 
 def feature_names(feature: Any) -> Sequence[str]:
     """Return the class names of a list of ClassLabel, as any version of `datasets` describes it."""
-    if isinstance(feature, list) and len(feature) == 1:
-        feature = {"feature": feature[0]}
-    inner = feature.get("feature") if isinstance(feature, dict) else None
+    inner = item_of(feature)
     if not isinstance(inner, dict) or inner.get("_type") != "ClassLabel":
         return ()
     names = inner.get("names")

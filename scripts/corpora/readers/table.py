@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, plain_path
+from ...common.rawfile import RawFile, plain_path, split_of
 from ..examples import EMPTY_TEXT, WITHOUT_LABEL, Example, Format, LabelledText, Log, labelled
 from ..options import Options
 from ..records import JSON
@@ -39,6 +39,10 @@ from .labels import LabelReader
 from .tabular import Row, delimited, delimiter_of, json_rows, parquet
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+# What pandas writes for a missing value.
+NOT_A_NUMBER = "nan"
+# Columns with the split of each row.
+SPLIT_COLUMNS = ("split", "set", "partition", "subset")
 SPAN_KEYS = (
     ("start", "end", "label"),
     ("start_offset", "end_offset", "label"),
@@ -59,7 +63,7 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     if suffix in JSON:
         return json_rows(file, log)
     if suffix == ".parquet":
-        return parquet(file, log)
+        return parquet(file, log, lists=True)
     if suffix == ".xlsx":
         return excel(file, log)
     if suffix not in SUFFIXES:
@@ -77,7 +81,8 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
     ]
     columns, quoting = options.columns or "", options.quoting
     delimiter = "\t"
-    if suffix in (".csv", ".txt"):
+    _, header = next(file.lines(), (1, ""))
+    if suffix in (".csv", ".txt") or delimiter not in header:
         delimiter = delimiter_of(file, wanted, columns, quoting)
     return delimited(file, delimiter, log, columns=columns, quoting=quoting)
 
@@ -147,15 +152,21 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
 
     Raises UserError for a missing column, an invalid label, and invalid entities.
     """
+
+    def first_rows() -> list[dict[str, Any]]:
+        return [row for _, row in islice(rows_of(file, options, Log()), RECORDS)]
+
     labels: LabelReader | None = None
     lists_of_labels: bool | None = None
     for number, row in rows_of(file, options, log):
         location = file.location(number)
         text_name = text_column(row, options.text_column, location)
         if labels is None:
-            first = [row for _, row in islice(rows_of(file, options, Log()), RECORDS)]
-            names = label_columns(row, text_name, options.label_column, location, first)
+            names = label_columns(row, text_name, options.label_column, location, first_rows)
             labels = LabelReader(file, options, plural=names[0] in PLURAL)
+            splits = [x for x in SPLIT_COLUMNS if x in row and split_of(Path(str(row[x])))]
+            if splits:
+                log.layout["not used"] = f"column {splits[0]}, all rows are of one split"
             if len(names) > 1:
                 log.layout["a column per label"] = ", ".join(names)
         elif len(names) == 1 and names[0] not in row:
@@ -191,7 +202,7 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
                 log.skip(WITHOUT_LABEL, location)
             else:
                 yield labelled(text, several_in(found, labels, location), number)
-        elif label is None or label != label or not str(label).strip():
+        elif label is None or str(label).strip().casefold() in ("", NOT_A_NUMBER):
             log.skip(WITHOUT_LABEL, location)
         elif names[0] in ("entities", "spans", "ents") and str(label).lstrip().startswith("["):
             raise UserError(

@@ -172,23 +172,32 @@ def class_name(number: float | None, names: Sequence[str], location: str) -> str
     return names[int(number)]
 
 
-def class_names(schema: pyarrow.Schema) -> dict[str, Sequence[str]]:
-    """Return the class names of each column that `datasets` wrote as a ClassLabel."""
+def class_names(schema: pyarrow.Schema, lists: bool = False) -> dict[str, Sequence[str]]:
+    """Return the class names of each column that `datasets` wrote as a ClassLabel, or as a list of
+    them."""
     metadata = (schema.metadata or {}).get(b"huggingface", b"{}")
     features = json.loads(metadata).get("info", {}).get("features", {})
     return {
         column.casefold(): feature["names"]
-        for column, feature in features.items()
+        for column, feature in ((x, item_of(y) if lists else y) for x, y in features.items())
         if isinstance(feature, dict)
         and feature.get("_type") == "ClassLabel"
         and column in schema.names
     }
 
 
-def parquet(file: RawFile, log: Log) -> Iterator[Row]:
+def item_of(feature: Any) -> Any:
+    """Return the feature of the items of a list, as any version of `datasets` describes it."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return feature[0]
+    return feature.get("feature") if isinstance(feature, dict) else None
+
+
+def parquet(file: RawFile, log: Log, lists: bool = False) -> Iterator[Row]:
     """Yield (row number from 1, row as a dict) for each row of a Parquet file.
 
-    Column names are in lower case; numbers of a ClassLabel are replaced with their names.
+    Column names are in lower case; numbers of a ClassLabel are replaced with their names, and those in
+    a list of them if `lists`.
     Raises UserError for an invalid file, and for a class without a name.
     """
     file.unit = "row"
@@ -196,6 +205,7 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(file.path) as table:
             classes = class_names(table.schema_arrow)
+            several = class_names(table.schema_arrow, lists=True) if lists else {}
             for batch in table.iter_batches(batch_size=1000):
                 for row in batch.to_pylist():
                     number += 1
@@ -203,6 +213,10 @@ def parquet(file: RawFile, log: Log) -> Iterator[Row]:
                     for name, names in classes.items():
                         if not isinstance(row[name], str):
                             row[name] = class_name(row[name], names, file.location(number))
+                    for name, names in several.items():
+                        row[name] = [
+                            class_name(x, names, file.location(number)) for x in row[name] or ()
+                        ]
                     log.lines["rows"] += 1
                     yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
