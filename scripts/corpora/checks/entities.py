@@ -22,6 +22,7 @@ ARTICLES = {
     "de": "der die das den dem des ein eine", "nl": "de het een",
 }  # fmt: skip
 FINAL = frozenset([".", "!", "?", "…", "..."])
+WAYS = ("inside", "outside")
 VARIED = {
     "article": "entity with its article inside in one place and outside in another",
     "final": "entity with the punctuation after it inside in one place and outside in another",
@@ -29,34 +30,50 @@ VARIED = {
 
 
 class Variants:
-    """How often something is annotated in each of several ways, with the first places of each."""
+    """A text, how often it is annotated in each of several ways, and the first place of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.counts: Counter[str] = Counter()
-        self.places: defaultdict[str, list[str]] = defaultdict(list)
+        self.places: dict[str, str] = {}
 
     def add(self, way: str, place: str) -> None:
         self.counts[way] += 1
-        if len(self.places[way]) < FIRST:
-            self.places[way].append(place)
+        self.places.setdefault(way, place)
+
+    @property
+    def rarest(self) -> int:
+        return min(self.counts.values())
 
     @property
     def first(self) -> str:
-        """The first place of the rarest variant whose places are known."""
-        return self.places[min(self.places, key=self.counts.__getitem__)][0]
+        """The first place of the rarest way whose places are known."""
+        return self.places[min(self.places, key=self.counts.__getitem__)]
+
+    def __str__(self) -> str:
+        return f"{self.text}: {', '.join(in_words(self.counts))} ({self.first})"
 
 
-def finding_of(what: str, found: Iterable[tuple[str, Variants]]) -> Iterator[Finding]:
+def varying(keys: numpy.ndarray, ways: numpy.ndarray) -> tuple[int, set[int]]:
+    """Return how many of some keys occur in several ways, and at most EXAMPLES of these: those of which
+    even the rarest way is frequent."""
+    if not len(keys):
+        return 0, set()
+    pairs, counts = numpy.unique(numpy.stack([keys, ways]), axis=1, return_counts=True)
+    values, first, number = numpy.unique(pairs[0], return_index=True, return_counts=True)
+    several = number > 1
+    rarest = numpy.minimum.reduceat(counts, first)[several]
+    order = numpy.argsort(-rarest, kind="stable")[:EXAMPLES]
+    return int(several.sum()), set(values[several][order].tolist())
+
+
+def finding_of(what: str, count: int, found: Iterable[Variants]) -> Iterator[Finding]:
     """Yield a finding on texts with several variants, if there are any: first those of which even the
     rarest is frequent. The places are those of the rarest."""
-    ordered = sorted(found, key=lambda item: -min(item[1].counts.values()))
-    if ordered:
-        first = [variants.first for _, variants in ordered[:FIRST]]
-        examples = [
-            f"{text}: {', '.join(in_words(variants.counts))} ({variants.first})"
-            for text, variants in ordered[:EXAMPLES]
-        ]
-        yield Finding(WARNING, CHECK, what, len(ordered), first, examples)
+    ordered = sorted(found, key=lambda variants: -variants.rarest)[:EXAMPLES]
+    if count:
+        first = [variants.first for variants in ordered[:FIRST]]
+        yield Finding(WARNING, CHECK, what, count, first, list(map(str, ordered)))
 
 
 class Edge(NamedTuple):
@@ -102,7 +119,7 @@ class Entities:
         # By entity. Its words count, whatever is between them.
         self.keys, self.label, self.train = array("q"), array("i"), array("b")
         self.first, self.length = array("Q"), array("i")
-        self.edges = {(name, way): array("q") for name in VARIED for way in ("inside", "outside")}
+        self.edges = {(name, way): array("q") for name in VARIED for way in WAYS}
         self.borders = Notes()
 
     def add(self, text: Text) -> None:
@@ -124,9 +141,8 @@ class Entities:
     def prepare(self) -> None:
         """Find out, between the two readings, what the second one is to look at."""
         keys, label, train = (numpy.asarray(x) for x in (self.keys, self.label, self.train))
-        pairs = numpy.unique(numpy.stack([keys, label]), axis=1)[0]
-        values, counts = numpy.unique(pairs, return_counts=True)
-        self.ambiguous = set(values[counts > 1].tolist())
+        self.several, self.shown = varying(keys, label)
+        self.labelled: dict[int, Variants] = {}
         values, counts = numpy.unique(keys[train == 1], return_counts=True)
         often = counts >= OFTEN
         self.often = dict(zip(values[often].tolist(), counts[often].tolist()))
@@ -138,30 +154,26 @@ class Entities:
         self.lengths: defaultdict[int, list[int]] = defaultdict(list)
         for first, length in numpy.unique(begins, axis=1).T.tolist()[::-1]:
             self.lengths[first].append(length)
-        self.varied = {
-            key
-            for name in VARIED
-            for key in numpy.intersect1d(
-                self.edges[name, "inside"], self.edges[name, "outside"]
-            ).tolist()
-        }
-        self.several: dict[int, tuple[str, Variants]] = {}
-        self.untagged: dict[int, tuple[str, Variants]] = {}
-        self.variants: dict[str, dict[int, tuple[str, Variants]]] = {name: {} for name in VARIED}
+        # By name of VARIED: how many there are, those that are shown, and what is known of these.
+        self.varied: dict[str, tuple[int, set[int], dict[int, Variants]]] = {}
+        for name in VARIED:
+            inside, outside = (numpy.asarray(self.edges[name, way]) for way in WAYS)
+            ways = numpy.repeat([0, 1], [len(inside), len(outside)])
+            self.varied[name] = (*varying(numpy.concatenate([inside, outside]), ways), {})
+        # Of entities of train: how often each is untagged, the text, and the first place.
+        self.untagged: dict[int, tuple[int, str, str]] = {}
 
     def revisit(self, text: Text) -> None:
         for span in text.doc.ents:
             key = hash(tuple(token.orth for token in span))
-            if key in self.ambiguous:
-                self.several.setdefault(key, (span.text, Variants()))[1].add(
-                    span.label_, text.place
-                )
+            if key in self.shown:
+                variants = self.labelled.setdefault(key, Variants(span.text))
+                variants.add(span.label_, text.place)
             for edge in edges_of(span, self.articles):
-                if edge.key in self.varied:
-                    found = self.variants[edge.name].setdefault(
-                        edge.key, (edge.bare.text, Variants())
-                    )
-                    found[1].add(edge.way, text.place)
+                _, shown, found = self.varied[edge.name]
+                if edge.key in shown:
+                    variants = found.setdefault(edge.key, Variants(edge.bare.text))
+                    variants.add(edge.way, text.place)
         self.find_untagged(text)
 
     def find_untagged(self, text: Text) -> None:
@@ -177,10 +189,11 @@ class Entities:
                 window = slice(start, start + length)
                 key = hash(tuple(words[window]))
                 if key in self.often and outside[window] == [OUTSIDE] * length:
-                    span = text.doc[start : start + length]
-                    found = self.untagged.setdefault(key, (span.text, Variants()))
-                    found[1].add("untagged", text.place)
                     end = start + length
+                    if key not in self.untagged:
+                        self.untagged[key] = (0, text.doc[start:end].text, text.place)
+                    count, *rest = self.untagged[key]
+                    self.untagged[key] = (count + 1, *rest)
                     break
             start = end
 
@@ -191,9 +204,17 @@ class Entities:
             if self.borders.counts[kind]:
                 yield self.borders.finding(WARNING, CHECK, kind)
         for name, what in VARIED.items():
-            yield from finding_of(what, self.variants[name].values())
-        yield from finding_of("entity text with several labels", self.several.values())
-        for key, (_, variants) in self.untagged.items():
-            variants.counts["tagged"] = self.often[key]
+            count, _, found = self.varied[name]
+            yield from finding_of(what, count, found.values())
+        yield from finding_of(
+            "entity text with several labels", self.several, self.labelled.values()
+        )
         what = f"text tagged {OFTEN} times or more in train that is untagged elsewhere"
-        yield from finding_of(what, self.untagged.values())
+        yield from finding_of(what, len(self.untagged), self.untagged_variants())
+
+    def untagged_variants(self) -> Iterator[Variants]:
+        for key, (count, string, place) in self.untagged.items():
+            variants = Variants(string)
+            variants.counts.update({"tagged": self.often[key], "untagged": count})
+            variants.places["untagged"] = place
+            yield variants
