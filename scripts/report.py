@@ -31,7 +31,9 @@ def about(scores: dict[str, Any]) -> str:
     if result := scores.get("cross_validation"):
         parts.append(cross_validated(result))
     if scores["encoder"] is not None:
-        parts.append(f"encoder {scores['encoder']}")
+        # A folder's place on this machine is nobody's business.
+        encoder = Path(scores["encoder"])
+        parts.append(f"encoder {encoder.name if encoder.is_absolute() else scores['encoder']}")
     if scores["seed"] is not None:
         parts.append(f"seed {scores['seed']}")
     return " · ".join([*parts, f"{scores['speed']['words_per_second']:,} words/s"])
