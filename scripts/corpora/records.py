@@ -11,7 +11,8 @@ from typing import Any
 import ijson
 
 from ..common.errors import UserError, first_line
-from ..common.rawfile import BYTE_ORDER_MARKS, SPLIT_WORDS, RawFile
+from ..common.rawfile import BYTE_ORDER_MARKS, RawFile
+from ..common.split_names import SPLIT_WORDS
 
 END = object()
 # An object with the examples under one of these keys, and others such as "version" beside it.

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import UserError
-from ...common.rawfile import RawFile, plain_path, split_of
+from ...common.rawfile import RawFile, plain_path
+from ...common.split_names import split_of
 from ..examples import EMPTY_TEXT, WITHOUT_LABEL, Example, Format, LabelledText, Log, labelled
 from ..options import Options
 from ..records import JSON
