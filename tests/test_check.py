@@ -190,7 +190,7 @@ def test_other_entities_in_the_same_text(corpus, found):
 
 def test_notes_say_how_long_texts_are_and_which_splits_there_are(corpus, found):
     docs = [labelled("mot " * 129, "pos"), labelled("mot " * 3, "neg"), labelled("?!", "pos")]
-    notes = found(corpus(train=docs, language="zh"), notes=True)
+    notes = found(corpus("zh", train=docs), notes=True)
     assert notes["train: text with a label"] == (3, [], ["pos 2", "neg 1"])
     assert notes["word; of a text: median 3, 95 % up to 116, longest 129"][:2] == (
         134, ["train.txt:1"],
@@ -213,9 +213,11 @@ def test_pieces_of_an_encoder(corpus, found, distilbert):
     result = found(corpus(train=docs), "--encoder", distilbert, notes=True)
     tokenizer = check.open_pieces(str(distilbert), "").tokenizer
     lengths = [len(tokenizer(doc.text, add_special_tokens=False)["input_ids"]) for doc in docs]
-    words = sum(map(len, docs))
     (what,) = [what for what in result if what.startswith("piece of tiny-distilbert")]
-    assert f": {sum(lengths) / words:.2f} a word" in what and f"longest {max(lengths):,}" in what
+    assert (
+        f": {sum(lengths) / sum(map(len, docs)):.2f} a word" in what
+        and f"longest {max(lengths):,}" in what
+    )
     assert result[what][0] == sum(lengths)
     over = [f"train.txt:{line}" for line, length in enumerate(lengths, 1) if length > 510]
     assert over == ["train.txt:2", "train.txt:3"]
@@ -270,8 +272,7 @@ def test_the_page_shows_what_was_found_in_the_same_corpus(
     assert command(check, folder, "--json", checked).code == 0
     result = command(report, pipeline, folder, metrics, page, "--check", checked)
     assert result.code == 0, result.err
-    html = page.read_text("utf8")
-    assert "text of test that is in train too" in html and "train.txt:1" in html
+    assert "text of test that is in train too" in (html := page.read_text("utf8"))
     assert "&lt;b&gt;Paris: tagged 2, untagged" in html and "<b>Paris" not in html
     assert command(report, pipeline, folder, metrics, page).code == 0
     assert "before training" not in page.read_text("utf8")
@@ -282,7 +283,8 @@ def test_the_page_shows_what_was_found_in_the_same_corpus(
         checked.write_text(content)
         result = command(report, pipeline, folder, metrics, page, "--check", checked)
         assert result.code == 1 and said in result.line
-    result = command(report, pipeline, folder, metrics, page, "--check", tmp_path / "none.json")
+    checked.unlink()
+    result = command(report, pipeline, folder, metrics, page, "--check", checked)
     assert result.code == 1 and "is missing: run `check" in result.line
 
 
