@@ -10,6 +10,7 @@ import srsly
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from .check import check
 from .common.errors import UserError, warn
 from .common.files import written_beside
 from .convert import print_found, print_report
@@ -80,6 +81,7 @@ class Paths(NamedTuple):
     metrics: Path
     packages: Path
     page: Path
+    checked: Path
 
     @classmethod
     def of(cls, output: Path, lang: str, name: str) -> "Paths":
@@ -87,7 +89,7 @@ class Paths(NamedTuple):
         return cls(
             output / "corpus" / name, output / "training" / pipeline,
             output / "metrics" / f"{pipeline}.json", output / "packages",
-            output / "reports" / f"{pipeline}.html",
+            output / "reports" / f"{pipeline}.html", output / "reports" / f"{pipeline}-check.json",
         )  # fmt: skip
 
 
@@ -204,6 +206,7 @@ def own(request: Request) -> None:
     print_report(converted)
     if not request.encoder and not ENCODER.exists():
         demo_encoder(ENCODER, str(ENCODER), PIECES, DOWNLOADS)
+    check(paths.corpus, encoder, "", paths.checked)
     settings = {"settings.encoder": encoder, **request.overrides}
     if not request.encoder and gpu_id < 0:
         settings.setdefault("settings.frozen_layers", FROZEN)
@@ -215,7 +218,7 @@ def own(request: Request) -> None:
         warn("these scores are on dev, which chose the pipeline: they are too high")
         cross_validate(paths, found.task, encoder)
     package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
-    report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id)
+    report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id, paths.checked)
     wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))
     print(
         f"\nThe wheel:  {wheel}\nThe page:   {paths.page}\n\n"

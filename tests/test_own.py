@@ -82,6 +82,7 @@ def test_from_a_file_to_a_wheel_and_a_page(command, export, distilbert, tmp_path
     assert (out / "packages" / f"{name}-0.1.0-py3-none-any.whl").is_file()
     page = (out / "reports" / f"{name}.html").read_text("utf8")
     assert "cross-validation on 40 examples" in page
+    assert "The corpus, before training" in page
     assert f"encoder {distilbert.name} ·" in page and str(distilbert) not in page
     metrics = srsly.read_json(out / "metrics" / f"{name}.json")
     low, high = metrics["cross_validation"]["interval"]
