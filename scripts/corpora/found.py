@@ -93,7 +93,7 @@ def check_usable(
         )
     if not labels and not counts:
         raise UserError(
-            f"{where}: no entities found, nothing is tagged or marked as one; check the file, and which "
+            f"{where}: no entities found, every tag is O or nothing is marked; check the file, and which "
             "column or key holds them."
         )
     if labels and len(counts) < 2 and not one_is_enough:
