@@ -1,14 +1,16 @@
 """`python -m scripts convert FORMAT INPUT OUTPUT_DIR --lang fr`: a raw corpus to DocBin."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wasabi import msg
 
 from .corpora.conversion import convert
+from .corpora.examples import WITHOUT_LABEL
 from .corpora.found import Found
 from .corpora.options import Options, Plan
-from .corpora.readers import AUTO
+from .corpora.readers import AUTO, FORMATS
 from .corpora.writer import LONG_TOKEN, UNALIGNED
 
 TASKS = {
@@ -57,12 +59,16 @@ def remarks(report: dict[str, dict]) -> Iterator[tuple[str, int, str, str]]:
         yield "all", different, "text with different annotations", ""
 
 
+def shown(label: str) -> str:
+    """Return a label as it stands before its count: a number in quotes, a long one cut."""
+    if label.isdecimal():
+        return repr(label)
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+
+
 def listed(counts: Mapping[str, int]) -> str:
     """Return labels with their counts, as many as fit a line."""
-    kinds = "  ".join(
-        f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} {count:,}"
-        for label, count in list(counts.items())[:8]
-    )
+    kinds = "  ".join(f"{shown(label)} {count:,}" for label, count in list(counts.items())[:8])
     return kinds + (f"  … {len(counts)} in total" if len(counts) > 8 else "")
 
 
@@ -95,10 +101,18 @@ def print_report(report: dict[str, dict]) -> None:
 def print_found(found: Found) -> None:
     """Print what a corpus holds: its format, task, examples and labels, before anything is written."""
     task = TASKS[found.task] if found.task else "nothing"
-    rows = [("format", found.format), ("task", task)]
+    rows = [("format", found.format), ("", FORMATS[found.format].description)]
+    if found.layout:
+        layout = ", ".join(
+            f"{key.replace('_', ' ')} {value}" for key, value in found.layout.items()
+        )
+        rows.append(("detected", layout))
+    rows.append(("task", task))
     rows += [(split, f"{count:,} examples") for split, count in found.examples.items()]
-    if found.unlabelled and found.task == "textcat":
-        rows.append(("left out", f"{found.unlabelled:,} examples without label"))
+    left_out = Counter(found.skipped)
+    if found.task == "textcat":
+        left_out[WITHOUT_LABEL] += found.unlabelled
+    rows += [("left out", f"{count:,} {kind}") for kind, count in left_out.items() if count]
     rows.append((f"{len(found.labels)} labels", listed(found.labels)))
     msg.table(rows, header=("found", ""), divider=True, max_col=100)
 

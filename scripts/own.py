@@ -151,15 +151,16 @@ def carved(split: str, found: Found, plan: Plan) -> str:
     ratio = getattr(plan, f"{split}_ratio")
     ratio = CARVED[split] if ratio is None else ratio
     if ratio:
-        return f"{ratio:.0%} of train, by a hash of each text"
+        about = max(1, round(ratio * found.examples["train"]))
+        return f"{ratio:.0%} of train, about {about:,}, by a hash of each text"
     return f"none, as there are fewer than {FEW} examples: cross-validation instead"
 
 
 def decisions(
-    found: Found, lang: str, why_lang: str, encoder: str, paths: Paths, plan: Plan
+    found: Found, why_name: str, lang: str, why_lang: str, encoder: str, paths: Paths, plan: Plan
 ) -> Iterator[tuple[str, str, str]]:
     """Yield what was decided: what, the decision, and what changes it."""
-    yield "name", paths.corpus.name, "--name"
+    yield "name", f"{paths.corpus.name} ({why_name})", "--name"
     yield "language", f"{lang} ({why_lang})", "--lang"
     yield "pipeline", f"transformer, {found.task}", "the data"
     yield "encoder", encoder, "--encoder"
@@ -194,11 +195,12 @@ def own(request: Request) -> None:
     found = look(format, source, request.lang or "xx", request.plan, request.options)
     plan = plan_for(found, request.plan)
     lang, why = language_of(found.texts, request.lang)
+    why_name = "as given" if request.name else "of the file or its folder"
     paths = Paths.of(request.output, lang, request.name or name_of(source))
     check_same_corpus(paths.corpus, source)
     encoder = request.encoder or str(ENCODER)
     shown = request.encoder or "multilingual-e5-small, cut to French and English (no hub needed)"
-    announce(found, list(decisions(found, lang, why, shown, paths, plan)))
+    announce(found, list(decisions(found, why_name, lang, why, shown, paths, plan)))
     if request.dry:
         msg.info("nothing was written: --dry")
         return

@@ -64,7 +64,7 @@ def test_dry_prints_every_decision_and_writes_nothing(command, export, tmp_path)
     for part in (
         "doccano", "one label per text", "40 examples", "négatif 20", "positif 20",
         "reclamations_d_ete", "fr (the first texts read like it)", "transformer, textcat", "--encoder",
-        "10% of train, by a hash of each text", "fewer than 200 examples: cross-validation",
+        "10% of train, about 4, by a hash of each text", "fewer than 200 examples: cross-validation",
         "nothing was written",
     ):  # fmt: skip
         assert part in result.out, part

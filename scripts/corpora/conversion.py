@@ -79,12 +79,12 @@ class Conversion:
             if split != "train" and self.format.labels is not None and not survey:
                 continue
             start = len(rows)
-            for example in show_progress(
-                file, self.format.read(file, self.options, Log()), "count"
-            ):
+            log = Log()
+            for example in show_progress(file, self.format.read(file, self.options, log), "count"):
                 found.add(split, example, file.location(example.number))
                 if split == "train" and self.carves:
                     rows.add(file.name, example)
+            found.close(log)
             rows.close(file.name, start, "sentence" if found.kind is TaggedSentence else "text")
         if self.format.labels is None:
             self.several = found.several = self.several or found.several

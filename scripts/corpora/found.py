@@ -29,6 +29,9 @@ class Found:
         # Whether texts may have several labels, or none.
         self.several = False
         self.unlabelled = 0
+        # Why examples are left out, and how the files are written.
+        self.skipped: Counter[str] = Counter()
+        self.layout: dict[str, object] = {}
         self.texts: list[str] = []
 
     @property
@@ -66,6 +69,11 @@ class Found:
             text = " ".join(example.words) if len(self.texts) < FIRST_TEXTS else ""
         if len(self.texts) < FIRST_TEXTS:
             self.texts.append(text)
+
+    def close(self, log: Log) -> None:
+        """Finish a file, of which `log` was kept."""
+        self.skipped.update(log.skipped.counts)
+        self.layout.update({key: value for key, value in log.layout.items() if value})
 
 
 def check_usable(

@@ -86,8 +86,12 @@ def test_single_labels_may_contain_a_separator(write, cells):
 def test_possibly_joined_labels_are_reported(write):
     cells = ["joie", "surprise", "colère", "joie; surprise"]
     path = write("train.jsonl", table_of(cells))
-    assert read(table, path)[1].layout == {"perhaps several labels": "'joie; surprise'"}
-    assert read(table, path, label_separator="none")[1].layout == {}
+    assert read(table, path)[1].layout == {
+        "text": "text",
+        "label": "label",
+        "perhaps several labels": "'joie; surprise'",
+    }
+    assert read(table, path, label_separator="none")[1].layout == {"text": "text", "label": "label"}
     assert len(read(table, path, label_separator="")[0]) == 4
     assert detect_joined_labels(["Paris, Texas", "Londres"]) is None
 

@@ -172,9 +172,14 @@ def test_commas_in_a_file_named_tsv(write):
     assert [x.text for x in examples] == ["a, b", "c"]
 
 
-def test_a_column_of_splits_is_noted(write):
-    _, log = read(table, write("a.csv", "text,label,split\na,x,train\nb,y,test\n"))
-    assert log.layout["not used"] == "column split, all rows are of one split"
+def test_a_column_of_several_splits_is_refused(write):
+    rows = "text,label,split\na,x,train\nb,y,{}\n"
+    with pytest.raises(
+        UserError, match="a.csv:3: column 'split' says.*'train' and 'test': write a"
+    ):
+        read(table, write("a.csv", rows.format("test")))
+    examples, _ = read(table, write("a.csv", rows.format("train")))
+    assert [x.label for x in examples] == ["x", "y"]
 
 
 def test_json_with_another_suffix_is_described(write):

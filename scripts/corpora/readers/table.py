@@ -166,12 +166,17 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
             names = label_columns(row, text_name, options.label_column, location, first_rows)
             labels = LabelReader(file, options, plural=names[0] in PLURAL)
             splits = [x for x in SPLIT_COLUMNS if x in row and split_of(Path(str(row[x])))]
-            if splits:
-                log.layout["not used"] = f"column {splits[0]}, all rows are of one split"
-            if len(names) > 1:
-                log.layout["a column per label"] = ", ".join(names)
+            first = row
+            log.layout["text"] = text_name
+            log.layout["a column per label" if len(names) > 1 else "label"] = ", ".join(names)
         elif len(names) == 1 and names[0] not in row:
             names = label_columns(row, text_name, options.label_column, location)
+        if splits and row.get(splits[0]) != first[splits[0]]:
+            raise UserError(
+                f"{location}: column {splits[0]!r} says that rows are of several splits, "
+                f"{first[splits[0]]!r} and {row.get(splits[0])!r}: write a file for each, named after it, or "
+                "leave the column out to carve new splits."
+            )
         text, label = row[text_name], row.get(names[0])
         if isinstance(label, str) and len(names) == 1 and label.lstrip().startswith("["):
             found = parsed(label)
