@@ -25,6 +25,7 @@ from .corpora.report import corpus_report
 from .encoders.demo_encoder import demo_encoder
 from .encoders.frozen import open_frozen
 from .evaluate import evaluate
+from .label_errors import label_errors
 from .package import package
 from .report import report
 from .serving.cross_validation import FEWEST, cross_validation, in_words
@@ -39,6 +40,9 @@ PIECES = 40000
 FROZEN = 4
 # With fewer examples, a test split says little: its interval is wider than what one would want to know.
 FEW = 200
+# Examples of train in which likely label errors are looked for, which takes a minute for 2,000; and how
+# many are shown.
+MOST, SHOWN = 10_000, 5
 # File names that say nothing of the corpus; the folder's name is used.
 GENERIC = {
     "train",
@@ -82,14 +86,17 @@ class Paths(NamedTuple):
     packages: Path
     page: Path
     checked: Path
+    errors: Path
 
     @classmethod
     def of(cls, output: Path, lang: str, name: str) -> "Paths":
         pipeline = f"{lang}_{name}_trf"
+        reports = output / "reports"
         return cls(
             output / "corpus" / name, output / "training" / pipeline,
             output / "metrics" / f"{pipeline}.json", output / "packages",
-            output / "reports" / f"{pipeline}.html", output / "reports" / f"{pipeline}-check.json",
+            reports / f"{pipeline}.html", reports / f"{pipeline}-check.json",
+            reports / f"{pipeline}-label-errors.json",
         )  # fmt: skip
 
 
@@ -216,9 +223,16 @@ def own(request: Request) -> None:
     split = "test" if "test" in converted["splits"] else "dev"
     pipeline = str(paths.training)
     evaluate(pipeline, paths.corpus, paths.metrics, split, "", found.task, "", gpu_id)
-    if split == "dev":
-        warn("these scores are on dev, which chose the pipeline: they are too high")
-        cross_validate(paths, found.task, encoder)
+    # What can be told with the frozen encoder alone; without it, the pipeline is as good.
+    try:
+        if split == "dev":
+            warn("these scores are on dev, which chose the pipeline: they are too high")
+            cross_validate(paths, found.task, encoder)
+        if FEWEST <= converted["splits"]["train"]["examples"] <= MOST:
+            print("likely label errors of train:")
+            label_errors(paths.corpus, encoder, "train", found.task, paths.errors, SHOWN)
+    except UserError as error:
+        warn(str(error))
     package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
     report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id, paths.checked)
     wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))

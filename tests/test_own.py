@@ -83,6 +83,8 @@ def test_from_a_file_to_a_wheel_and_a_page(command, export, distilbert, tmp_path
     page = (out / "reports" / f"{name}.html").read_text("utf8")
     assert "cross-validation on 40 examples" in page
     assert "The corpus, before training" in page
+    errors = srsly.read_json(out / "reports" / f"{name}-label-errors.json")
+    assert errors["split"] == "train" and "likely label errors of train" in result.out
     assert f"encoder {distilbert.name} ·" in page and str(distilbert) not in page
     metrics = srsly.read_json(out / "metrics" / f"{name}.json")
     low, high = metrics["cross_validation"]["interval"]
