@@ -32,12 +32,12 @@ PLUMBING = {
     "scripts/__init__.py", "scripts/common/errors.py", "scripts/common/files.py", "scripts/common/downloads.py",
     "scripts/common/settings.py", "scripts/common/languages.py", "scripts/common/devices.py",
     "scripts/encoders/snapshot.py", "scripts/corpora/docbins.py", "scripts/corpora/examples.py", "scripts/corpora/options.py",
-    "scripts/common/rawfile.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
-    "scripts/corpora/detokenize.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/corpora/report.py",
+    "scripts/common/rawfile.py", "scripts/common/rawfolder.py", "scripts/common/split_names.py", "scripts/common/label_names.py", "scripts/code.py", "scripts/corpora/blank.py",
+    "scripts/corpora/detokenize.py", "scripts/corpora/records.py", "scripts/corpora/sample.py", "scripts/corpora/writer.py", "scripts/common/sources.py", "scripts/common/old_names.py", "scripts/corpora/report.py",
     "scripts/serving/predict.py", "scripts/serving/label_map.py",
 }  # fmt: skip
 # It lists all readers: of no matter to who imports one of the package's other modules.
-READERS = "scripts/corpora/__init__.py"
+READERS = "scripts/corpora/readers/__init__.py"
 # Files that are read by their names, beside those that are imported.
 PATTERNS = ("scripts/**/*.html", "scripts/wheel/trial.py", "configs/*.yml", "configs/*.cfg")
 READ = {path.name: path for pattern in PATTERNS for path in ROOT.glob(pattern)}
@@ -115,7 +115,7 @@ def module_of(command: str) -> str:
 def test_closures_are_found():
     train = closure("scripts.train")
     assert {"scripts/training/prepare.py", "scripts/encoders/tokenizer_fixes.py"} < train
-    assert "scripts/corpora/cls.py" in closure("scripts.convert") - train
+    assert "scripts/corpora/readers/cls.py" in closure("scripts.convert") - train
     assert {"configs/sources.yml", "scripts/wheel/trial.py"} < closure("scripts.package")
     assert "scripts/reporting/page.html" in closure("scripts.report")
 

@@ -84,7 +84,7 @@ def test_running_again_skips_everything(project, first):
 def test_a_pipeline_for_each_task(project, first, distilbert):
     options = ("--vars.steps_demo_reviews", 2, "--vars.steps_demo_ner", 2)
     # The demo's encoder has been tried; a tiny one takes half the time.
-    options += ("--vars.encoder_demo", distilbert)
+    options += ("--vars.encoder_demo", distilbert, "--vars.frozen_layers_demo", 1)
     for task, examples in EXAMPLES.items():
         printed = run(project, f"demo-{task}", *options)
         assert printed.count("installed and loaded offline") == 1

@@ -84,6 +84,13 @@ class Baseline:
         # Where nothing counts, nothing can be learnt.
         return found or [cls(examples=len(dev.lengths))]
 
+    @property
+    def answers(self) -> str:
+        """In words, the answers that have this score."""
+        if "cats_macro_auc" in self.weights:
+            return "probabilities at random"
+        return "always giving the most frequent label"
+
     def problem(self, scores: Mapping[str, Any]) -> str:
         """Return in words why spaCy's scores are none of a pipeline that has learnt; "" if they are.
 
@@ -97,8 +104,8 @@ class Baseline:
         if score > self.score + max(2 * error, SHARE * (1 - self.score)):
             return ""
         return (
-            f"{self.name}, {score:.3f}, is little better than {self.score:.3f}, that of always giving the "
-            f"same answer: {ADVICE}"
+            f"{self.name}, {score:.3f}, is little better than {self.score:.3f}, that of {self.answers}: "
+            f"{ADVICE}"
         )
 
 
