@@ -73,7 +73,7 @@ def recognises(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "fastText: a text a line, with __label__ before each of its labels",
+    "fastText: a text a line, with `__label__` before each of its labels",
     read,
     options=("encoding", "label_names", "label_separator", "quoting"),
     labels=None,
