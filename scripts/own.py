@@ -13,6 +13,7 @@ from wasabi import msg
 from .check import check
 from .common.errors import UserError, warn
 from .common.files import written_beside
+from .common.languages import blank
 from .convert import print_found, print_report
 from .corpora.checks.languages import likely_language
 from .corpora.conversion import convert, look
@@ -20,13 +21,14 @@ from .corpora.docbins import read_docs
 from .corpora.found import Found
 from .corpora.options import Options, Plan
 from .corpora.plan import CARVED
-from .corpora.readers import AUTO
+from .corpora.readers import AUTO, FORMATS
 from .corpora.report import corpus_report
+from .encoders.checkpoint import open_checkpoint
 from .encoders.demo_encoder import demo_encoder
 from .encoders.frozen import open_frozen
 from .evaluate import evaluate
 from .label_errors import label_errors
-from .package import package
+from .package import check_name, package
 from .report import report
 from .serving.cross_validation import FEWEST, cross_validation, in_words
 from .train import train
@@ -199,9 +201,13 @@ def own(request: Request) -> None:
     """
     source, gpu_id = request.source, request.gpu_id
     format = request.format or AUTO
+    if format not in (AUTO, *FORMATS):
+        raise UserError(f"--format {format}: no such format; choose from {', '.join(FORMATS)}.")
     found = look(format, source, request.lang or "xx", request.plan, request.options)
     plan = plan_for(found, request.plan)
     lang, why = language_of(found.texts, request.lang)
+    blank(lang)
+    check_name(f"{lang}_{request.name or name_of(source)}_trf", request.version)
     why_name = "as given" if request.name else "of the file or its folder"
     paths = Paths.of(request.output, lang, request.name or name_of(source))
     check_same_corpus(paths.corpus, source)
@@ -211,10 +217,12 @@ def own(request: Request) -> None:
     if request.dry:
         msg.info("nothing was written: --dry")
         return
-    converted = convert(found.format, source, paths.corpus, lang, plan, request.options)
-    print_report(converted)
     if not request.encoder and not ENCODER.exists():
         demo_encoder(ENCODER, str(ENCODER), PIECES, DOWNLOADS)
+    # Before anything is written: whether it is there.
+    open_checkpoint(encoder)
+    converted = convert(found.format, source, paths.corpus, lang, plan, request.options)
+    print_report(converted)
     check(paths.corpus, encoder, "", paths.checked)
     settings = {"settings.encoder": encoder, **request.overrides}
     if not request.encoder and gpu_id < 0:

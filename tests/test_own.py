@@ -22,6 +22,7 @@ BAD = [
     "Une histoire ennuyeuse, mal jouée.",
     "Je n'ai pas du tout aimé ce film.",
 ]
+LABELLED = '{"text": "bon film", "label": "a"}\n{"text": "mauvais film", "label": "b"}\n'
 SHORT = ("--settings.max_steps", 4, "--settings.eval_frequency", 2)
 
 
@@ -130,6 +131,11 @@ def test_texts_stay_in_their_split_when_more_are_annotated(command, tmp_path):
         ("rien\n", [], "a.jsonl:1: not a JSON object"),
         ('{"text": "ok", "label": "a"}\n{"text": "no", "label": "b"}\n', [], "do not tell their language; give it with --lang"),
         ('{"text": "ok", "label": null}\n', ["--lang", "fr"], "nothing to learn"),
+        (LABELLED, ["--lang", "fr", "--format", "nope"], "--format nope: no such format"),
+        (LABELLED, ["--lang", "zz"], "spaCy has no language 'zz'"),
+        (LABELLED, ["--lang", "fr", "--name", "../x"], "not a valid package name"),
+        (LABELLED, ["--lang", "fr", "--version", "neuf"], "--version neuf: not a version"),
+        (LABELLED, ["--lang", "fr", "--encoder", "no/such"], "encoder no/such: not a complete"),
     ],
 )  # fmt: skip
 def test_what_is_refused(command, tmp_path, text, options, line):
