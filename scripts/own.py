@@ -11,9 +11,11 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from .check import check
+from .common.devices import use_device
 from .common.errors import UserError, warn
 from .common.files import written_beside
 from .common.languages import blank
+from .config import training_config
 from .convert import print_found, print_report
 from .corpora.checks.languages import likely_language
 from .corpora.conversion import convert, look
@@ -46,18 +48,9 @@ FEW = 200
 # many are shown.
 MOST, SHOWN = 10_000, 5
 # File names that say nothing of the corpus; the folder's name is used.
-GENERIC = {
-    "train",
-    "dev",
-    "test",
-    "all",
-    "data",
-    "dataset",
-    "export",
-    "admin",
-    "corpus",
-    "annotations",
-}
+GENERIC = set(
+    ["train", "dev", "test", "all", "data", "dataset", "export", "admin", "corpus", "annotations"]
+)
 # What Label Studio adds to the name of each export: -at-2024-05-24-09-14-1f0c2a7b.
 EXPORTED = re.compile(r"-at-\d{4}-\d\d-\d\d-\d\d-\d\d(-[0-9a-f]{8})?$")
 
@@ -117,7 +110,7 @@ def check_same_corpus(folder: Path, source: Path) -> None:
     """Raise UserError if a folder holds another corpus of the same name."""
     read = corpus_report(folder / "report.json").get("read", {})
     before = {Path(name).name for name in read}
-    files = {path.name for path in source.rglob("*")} if source.is_dir() else {source.name}
+    files = {source.resolve().name, *(path.name for path in source.rglob("*"))}
     patterns = {EXPORTED.sub("", Path(name).stem) for name in files}
     if (
         before
@@ -217,16 +210,18 @@ def own(request: Request) -> None:
     if request.dry:
         msg.info("nothing was written: --dry")
         return
+    # What would be refused after minutes is refused before anything is written.
+    settings = {"settings.encoder": encoder, **request.overrides}
+    if not request.encoder and gpu_id < 0:
+        settings.setdefault("settings.frozen_layers", FROZEN)
+    training_config(found.task, settings)
+    use_device(gpu_id)
     if not request.encoder and not ENCODER.exists():
         demo_encoder(ENCODER, str(ENCODER), PIECES, DOWNLOADS)
-    # Before anything is written: whether it is there.
     open_checkpoint(encoder)
     converted = convert(found.format, source, paths.corpus, lang, plan, request.options)
     print_report(converted)
     check(paths.corpus, encoder, "", paths.checked)
-    settings = {"settings.encoder": encoder, **request.overrides}
-    if not request.encoder and gpu_id < 0:
-        settings.setdefault("settings.frozen_layers", FROZEN)
     train(found.task, paths.training, [paths.corpus], lang, gpu_id, settings)
     split = "test" if "test" in converted["splits"] else "dev"
     pipeline = str(paths.training)

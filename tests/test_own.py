@@ -6,8 +6,9 @@ import pytest
 import spacy
 import srsly
 
+from scripts.common.errors import UserError
 from scripts.encoders.frozen import open_frozen
-from scripts.own import name_of
+from scripts.own import check_same_corpus, name_of
 from scripts.serving.cross_validation import cross_validation
 
 from .corpora.reading import docs
@@ -135,6 +136,7 @@ def test_texts_stay_in_their_split_when_more_are_annotated(command, tmp_path):
         (LABELLED, ["--lang", "zz"], "spaCy has no language 'zz'"),
         (LABELLED, ["--lang", "fr", "--name", "../x"], "not a valid package name"),
         (LABELLED, ["--lang", "fr", "--version", "neuf"], "--version neuf: not a version"),
+        (LABELLED, ["--lang", "fr", "--settings.max_stepz", "5"], "max_stepz"),
         (LABELLED, ["--lang", "fr", "--encoder", "no/such"], "encoder no/such: not a complete"),
     ],
 )  # fmt: skip
@@ -193,3 +195,14 @@ def test_a_cross_validation_of_what_is_easy(distilbert):
         doc.cats = {label: float(label in row["label"]) for label in ("positif", "négatif")}
     # Even an encoder that has learnt nothing tells these words apart.
     assert cross_validation(found, "textcat", open_frozen(str(distilbert)))["score"] > 0.9
+
+
+def test_a_folder_is_the_same_corpus_when_it_is_read_again(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("Rome")
+    report = {"read": {str(tmp_path / "notes"): {"sha256": ""}}, "splits": {}}
+    srsly.write_json(tmp_path / "report.json", report)
+    check_same_corpus(tmp_path, tmp_path / "notes")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UserError, match="holds another corpus, from notes"):
+        check_same_corpus(tmp_path, tmp_path / "other")

@@ -1,7 +1,6 @@
 """The first part of a corpus, by which its format is recognised."""
 
 import csv
-import json
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,7 +18,6 @@ from .records import JSON, json_values
 
 LINES = 200
 RECORDS = 50
-ZIP = b"PK\x03\x04"
 # What Excel may write in a first line, to name the separator.
 SEPARATOR_LINE = re.compile(r'"?sep=."?', re.IGNORECASE)
 
@@ -113,10 +111,3 @@ class Sample:
             header = self.lines[1:2]
         rows = [next(csv.reader(header, delimiter=x), []) for x in ",;\t"]
         return [cell.strip().strip('"').casefold() for cell in max(rows, key=len)]
-
-    def is_json(self, text: str) -> bool:
-        """Return whether a cell of a table holds JSON: a list or an object."""
-        try:
-            return isinstance(json.loads(text), (list, dict))
-        except ValueError:
-            return False

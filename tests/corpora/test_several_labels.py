@@ -151,3 +151,9 @@ def test_a_column_of_labels_beside_columns_of_yes_and_no_is_refused(write):
     with pytest.raises(UserError, match="may be in column 'sentiment', or in verified, retweet"):
         read(table, path)
     assert [x.label for x in read(table, path, label_column="sentiment")[0]] == ["pos", "neg"]
+
+
+def test_only_the_label_column_tells_lists_of_labels_from_entities(write):
+    rows = '{"text": "a", "entities": [], "tags": ["x"]}\n{"text": "à Lyon", "entities": [[2, 6, "LOC"]]}\n'
+    examples, _ = read(table, write("a.jsonl", rows))
+    assert [example.spans for example in examples] == [[], [(2, 6, "LOC")]]

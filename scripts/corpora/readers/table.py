@@ -136,15 +136,14 @@ def several_in(label: list[Any], labels: LabelReader, location: str) -> list[str
     return [name for item in label if (name := labels.named(str(item).strip())) is not None]
 
 
-def holds_labels(rows: Iterator[Row], options: Options) -> bool:
-    """Return whether the lists in the label column are of labels rather than entities, by the first
-    one that is not empty."""
+def holds_labels(rows: Iterator[Row], name: str) -> bool:
+    """Return whether the lists in a column are of labels rather than entities, by the first one that is
+    not empty."""
     for _, row in rows:
-        names = named(options.label_column) if options.label_column else LABEL_COLUMNS
-        for value in (row.get(name) for name in (*names, *OTHER_LABEL_COLUMNS)):
-            value = parsed(value) if isinstance(value, str) else value
-            if isinstance(value, list | tuple) and len(value):
-                return isinstance(value[0], str | int)
+        value = row.get(name)
+        value = parsed(value) if isinstance(value, str) else value
+        if isinstance(value, list | tuple) and len(value):
+            return isinstance(value[0], str | int)
     return False
 
 
@@ -197,7 +196,7 @@ def read_rows(file: RawFile, options: Options, log: Log) -> Iterator[Marked | Ex
                 yield labelled(text, chosen, number, several=True)
         elif isinstance(label, list | tuple):
             if lists_of_labels is None:
-                lists_of_labels = holds_labels(rows_of(file, options, Log()), options)
+                lists_of_labels = holds_labels(rows_of(file, options, Log()), names[0])
             if lists_of_labels:
                 yield labelled(text, several_in(label, labels, location), number)
             else:
