@@ -48,9 +48,9 @@ FEW = 200
 # many are shown.
 MOST, SHOWN = 10_000, 5
 # File names that say nothing of the corpus; the folder's name is used.
-GENERIC = set(
-    ["train", "dev", "test", "all", "data", "dataset", "export", "admin", "corpus", "annotations"]
-)
+GENERIC = {
+    "train", "dev", "test", "all", "data", "dataset", "export", "admin", "corpus", "annotations",
+}  # fmt: skip
 # What Label Studio adds to the name of each export: -at-2024-05-24-09-14-1f0c2a7b.
 EXPORTED = re.compile(r"-at-\d{4}-\d\d-\d\d-\d\d-\d\d(-[0-9a-f]{8})?$")
 

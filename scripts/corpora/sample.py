@@ -87,10 +87,6 @@ class Sample:
         """The first JSON values, if all are objects; none otherwise."""
         return self.records if all(isinstance(x, dict) for x in self.records) else []
 
-    def some_have(self, *keys: str) -> bool:
-        """Return whether some JSON objects have all of these keys."""
-        return any(all(key in record for key in keys) for record in self.objects)
-
     @cached_property
     def schema(self) -> pyarrow.Schema:
         """The columns of Parquet; none of a damaged file."""

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
@@ -48,6 +49,14 @@ def counts(notes) -> dict[str, int]:
 
 def json_lines(rows, *names: str) -> str:
     return "".join(json.dumps(dict(zip(names, row)), ensure_ascii=False) + "\n" for row in rows)
+
+
+def check_refused(format: str, source: Path, output: Path) -> None:
+    """Check that a file is refused in one line, by its format and by `auto`, and nothing written."""
+    for name in ("auto", format):
+        with pytest.raises(UserError) as error:
+            convert(name, source, output)
+        assert "\n" not in str(error.value) and not output.exists()
 
 
 WORDS = ["Marie Curie vit à Paris Lyon .", "Rien 7 .", "Star Wars ."]

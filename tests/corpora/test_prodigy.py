@@ -8,7 +8,7 @@ from scripts.common.errors import UserError
 from scripts.corpora.examples import SpannedText
 from scripts.corpora.readers import prodigy, recognise
 
-from .reading import convert, counts, name_of, read
+from .reading import check_refused, convert, counts, name_of, read
 
 TEXT = "Ada Lovelace est née à Londres."
 SPANS = [
@@ -183,11 +183,7 @@ def test_refusals_are_one_line(parse, value, message):
     "content", ["", b"\x00\xff" * 40, '{"text": "a", "_view_id": "choi', "[]", "{}", '{"answer":1}']
 )
 def test_hostile_input_is_one_line(write, content, tmp_path):
-    source = write("out.jsonl", content)
-    for format in ("auto", "prodigy"):
-        with pytest.raises(UserError) as error:
-            convert(format, source, tmp_path / "out")
-        assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+    check_refused("prodigy", write("out.jsonl", content), tmp_path / "out")
 
 
 def test_others_are_not_recognised(write):
