@@ -132,16 +132,6 @@ def wrong_width(file: RawFile, number: int, names: Sequence[str], row: list[str]
     )
 
 
-def check_names(names: Sequence[str], location: str) -> None:
-    """Raise UserError for a name that two columns of a header have."""
-    given = [name for name in names if name]
-    if len(set(given)) < len(given):
-        raise UserError(
-            f"{location}: duplicate column name in the header {str(list(names))[:80]}; rename one of "
-            "them."
-        )
-
-
 def delimited(
     file: RawFile,
     delimiter: str,
@@ -173,7 +163,12 @@ def delimited(
         elif names is None:
             log.lines["header"] += 1
             names = [name.strip().strip('"').casefold() for name in row]
-            check_names(names, file.location(number))
+            given = [name for name in names if name]
+            if len(set(given)) < len(given):
+                raise UserError(
+                    f"{file.location(number)}: duplicate column name in the header "
+                    f"{str(row)[:80]}; rename one of them."
+                )
             check_columns(names, required, example, file.location(number))
         elif len(row) != len(names):
             raise wrong_width(file, number, names, row)
