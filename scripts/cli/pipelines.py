@@ -130,7 +130,7 @@ def report(
         str, typer.Option(help="fr or en (default: fr for a French pipeline, else en)")
     ] = "",
 ) -> None:
-    """Draw a pipeline's page: how sure its score is, and where it fails.
+    """Draw a pipeline's page: scores, errors, examples.
 
     One HTML file: the score with its interval, labels, kinds of errors, calibration, slices, curves of the training, and examples beside their
     gold annotation to search and filter. Reads what `evaluate` wrote, and the training's log.
