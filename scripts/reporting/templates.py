@@ -10,6 +10,7 @@ import srsly
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..common.errors import UserError
 from .numbers import Numbers
 
 HERE = Path(__file__).parent
@@ -19,6 +20,12 @@ LANGUAGES = ("en", "fr")
 def page_language(lang: str) -> str:
     """Return the language that a page is written in, for texts in a language."""
     return lang if lang in LANGUAGES else "en"
+
+
+def check_language(given: str) -> None:
+    """Raise UserError unless --page-language is one of LANGUAGES, or "" for the default."""
+    if given not in ("", *LANGUAGES):
+        raise UserError(f"--page-language {given}: choose one of {', '.join(LANGUAGES)}.")
 
 
 def digest(text: str) -> Markup:
