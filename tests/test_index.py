@@ -107,14 +107,14 @@ def test_each_report_writes_it_beside_its_page(command, project, sample_corpora,
     (_, row) = cells(page)
     shown = f"{scores['raw_text']['ents_f']:.3f}\n{scores['interval'][0]:.3f}–{scores['interval'][1]:.3f}"
     assert row[:5] == [
-        "fr_small", "entités nommées\nF des entités", shown.replace(".", ","), "ner, test", "187"
+        "fr_small", "entités nommées\nF des entités", shown.replace(".", ","), "ner\ntest", "187"
     ]  # fmt: skip
     assert row[7] == "2,3\u202fMB" and row[9] == scores["date"]
     assert links(page, 1) == [
-        "fr_small", "config (fr_small)", "métriques (fr_small)", "paquet (wheel) (fr_small)"
+        "fr_small", "config (fr_small)", "métriques (fr_small)", "wheel (fr_small)"
     ]  # fmt: skip
     # Of the other one there is neither page nor pipeline; the wheel is the same, by its weights.
-    assert links(page, 0) == ["métriques (fr_other)", "paquet (wheel) (fr_other)"]
+    assert links(page, 0) == ["métriques (fr_other)", "wheel (fr_other)"]
     page.get_by_role("link", name="fr_small", exact=True).click()
     assert page.title() == "fr_small"
 

@@ -131,7 +131,7 @@ def report(
     ] = None,
     page_language: PageLanguage = "",
 ) -> None:
-    """Draw a pipeline's page: how sure its score is, and where it fails.
+    """Draw a page: how sure a score is, and where it fails.
 
     One HTML file: the score with its interval, labels, kinds of errors, calibration, slices, curves of the training, and examples beside their
     gold annotation to search and filter. Reads what `evaluate` wrote, and the training's log.
@@ -154,9 +154,9 @@ def index(
     ] = None,
     page_language: PageLanguage = "",
 ) -> None:
-    """List all scored pipelines on a page, with links to what there is of each.
+    """List all scored pipelines on a page, in a table that sorts.
 
-    A table that sorts: scores with their intervals, corpora, encoders, sizes, speeds; comparisons and learning curves below. `report` writes it again each time, beside its page.
+    Scores with their intervals, corpora, encoders, sizes, speeds, and links to what there is of each pipeline: page, config, metrics, wheel. Comparisons and learning curves are below. `report` writes it again each time, beside its page.
     """
     from ..index import index
 

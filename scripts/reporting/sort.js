@@ -1,9 +1,9 @@
 "use strict";
-// Headers with data-sort, "text" or "number", become buttons that sort their table's rows; cells sort by
+// Headers with data-sort, "text", "number" or "date" (ISO), become buttons that sort their table's rows; cells sort by
 // their data-value, or else their text. Empty ones stay last.
 (() => {
   const collator = new Intl.Collator(document.documentElement.lang, { numeric: true });
-  const compare = { text: collator.compare, number: (one, other) => one - other };
+  const compare = { text: collator.compare, date: collator.compare, number: (one, other) => one - other };
 
   function sort(table, column, kind, descending) {
     const key = row => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
@@ -22,8 +22,8 @@
     head.append(button);
     if (!head.ariaSort) head.ariaSort = "none";
     button.addEventListener("click", () => {
-      // Of numbers, the largest come first.
-      const before = head.ariaSort, descending = before === "none" ? kind === "number" : before === "ascending";
+      // The largest numbers and the latest dates come first.
+      const before = head.ariaSort, descending = before === "none" ? kind !== "text" : before === "ascending";
       for (const other of head.parentNode.cells) if (other.ariaSort) other.ariaSort = "none";
       head.ariaSort = descending ? "descending" : "ascending";
       sort(table, head.cellIndex, kind, descending);
