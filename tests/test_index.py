@@ -55,6 +55,10 @@ def project(made, tmp_path) -> Path:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("fr_small/meta.json", json.dumps({"weights": weights}))
         archive.writestr("fr_small/padding", bytes(2_345_678))
+    # Others that say nothing.
+    with zipfile.ZipFile(wheel.with_name("other-0.1.0-py3-none-any.whl"), "w") as archive:
+        archive.writestr("other/meta.json", "[]")
+    wheel.with_name("broken-0.1.0-py3-none-any.whl").write_bytes(b"PK")
     return folder
 
 
