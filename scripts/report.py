@@ -72,10 +72,10 @@ def report(
     page's own words (default: the pipeline's, if that is French, else English). The list of all pipelines
     beside the page, index.html, is written again.
     """
-    check_file(output)
-    check_language(language)
     if output.name == INDEX:
         raise UserError(f"{output}: the list of all pipelines goes there; name the page otherwise.")
+    check_file(output)
+    check_language(language)
     findings = read_check(checked, corpus) if checked else []
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)

@@ -13,15 +13,13 @@ from .options import (
     MaxLoss,
     Metrics,
     OnnxPrecision,
+    PageLanguage,
     Pipeline,
     Precision,
     Revision,
 )
 
 PANEL = "Evaluate and share"
-PageLanguage = Annotated[
-    str, typer.Option(help="fr or en (default: fr for French pipelines, else en)")
-]
 
 
 def predict(

@@ -23,10 +23,10 @@ def page_language(lang: str) -> str:
     return lang if lang in LANGUAGES else "en"
 
 
-def check_language(given: str) -> None:
-    """Raise UserError unless --page-language is one of LANGUAGES, or "" for the default."""
-    if given not in ("", *LANGUAGES):
-        raise UserError(f"--page-language {given}: choose one of {', '.join(LANGUAGES)}.")
+def check_language(language: str) -> None:
+    """Raise UserError for the language of a page that is not one of LANGUAGES; "" leaves it open."""
+    if language not in ("", *LANGUAGES):
+        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
 
 
 def digest(text: str) -> Markup:
