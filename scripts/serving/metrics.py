@@ -206,11 +206,9 @@ FIELDS = (
 )  # fmt: skip
 
 
-def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
-    """Return the metrics that `evaluate` wrote for a pipeline.
-
-    Raises UserError if the file is missing or something else, or the pipeline has other weights.
-    """
+def metrics_in(path: Path) -> dict[str, Any]:
+    """Return the metrics that `evaluate` wrote to a file. Raises UserError if it is missing or
+    something else."""
     check_whole(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
@@ -220,6 +218,15 @@ def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
         raise UserError(f"{path}: not valid JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
         raise UserError(f"{path}: not metrics in the current format; run `evaluate` again.")
+    return metrics
+
+
+def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
+    """Return the metrics that `evaluate` wrote for a pipeline.
+
+    Raises UserError if the file is missing or something else, or the pipeline has other weights.
+    """
+    metrics = metrics_in(path)
     if metrics["weights"] != weights_hash(nlp):
         raise UserError(
             f"{path}: metrics of a pipeline with other weights ({metrics['pipeline']}); run `evaluate` "

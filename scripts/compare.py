@@ -1,0 +1,303 @@
+"""Compare pipelines on one split: scores, paired tests, changed texts, speed and size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import srsly
+from spacy.language import Language
+from spacy.training.loop import DIR_MODEL_BEST
+from spacy.util import get_lang_class
+from spacy.vocab import Vocab, create_vocab
+from wasabi import msg
+
+from .common.errors import UserError
+from .common.files import check_file, written_beside
+from .common.precision import AUTO, check_precision
+from .common.weights import weights_hash
+from .corpora.docbins import read_docs
+from .evaluate import saved_predictions
+from .light.measure import seconds_of, timed_docs
+from .serving.comparison import System, compare_systems, verdict
+from .serving.gold import Gold, check_labels, gold_labels, read_split, split_sha256
+from .serving.label_map import new_names, read_names
+from .serving.metrics import metrics_in
+from .serving.pipeline import load, set_precision, task_labels
+from .serving.predict import predict_split
+from .serving.predictions import (
+    SUFFIX,
+    Predictions,
+    beside,
+    difference,
+    read_predictions,
+    write_predictions,
+)
+
+PAGE, DATA, CACHE = ".html", ".compare.json", ".predictions"
+METRICS = ".json"
+
+
+class Entry(NamedTuple):
+    """What is compared: a pipeline, which is loaded, or the metrics and predictions of one.
+
+    labels: its own, by task. names: new names for them. task: which one its metrics are about.
+    """
+
+    name: str
+    source: str
+    labels: dict[str, list[str]]
+    names: dict[str, str]
+    task: str
+    nlp: Language | None
+    predictions: Predictions | None
+
+    @property
+    def lang(self) -> str:
+        return self.nlp.lang if self.nlp else self.predictions.header.lang
+
+
+def vocab_of(lang: str) -> Vocab:
+    """Return the vocabulary of a language, which knows its direction of writing."""
+    return create_vocab(lang, get_lang_class(lang).Defaults)
+
+
+def display_names(sources: Sequence[str]) -> list[str]:
+    """Return short names: of a file or folder the last part, unless two would be the same."""
+    names = []
+    for source in sources:
+        path = Path(source)
+        if path.name == DIR_MODEL_BEST:
+            path = path.parent
+        names.append(path.name.removesuffix(METRICS))
+    return [source if names.count(name) > 1 else name for name, source in zip(names, sources)]
+
+
+def open_metrics(name: str, path: Path, split: Path) -> Entry:
+    """Return what metrics and the predictions beside them say of a pipeline.
+
+    split: the path of the split. Raises UserError if they are missing, or about another split.
+    """
+    metrics = metrics_in(path)
+    saved = beside(path)
+    predictions = read_predictions(saved, Vocab())
+    wanted = {"weights": metrics["weights"], "split_sha256": metrics["split_sha256"]}
+    if different := difference(predictions, wanted):
+        raise UserError(f"{saved}: predictions {different}; run `evaluate` first.")
+    if metrics["split_sha256"] != split_sha256(split):
+        raise UserError(
+            f"{path}: scored on another split than {split} ({metrics['split']} of "
+            f"{metrics['corpus']}); name that one with --corpus and --split, or run `evaluate` on it."
+        )
+    labels = predictions.header.labels
+    return Entry(name, str(path), labels, metrics["map"], metrics["task"], None, predictions)
+
+
+def open_entries(sources: Sequence[str], split: Path, names: str, gpu_id: int) -> list[Entry]:
+    """Open all that is compared: metrics files first, as that takes no time. Raises UserError."""
+    entries: dict[str, Entry] = {}
+    shown = dict(zip(sources, display_names(sources)))
+    for source in sources:
+        if Path(source).suffix == METRICS:
+            entries[source] = open_metrics(shown[source], Path(source), split)
+    loaded = {source: load(source, gpu_id) for source in sources if source not in entries}
+    labels = {source: task_labels(nlp) for source, nlp in loaded.items()}
+    known = {label for tasks in labels.values() for one in tasks.values() for label in one}
+    if names and not loaded:
+        raise UserError("--map: metrics have the labels that `evaluate` gave them; run it again.")
+    renamed = read_names("--map", names, known, may_drop=True)
+    for source, nlp in loaded.items():
+        own = set().union(*labels[source].values())
+        mapped = {old: new for old, new in renamed.items() if old in own}
+        entries[source] = Entry(shown[source], source, labels[source], mapped, "", nlp, None)
+    return [entries[source] for source in sources]
+
+
+def task_of(entries: Sequence[Entry], wanted: str) -> str:
+    """Return the task that all are compared on: the wanted one, or that of metrics; "" if any will
+    do. Raises UserError if one does not have it."""
+    scored = {entry.task: entry for entry in entries if entry.task}
+    if len(scored) > 1 or (wanted and scored and wanted not in scored):
+        one, *_ = scored.values()
+        other = next((entry for task, entry in scored.items() if task != one.task), None)
+        beside_it = f"{other.source} {other.task}" if other else f"--task is {wanted}"
+        raise UserError(
+            f"{one.source} is scored on {one.task}, and {beside_it}: compare pipelines on one task."
+        )
+    task = wanted or next(iter(scored), "")
+    for entry in entries:
+        if task and task not in entry.labels:
+            raise UserError(
+                f"{entry.source}: has {', '.join(entry.labels)}, not {task}, which is compared."
+            )
+    return task
+
+
+def open_gold(path: Path, entries: Sequence[Entry], task: str) -> Gold:
+    """Return the examples of a split that all pipelines are scored on.
+
+    Raises UserError if the labels of one and those of the split do not meet.
+    """
+    first = entries[0]
+    shared = {
+        one: first.labels[one] for one in first.labels if all(one in e.labels for e in entries)
+    }
+    if not shared:
+        raise UserError(
+            "no task is common to all: "
+            + "; ".join(f"{entry.source} has {', '.join(entry.labels)}" for entry in entries)
+            + "."
+        )
+    gold = read_split(path, vocab_of(first.lang), shared, task)
+    wanted = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
+    for entry in entries:
+        known = new_names(entry.labels[gold.task], entry.names)
+        if wanted and not wanted & set(known):
+            raise UserError(
+                f"{entry.source}: none of its labels, {', '.join(known)[:200]}, is in {path}, which has "
+                f"{', '.join(sorted(wanted))[:200]}; rename them with --map."
+            )
+        check_labels(f"{entry.source}: {path}", gold, known)
+    return gold
+
+
+def predict(entry: Entry, path: Path, cache: Path, precision: str, fresh: bool) -> Predictions:
+    """Return a pipeline's predictions: those in its metrics, in the cache, or new ones, which are
+    written there."""
+    if entry.nlp is None:
+        return entry.predictions
+    name = f"{entry.nlp.lang}_{entry.nlp.meta['name']}-{weights_hash(entry.nlp)[:12]}{SUFFIX}"
+    saved = None
+    if not fresh:
+        saved = saved_predictions(cache / name, entry.nlp, path, precision)
+    set_precision(entry.nlp, precision)
+    if saved is None:
+        # With the pipeline's own vocabulary, which has its vectors.
+        docs = list(read_docs(path, entry.nlp.vocab))
+        saved = predict_split(entry.nlp, path, docs)
+        with written_beside(cache) as folder:
+            write_predictions(saved, folder / name)
+    return saved
+
+
+def bytes_of(entry: Entry) -> int | None:
+    """Return the size of a pipeline's folder or, of metrics, of the newest wheel of that name in the
+    packages/ beside the folder of the metrics; None if there is none."""
+    if entry.nlp is not None:
+        folder = entry.nlp.path
+        return folder and sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    metrics = Path(entry.source).resolve()
+    wheels = list((metrics.parent.parent / "packages").glob(f"{metrics.stem}-*.whl"))
+    return max(wheels, key=lambda wheel: wheel.stat().st_mtime).stat().st_size if wheels else None
+
+
+def timed(entries: Sequence[Entry], gold: Gold) -> dict[str, int]:
+    """Return the words per second of the loaded pipelines, in turn on the same texts, by source."""
+    docs = timed_docs(gold.docs)
+    loaded = {entry.source: entry.nlp for entry in entries if entry.nlp is not None}
+    seconds = seconds_of(list(loaded.values()), [doc.text for doc in docs])
+    words = sum(map(len, docs))
+    return {source: round(words / taken) for source, taken in zip(loaded, seconds)}
+
+
+def print_comparison(result: dict[str, Any]) -> None:
+    """Print the figures of `compare` as tables, and what they say in a line each."""
+    first, *_ = result["pipelines"]
+    to_first = {one["to"]: one for one in result["differences"]}
+    rows = []
+    for one in result["pipelines"]:
+        low, high = one["interval"]
+        changed = to_first.get(one["name"])
+        cells = ["", "", "", ""]
+        if changed:
+            ends = " to ".join(f"{end:+.4f}" for end in changed["interval"])
+            p = changed["p_holm"]
+            cells = [
+                f"{changed['difference']:+.4f} ({ends})", f"{p:.3f}" if p >= 0.001 else "<0.001",
+                f"{len(changed['lost']):,}", f"{len(changed['won']):,}",
+            ]  # fmt: skip
+        size = "–" if one["bytes"] is None else f"{one['bytes'] / 1e6:,.0f}"
+        rows.append(
+            (
+                one["name"], f"{one['score']:.4f} ({low:.4f}–{high:.4f})", *cells,
+                f"{one['words_per_second']:,}{'' if one['measured_in_turn'] else ' *'}", size,
+            )
+        )  # fmt: skip
+    header = (
+        "", f"{result['score']}, 95 %", "difference, 95 %", "p", "right → wrong", "wrong → right",
+        "words/s", "MB",
+    )  # fmt: skip
+    msg.table(rows, header=header, divider=True, aligns=("l", *"rrrrrrr"))
+    labels = [
+        (
+            label, f"{count:,}",
+            *(f"{one['labels'].get(label, {}).get('f', 0):.4f}" for one in result["pipelines"]),
+        )
+        for label, count in result["support"].items()
+    ]  # fmt: skip
+    names = [one["name"] for one in result["pipelines"]]
+    aligns = ("l", *"r" * (len(names) + 1))
+    msg.table(labels, header=("F of", "gold", *names), divider=True, aligns=aligns)
+    corrected = ", corrected by Holm's method" if result["corrected"] else ""
+    print(f"p: {result['test']}, two-sided{corrected}; intervals: paired bootstrap over texts")
+    if not all(one["measured_in_turn"] for one in result["pipelines"]):
+        print("words/s: * when it was evaluated, perhaps on another day or machine")
+    for one in result["differences"]:
+        said = {
+            "better": f"{one['to']} is better than {first['name']}",
+            "worse": f"{one['to']} is worse than {first['name']}",
+            "undecided": f"{result['examples']:,} texts do not tell {one['to']} from {first['name']}",
+        }
+        msg.info(said[verdict(one)])
+
+
+def compare(
+    sources: Sequence[str],
+    corpus: Path,
+    output: Path,
+    split: str,
+    task: str,
+    names: str,
+    gpu_id: int,
+    fresh: bool = False,
+    precision: str = AUTO,
+    limit: int = 50,
+) -> None:
+    """Compare pipelines, or metrics with predictions beside them, with the first of them on a split.
+
+    Writes a page and, beside it, the figures as JSON, and the predictions of pipelines, which a later
+    call reads unless `fresh`. names: for labels of the pipelines, OLD=new. limit: changed texts that
+    the page shows, of each kind. Raises UserError if they cannot be compared.
+    """
+    if len(sources) < 2:
+        raise UserError("compare needs two pipelines or more, or metrics files of them.")
+    if twice := next((source for source in sources if sources.count(source) > 1), ""):
+        raise UserError(f"{twice}: named twice; there is nothing to compare it with.")
+    if output.suffix != PAGE:
+        raise UserError(f"{output}: name a page, a {PAGE} file; figures as JSON are put beside it.")
+    data, cache = (output.with_suffix(suffix) for suffix in (DATA, CACHE))
+    check_file(output)
+    check_file(data)
+    check_precision("--precision", precision)
+    path = corpus / f"{split}.spacy"
+    # Refused before anything is loaded.
+    next(read_docs(path, Vocab()))
+    entries = open_entries(sources, path, names, gpu_id)
+    gold = open_gold(path, entries, task_of(entries, task))
+    found = [predict(entry, path, cache, precision, fresh) for entry in entries]
+    speeds = timed(entries, gold)
+    systems = [
+        System.of(entry.name, predictions, entry.names, gold)._replace(
+            size=bytes_of(entry), timed=speeds.get(entry.source)
+        )
+        for entry, predictions in zip(entries, found)
+    ]
+    result = {
+        "corpus": corpus.resolve().name, "split": split, "split_sha256": split_sha256(path),
+        **compare_systems(systems, gold),
+    }  # fmt: skip
+    with written_beside(output.parent) as folder:
+        srsly.write_json(folder / data.name, result)
+    print_comparison(result)
+    msg.good(
+        f"{output}: {len(sources)} pipelines on {len(gold.docs):,} examples; figures in {data}"
+    )

@@ -1,0 +1,319 @@
+"""Train on growing shares of a corpus with several seeds, to see whether more annotation would pay."""
+
+import hashlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import srsly
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from .common.devices import use_device
+from .common.errors import UserError, warn
+from .common.files import check_file, check_folder, check_whole, discard, written_beside
+from .common.languages import blank
+from .common.precision import FLOAT32
+from .common.settings import config_errors
+from .compare import PAGE
+from .config import training_config
+from .corpora.docbins import read_docs, write_docs
+from .corpora.nested import Unit, nested, units_of
+from .corpora.report import corpus_report
+from .encoders.checkpoint import strip_local_path
+from .encoders.fingerprint import fingerprint
+from .encoders.snapshot import revision_of
+from .serving.curve import curve, in_words
+from .serving.gold import check_labels, read_gold, read_split, split_sha256
+from .serving.intervals import SCORES, f_score, interval, tallies
+from .serving.pipeline import TASKS, load, set_precision, task_labels
+from .serving.predict import predict_split
+from .train import split_paths, tasks_of, train
+
+RUNS, TRAINING, DATA = "runs", "training", ".curve.json"
+SEED = "system.seed"
+
+
+class Request(NamedTuple):
+    """What a user asks for. shares: of train, in (0, 1], in ascending order. settings: that replace
+    those of the config."""
+
+    config: str
+    output: Path
+    corpus: Path
+    lang: str
+    shares: list[float]
+    seeds: list[int]
+    split: str
+    page: Path
+    gpu_id: int
+    settings: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """A training to be made. units: of the sample; labels: how often each occurs in it."""
+
+    share: float
+    seed: int
+    units: list[Unit]
+
+    @property
+    def name(self) -> str:
+        return f"{100 * self.share:g}-{self.seed}.json"
+
+    @property
+    def examples(self) -> int:
+        return sum(len(unit.rows) for unit in self.units)
+
+    @property
+    def labels(self) -> Counter[str]:
+        return sum((unit.labels for unit in self.units), Counter())
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} % of train, seed {self.seed}"
+
+
+def numbers_of(option: str, given: str, kind: type) -> list:
+    """Return the different numbers of a list such as 10,25,50, in ascending order. Raises UserError."""
+    try:
+        numbers = [kind(part) for part in given.split(",")]
+    except ValueError as error:
+        raise UserError(f"{option} {given}: expected numbers with commas between them.") from error
+    if len(set(numbers)) < len(numbers):
+        raise UserError(f"{option} {given}: a number is given twice.")
+    return sorted(numbers)
+
+
+def shares_of(given: str) -> list[float]:
+    """Return shares from percentages. Raises UserError unless they are two or more, up to 100."""
+    percentages = numbers_of("--shares", given, float)
+    if len(percentages) < 2 or not all(0 < value <= 100 for value in percentages):
+        raise UserError(
+            f"--shares {given}: give two or more percentages of train, above 0 and up to 100."
+        )
+    return [value / 100 for value in percentages]
+
+
+def task_of(request: Request) -> tuple[str, dict[str, Any]]:
+    """Return the task that the trained pipelines are scored on, and what identifies their training:
+    the hash of the config, and the encoder. Raises UserError."""
+    if SEED in request.settings:
+        raise UserError(f"--{SEED}: give the seeds with --seeds 0,1,2.")
+    path, config, _ = training_config(request.config, request.settings)
+    with config_errors(path):
+        resolved = config.interpolate()
+    tasks = [factory for factory in tasks_of(resolved).values() if factory in TASKS]
+    if len(tasks) != 1:
+        raise UserError(
+            f"{path}: a learning curve is about one task, and this trains "
+            f"{' and '.join(tasks) or 'none'}; name ner, textcat or textcat_multilabel."
+        )
+    inputs: dict[str, Any] = {"config": hashlib.sha256(config.to_bytes()).hexdigest()}
+    encoder = resolved["components"].get("transformer", {}).get("model", {}).get("name")
+    if encoder is not None:
+        revision = revision_of(resolved.get("settings", {}))
+        inputs["encoder"] = {
+            **fingerprint(encoder, revision, {}), "encoder": strip_local_path(encoder)
+        }  # fmt: skip
+    return tasks[0], inputs
+
+
+def plan(request: Request, task: str) -> tuple[str, list[Run]]:
+    """Return what train is sampled by, and the trainings: with each seed, all shares.
+
+    Raises UserError if a sample would have nothing to learn from; warns of labels that one lacks.
+    """
+    path = request.corpus / "train.spacy"
+    by, units = units_of(read_docs(path, Vocab()), task)
+    runs = [
+        Run(share, seed, chosen)
+        for seed in request.seeds
+        for share, chosen in zip(request.shares, nested(units, request.shares, seed))
+    ]
+    whole = set().union(*(unit.labels for unit in units))
+    if not whole:
+        raise UserError(f"{path} has no {'entities' if task == 'ner' else 'labels'} to learn from.")
+    for run in runs:
+        if not run.labels or (task == "textcat" and len(run.labels) < 2):
+            raise UserError(
+                f"{run}: {run.examples:,} examples with "
+                f"{'one label' if run.labels else 'nothing'} to learn from; give larger --shares."
+            )
+        if lacking := sorted(whole - set(run.labels)):
+            warn(f"{run}: no example of {', '.join(lacking)}, which the pipeline cannot learn")
+    for smaller, larger in zip(runs, runs[1:]):
+        if smaller.seed == larger.seed and smaller.examples == larger.examples:
+            raise UserError(
+                f"{smaller} and {100 * larger.share:g} % are the same {larger.examples:,} examples; "
+                "give other --shares."
+            )
+    return by, runs
+
+
+def write_sample(request: Request, run: Run, task: str, folder: Path) -> Path:
+    """Write a corpus with the sample of a run as train, and the dev of the whole; return its folder."""
+    corpus = folder / request.corpus.resolve().name
+    corpus.mkdir()
+    rows = {row for unit in run.units for row in unit.rows}
+
+    def chosen() -> Iterator[tuple[Doc, dict]]:
+        for row, doc in enumerate(read_docs(request.corpus / "train.spacy", Vocab())):
+            if row in rows:
+                yield doc, dict(doc.user_data)
+
+    write_docs(chosen(), corpus / "train.spacy")
+    dev = request.corpus / "dev.spacy"
+    (shutil.copytree if dev.is_dir() else shutil.copy)(dev, corpus / dev.name)
+    report = corpus_report(request.corpus / "report.json")
+    if "splits" in report:
+        # By it, a training tells a corpus that is too large for memory.
+        kind = "entities" if task == "ner" else "labels"
+        train = {"examples": run.examples, kind: dict(sorted(run.labels.items()))}
+        splits = {**report["splits"], "train": train}
+        srsly.write_json(corpus / "report.json", {**report, "splits": splits})
+    return corpus
+
+
+def finished_runs(request: Request, runs: Sequence[Run], inputs: dict[str, Any]) -> dict[int, dict]:
+    """Return the records of those runs that an earlier call has finished, by their places.
+
+    Raises UserError if they were made from something else.
+    """
+    folder = request.output / RUNS
+    check_whole(folder)
+    found = {}
+    for number, run in enumerate(runs):
+        path = folder / run.name
+        if not path.exists():
+            continue
+        try:
+            record = srsly.read_json(path)
+        except ValueError as error:
+            raise UserError(f"{path}: not valid JSON ({error}); delete it.") from error
+        before = record.get("inputs", {}) if isinstance(record, dict) else {}
+        if different := [name for name in inputs if before.get(name) != inputs[name]]:
+            raise UserError(
+                f"{path}: of another learning curve, as {', '.join(different)} differed; name another "
+                "folder, or delete this one."
+            )
+        found[number] = record
+    return found
+
+
+def train_run(request: Request, run: Run, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Train and score a pipeline; return the record of the run. The pipeline is not kept."""
+    start = time.perf_counter()
+    folder = request.output / TRAINING
+    with TemporaryDirectory(prefix="curve-") as temporary:
+        whole = run.examples == sum(1 for _ in read_docs(request.corpus / "train.spacy", Vocab()))
+        corpus = request.corpus if whole else write_sample(request, run, task, Path(temporary))
+        settings = {**request.settings, SEED: run.seed}
+        train(request.config, folder, [corpus], request.lang, request.gpu_id, settings)
+    nlp = load(str(folder), request.gpu_id)
+    set_precision(nlp, FLOAT32)
+    path = request.corpus / f"{request.split}.spacy"
+    gold = read_gold(path, nlp.vocab, task_labels(nlp), task)
+    predictions = predict_split(nlp, path, gold.split)
+    threshold = predictions.header.threshold_of(task)
+    tally = tallies(gold.of(predictions.docs), gold.docs, task, threshold)
+    record = {
+        "share": run.share, "seed": run.seed, "examples": run.examples,
+        "labels": dict(sorted(run.labels.items())), "score": float(f_score(tally)),
+        "interval": interval(tally), "seconds": round(time.perf_counter() - start, 1),
+        "inputs": inputs, "versions": predictions.header.versions, "tally": tally.tolist(),
+    }  # fmt: skip
+    with written_beside(request.output / RUNS) as beside:
+        srsly.write_json(beside / run.name, record)
+    discard(folder)
+    return record
+
+
+def minutes_left(left: Sequence[Run], done: Sequence[dict[str, Any]]) -> str:
+    """Return how long the trainings that are left will take, by those that were made: as long as the
+    last one of the same share or, of larger shares, between that and in proportion to the examples."""
+    known = {record["share"]: record for record in done}
+    low = high = 0.0
+    for run in left:
+        nearest = known[min(known, key=lambda share: (abs(share - run.share), share))]
+        low += nearest["seconds"]
+        high += nearest["seconds"] * max(1.0, run.examples / nearest["examples"])
+    shown = [f"{max(seconds / 60, 1):,.0f}" for seconds in (low, high)]
+    return f"{' to '.join(dict.fromkeys(shown))} min to go"
+
+
+def print_curve(result: dict[str, Any]) -> None:
+    """Print the points of a curve, and what its last step says."""
+    rows = []
+    for point in result["points"]:
+        low, high = point["interval"]
+        sd = "–" if point["sd"] is None else f"{point['sd']:.4f}"
+        scores = " ".join(f"{score:.4f}" for score in point["scores"])
+        rows.append(
+            (
+                f"{100 * point['share']:g} %", f"{point['examples']:,.0f}", f"{point['score']:.4f}",
+                sd, f"{low:.4f}–{high:.4f}", scores,
+            )
+        )  # fmt: skip
+    header = ("of train", "examples", f"mean {result['score']}", "sd", "95 %", "of each seed")
+    msg.table(rows, header=header, divider=True, aligns="rrrrrl")
+    print(in_words(result["last_step"], len(result["seeds"])))
+
+
+def learning_curve(request: Request) -> None:
+    """Train on shares of a corpus, write the curve as a page and, beside it, as JSON; print it.
+
+    A run that was finished before is not made again. Raises UserError before the first training for
+    what would be refused after it.
+    """
+    if request.page.suffix != PAGE:
+        raise UserError(f"{request.page}: name a page, a {PAGE} file; figures are put beside it.")
+    data = request.page.with_suffix(DATA)
+    check_file(request.page)
+    check_file(data)
+    check_folder(request.output / RUNS)
+    blank(request.lang)
+    use_device(request.gpu_id)
+    paths = split_paths(request.corpus)
+    test = request.corpus / f"{request.split}.spacy"
+    task, inputs = task_of(request)
+    gold = read_split(test, Vocab(), [task], task)
+    by, runs = plan(request, task)
+    check_labels(f"{request.corpus / 'train.spacy'}: {test}", gold, sorted(runs[-1].labels))
+    if request.split == "dev":
+        warn("these scores are on dev, which chooses the pipelines: they are too high")
+    hashes = {name: split_sha256(path) for name, path in (*paths.items(), (request.split, test))}
+    inputs |= {"task": task, "lang": request.lang, "split": request.split, **hashes}
+    records = finished_runs(request, runs, inputs)
+    per_seed = runs[: len(request.shares)]
+    sizes = ", ".join(f"{run.examples:,} ({100 * run.share:g} %)" for run in per_seed)
+    print(
+        f"{len(runs)} trainings, {len(runs) - len(records)} of them to be made: on {sizes} examples of "
+        f"train, sampled by {by}, seeds {', '.join(map(str, request.seeds))}; scored on the "
+        f"{len(gold.docs):,} examples of {request.split}"
+    )
+    for number, run in enumerate(runs):
+        if number in records:
+            continue
+        msg.divider(str(run))
+        records[number] = train_run(request, run, task, inputs)
+        msg.good(f"{run}: {SCORES[task]} {records[number]['score']:.4f}")
+        if left := [other for place, other in enumerate(runs) if place not in records]:
+            print(f"{len(left)} trainings left, {minutes_left(left, list(records.values()))}")
+    by_share = [
+        [records[place] for place, run in enumerate(runs) if run.share == share]
+        for share in request.shares
+    ]
+    result = {
+        "corpus": request.corpus.resolve().name, "split": request.split, "task": task,
+        "score": SCORES[task], "examples": len(gold.docs), "seeds": request.seeds, "sampled_by": by,
+        "inputs": inputs, **curve(by_share),
+    }  # fmt: skip
+    with written_beside(request.page.parent) as folder:
+        srsly.write_json(folder / data.name, result)
+    print_curve(result)
+    msg.good(f"{request.page}: {len(runs)} trainings; figures in {data}")
