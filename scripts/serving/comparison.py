@@ -8,7 +8,7 @@ import numpy
 from spacy.tokens import Doc
 
 from ..encoders.checkpoint import strip_local_path
-from .gold import Gold
+from .gold import Gold, labels_given
 from .intervals import (
     SCORES,
     f_score,
@@ -18,7 +18,7 @@ from .intervals import (
     tallies,
 )
 from .label_map import new_names
-from .metrics import labels_given, score
+from .metrics import score
 from .predictions import Header, Predictions
 
 # The paired tests, by what the score is.

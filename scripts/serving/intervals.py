@@ -6,8 +6,7 @@ from itertools import compress
 import numpy
 from spacy.tokens import Doc
 
-from .gold import judged
-from .metrics import labels_given
+from .gold import judged, labels_given
 from .predictions import entities
 
 RESAMPLES = 2000
@@ -25,10 +24,10 @@ def tallies(
     threshold: the probability from which `textcat_multilabel` assigns a label.
     """
     if task == "ner":
-        pairs = []
-        for one, doc in zip(found, gold):
-            given = entities(one)
-            pairs.append((set(compress(given, judged(given, doc))), set(entities(doc))))
+        pairs = [
+            (set(compress(given := entities(one), judged(given, doc))), set(entities(doc)))
+            for one, doc in zip(found, gold)
+        ]
     else:
         right = None if threshold is None else 0.5
         pairs = [
