@@ -1,10 +1,8 @@
 """Train on growing shares of a corpus with several seeds, to see whether more annotation would pay."""
 
 import hashlib
-import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -22,18 +20,18 @@ from .common.precision import FLOAT32
 from .common.settings import config_errors
 from .compare import PAGE
 from .config import training_config
-from .corpora.docbins import read_docs, write_docs
-from .corpora.nested import Unit, nested, units_of
-from .corpora.report import corpus_report
+from .corpora.docbins import read_docs
 from .encoders.checkpoint import strip_local_path
 from .encoders.fingerprint import fingerprint
 from .encoders.snapshot import revision_of
 from .serving.curve import curve, in_words
-from .serving.gold import check_labels, read_gold, read_split, split_sha256
+from .serving.gold import check_labels, gold_labels, read_gold, read_split, split_sha256
 from .serving.intervals import SCORES, f_score, interval, tallies
 from .serving.pipeline import TASKS, load, set_precision, task_labels
 from .serving.predict import predict_split
+from .serving.train_split import baseline, read_train
 from .train import split_paths, tasks_of, train
+from .training.shares import Run, runs_of, units_of, write_sample
 
 RUNS, TRAINING, DATA = "runs", "training", ".curve.json"
 SEED = "system.seed"
@@ -55,35 +53,14 @@ class Request(NamedTuple):
     settings: dict[str, Any]
 
 
-class Run(NamedTuple):
-    """A training to be made. units: of the sample; labels: how often each occurs in it."""
-
-    share: float
-    seed: int
-    units: list[Unit]
-
-    @property
-    def name(self) -> str:
-        return f"{100 * self.share:g}-{self.seed}.json"
-
-    @property
-    def examples(self) -> int:
-        return sum(len(unit.rows) for unit in self.units)
-
-    @property
-    def labels(self) -> Counter[str]:
-        return sum((unit.labels for unit in self.units), Counter())
-
-    def __str__(self) -> str:
-        return f"{100 * self.share:g} % of train, seed {self.seed}"
-
-
 def numbers_of(option: str, given: str, kind: type) -> list:
     """Return the different numbers of a list such as 10,25,50, in ascending order. Raises UserError."""
     try:
         numbers = [kind(part) for part in given.split(",")]
     except ValueError as error:
         raise UserError(f"{option} {given}: expected numbers with commas between them.") from error
+    if min(numbers) < 0:
+        raise UserError(f"{option} {given}: give numbers from 0.")
     if len(set(numbers)) < len(numbers):
         raise UserError(f"{option} {given}: a number is given twice.")
     return sorted(numbers)
@@ -118,65 +95,20 @@ def task_of(request: Request) -> tuple[str, dict[str, Any]]:
     if encoder is not None:
         revision = revision_of(resolved.get("settings", {}))
         inputs["encoder"] = {
-            **fingerprint(encoder, revision, {}), "encoder": strip_local_path(encoder)
+            **fingerprint(encoder, revision or "", {}), "encoder": strip_local_path(encoder)
         }  # fmt: skip
     return tasks[0], inputs
 
 
-def plan(request: Request, task: str) -> tuple[str, list[Run]]:
-    """Return what train is sampled by, and the trainings: with each seed, all shares.
-
-    Raises UserError if a sample would have nothing to learn from; warns of labels that one lacks.
-    """
-    path = request.corpus / "train.spacy"
-    by, units = units_of(read_docs(path, Vocab()), task)
-    runs = [
-        Run(share, seed, chosen)
-        for seed in request.seeds
-        for share, chosen in zip(request.shares, nested(units, request.shares, seed))
-    ]
-    whole = set().union(*(unit.labels for unit in units))
-    if not whole:
-        raise UserError(f"{path} has no {'entities' if task == 'ner' else 'labels'} to learn from.")
-    for run in runs:
-        if not run.labels or (task == "textcat" and len(run.labels) < 2):
-            raise UserError(
-                f"{run}: {run.examples:,} examples with "
-                f"{'one label' if run.labels else 'nothing'} to learn from; give larger --shares."
-            )
-        if lacking := sorted(whole - set(run.labels)):
-            warn(f"{run}: no example of {', '.join(lacking)}, which the pipeline cannot learn")
-    for smaller, larger in zip(runs, runs[1:]):
-        if smaller.seed == larger.seed and smaller.examples == larger.examples:
-            raise UserError(
-                f"{smaller} and {100 * larger.share:g} % are the same {larger.examples:,} examples; "
-                "give other --shares."
-            )
-    return by, runs
+def labels_known(docs: Iterable[Doc], task: str, found: set[str]) -> Iterator[Doc]:
+    """Yield documents, and put the labels that their annotation knows into `found`."""
+    for doc in docs:
+        found.update(gold_labels(doc, task))
+        yield doc
 
 
-def write_sample(request: Request, run: Run, task: str, folder: Path) -> Path:
-    """Write a corpus with the sample of a run as train, and the dev of the whole; return its folder."""
-    corpus = folder / request.corpus.resolve().name
-    corpus.mkdir()
-    rows = {row for unit in run.units for row in unit.rows}
-
-    def chosen() -> Iterator[tuple[Doc, dict]]:
-        for row, doc in enumerate(read_docs(request.corpus / "train.spacy", Vocab())):
-            if row in rows:
-                yield doc, dict(doc.user_data)
-
-    write_docs(chosen(), corpus / "train.spacy")
-    dev = request.corpus / "dev.spacy"
-    (shutil.copytree if dev.is_dir() else shutil.copy)(dev, corpus / dev.name)
-    report = corpus_report(request.corpus / "report.json")
-    if "splits" in report:
-        # By it, a training tells a corpus that is too large for memory.
-        kind = "entities" if task == "ner" else "labels"
-        train = {"examples": run.examples, kind: dict(sorted(run.labels.items()))}
-        splits = {**report["splits"], "train": train}
-        srsly.write_json(corpus / "report.json", {**report, "splits": splits})
-    return corpus
+def record_name(run: Run) -> str:
+    return f"{100 * run.share:g}-{run.seed}.json"
 
 
 def finished_runs(request: Request, runs: Sequence[Run], inputs: dict[str, Any]) -> dict[int, dict]:
@@ -188,7 +120,7 @@ def finished_runs(request: Request, runs: Sequence[Run], inputs: dict[str, Any])
     check_whole(folder)
     found = {}
     for number, run in enumerate(runs):
-        path = folder / run.name
+        path = folder / record_name(run)
         if not path.exists():
             continue
         try:
@@ -210,8 +142,9 @@ def train_run(request: Request, run: Run, task: str, inputs: dict[str, Any]) -> 
     start = time.perf_counter()
     folder = request.output / TRAINING
     with TemporaryDirectory(prefix="curve-") as temporary:
-        whole = run.examples == sum(1 for _ in read_docs(request.corpus / "train.spacy", Vocab()))
-        corpus = request.corpus if whole else write_sample(request, run, task, Path(temporary))
+        corpus = request.corpus
+        if run.share < 1:
+            corpus = write_sample(corpus, run, task, Path(temporary))
         settings = {**request.settings, SEED: run.seed}
         train(request.config, folder, [corpus], request.lang, request.gpu_id, settings)
     nlp = load(str(folder), request.gpu_id)
@@ -228,7 +161,7 @@ def train_run(request: Request, run: Run, task: str, inputs: dict[str, Any]) -> 
         "inputs": inputs, "versions": predictions.header.versions, "tally": tally.tolist(),
     }  # fmt: skip
     with written_beside(request.output / RUNS) as beside:
-        srsly.write_json(beside / run.name, record)
+        srsly.write_json(beside / record_name(run), record)
     discard(folder)
     return record
 
@@ -260,7 +193,9 @@ def print_curve(result: dict[str, Any]) -> None:
             )
         )  # fmt: skip
     header = ("of train", "examples", f"mean {result['score']}", "sd", "95 %", "of each seed")
-    msg.table(rows, header=header, divider=True, aligns="rrrrrl")
+    lowest = result["baseline"]
+    rows.append(("", "", f"{lowest['score']:.4f}", "", "", lowest["what"]))
+    msg.table(rows, header=header, divider=True, aligns=(*"rrrrr", "l"))
     print(in_words(result["last_step"], len(result["seeds"])))
 
 
@@ -282,8 +217,10 @@ def learning_curve(request: Request) -> None:
     test = request.corpus / f"{request.split}.spacy"
     task, inputs = task_of(request)
     gold = read_split(test, Vocab(), [task], task)
-    by, runs = plan(request, task)
-    check_labels(f"{request.corpus / 'train.spacy'}: {test}", gold, sorted(runs[-1].labels))
+    known: set[str] = set()
+    by, units = units_of(labels_known(read_docs(paths["train"], Vocab()), task, known), task)
+    runs = runs_of(units, request.shares, request.seeds, task)
+    check_labels(f"learnt from {paths['train']}: {test}", gold, sorted(known))
     if request.split == "dev":
         warn("these scores are on dev, which chooses the pipelines: they are too high")
     hashes = {name: split_sha256(path) for name, path in (*paths.items(), (request.split, test))}
@@ -308,10 +245,11 @@ def learning_curve(request: Request) -> None:
         [records[place] for place, run in enumerate(runs) if run.share == share]
         for share in request.shares
     ]
+    lowest = baseline(read_train(gold, paths["train"]), gold)
     result = {
         "corpus": request.corpus.resolve().name, "split": request.split, "task": task,
         "score": SCORES[task], "examples": len(gold.docs), "seeds": request.seeds, "sampled_by": by,
-        "inputs": inputs, **curve(by_share),
+        "inputs": inputs, "baseline": lowest, **curve(by_share, lowest["score"]),
     }  # fmt: skip
     with written_beside(request.page.parent) as folder:
         srsly.write_json(folder / data.name, result)

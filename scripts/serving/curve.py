@@ -28,18 +28,26 @@ def resampled_means(tally: numpy.ndarray) -> numpy.ndarray:
     return numpy.array(means)
 
 
-def verdict(low: float, high: float) -> str:
-    """Return whether more examples would pay: "yes", "little" or "unknown", by the interval of what a
-    doubling of train added last."""
+def verdict(low: float, high: float, learnt: bool) -> str:
+    """Return whether more examples would pay: "yes", "little", "unknown", or "not learnt".
+
+    low, high: the interval of what a doubling of train added last. learnt: whether the largest share is
+    better than a baseline; else its trainings say nothing of the data.
+    """
+    if not learnt:
+        return "not learnt"
     if high < WORTH:
         return "little"
     return "yes" if low > 0 else "unknown"
 
 
-def last_step(examples: Sequence[float], means: numpy.ndarray, scores: numpy.ndarray) -> dict:
+def last_step(
+    examples: Sequence[float], means: numpy.ndarray, scores: numpy.ndarray, baseline: float
+) -> dict[str, Any]:
     """Return what the last step of the curve added, and what that is for each doubling of train.
 
     examples: of each share, on average. means: see `resampled_means`. scores: of shape (shares, seeds).
+    baseline: a score that needs no training.
     """
     doublings = math.log2(examples[-1] / examples[-2])
     added = means[:, -1] - means[:, -2]
@@ -52,16 +60,17 @@ def last_step(examples: Sequence[float], means: numpy.ndarray, scores: numpy.nda
         "interval": percentile_interval(added),
         "by_doubling": gain / doublings,
         "by_doubling_interval": (low, high),
-        "pays": verdict(low, high),
+        "pays": verdict(low, high, percentile_interval(means[:, -1])[0] > baseline),
         "worth": WORTH,
     }
 
 
-def curve(runs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
+def curve(runs: Sequence[Sequence[dict[str, Any]]], baseline: float) -> dict[str, Any]:
     """Return the points of a learning curve and what its last step says.
 
     runs: of each share, from the smallest to the largest, a run of each seed, with its `tally`: of
-    each text of the test split the numbers of answers that are right, given, and gold.
+    each text of the test split the numbers of answers that are right, given, and gold. baseline: the
+    score there of what needs no training.
     """
     tally = numpy.array([[run["tally"] for run in share] for share in runs])
     scores = f_score(tally)
@@ -80,13 +89,19 @@ def curve(runs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
                 "scores": one.tolist(),
             }
         )
-    step = last_step([point["examples"] for point in points], means, scores)
+    examples = [point["examples"] for point in points]
+    step = last_step(examples, means, scores, baseline)
     return {"points": points, "last_step": step}
 
 
 def in_words(step: dict[str, Any], seeds: int) -> str:
     """Return in a sentence or two whether more annotation would pay."""
     low, high = step["interval"]
+    if step["pays"] == "not learnt":
+        return (
+            "Cannot tell whether more annotation would pay: even the largest share is no better than the "
+            "baseline, so the trainings learn too little; give other settings."
+        )
     said = (
         f"the last step, from {step['from']:,} to {step['to']:,} examples, added "
         f"{step['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
