@@ -22,7 +22,7 @@ from .serving.comparison import System, compare_systems, verdict
 from .serving.gold import Gold, check_labels, gold_labels, read_split, split_sha256
 from .serving.label_map import new_names, read_names
 from .serving.metrics import metrics_in
-from .serving.pipeline import load, set_precision, task_labels
+from .serving.pipeline import load, pipeline_path, set_precision, task_labels
 from .serving.predict import predict_split
 from .serving.predictions import (
     SUFFIX,
@@ -62,14 +62,15 @@ def vocab_of(lang: str) -> Vocab:
 
 
 def display_names(sources: Sequence[str]) -> list[str]:
-    """Return short names: of a file or folder the last part, unless two would be the same."""
-    names = []
-    for source in sources:
-        path = Path(source)
-        if path.name == DIR_MODEL_BEST:
-            path = path.parent
-        names.append(path.name.removesuffix(METRICS))
-    return [source if names.count(name) > 1 else name for name, source in zip(names, sources)]
+    """Return names that tell pipelines apart: of a file or folder the last part, or more parts where
+    two would be the same."""
+    paths = [Path(one).parent if Path(one).name == DIR_MODEL_BEST else Path(one) for one in sources]
+    names = [path.name.removesuffix(METRICS) for path in paths]
+    length = 0
+    while len(set(names)) < len(names):
+        length += 1
+        names = ["/".join(path.parts[-length:]) for path in paths]
+    return names
 
 
 def open_metrics(name: str, path: Path, split: Path) -> Entry:
@@ -270,7 +271,8 @@ def compare(
     """
     if len(sources) < 2:
         raise UserError("compare needs two pipelines or more, or metrics files of them.")
-    if twice := next((source for source in sources if sources.count(source) > 1), ""):
+    places = [Path(pipeline_path(source)).resolve() for source in sources]
+    if twice := next((one for one, at in zip(sources, places) if places.count(at) > 1), ""):
         raise UserError(f"{twice}: named twice; there is nothing to compare it with.")
     if output.suffix != PAGE:
         raise UserError(f"{output}: name a page, a {PAGE} file; figures as JSON are put beside it.")
