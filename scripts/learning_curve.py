@@ -24,7 +24,9 @@ from .corpora.docbins import read_docs
 from .encoders.checkpoint import strip_local_path
 from .encoders.fingerprint import fingerprint
 from .encoders.snapshot import revision_of
-from .serving.curve import curve, in_words
+from .reporting.curve import in_words, render
+from .reporting.templates import check_language, page_language
+from .serving.curve import curve
 from .serving.gold import check_labels, gold_labels, read_gold, read_split, split_sha256
 from .serving.intervals import SCORES, f_score, interval, tallies
 from .serving.pipeline import TASKS, load, set_precision, task_labels
@@ -38,8 +40,8 @@ SEED = "system.seed"
 
 
 class Request(NamedTuple):
-    """What a user asks for. shares: of train, in (0, 1], in ascending order. settings: that replace
-    those of the config."""
+    """What a user asks for. shares: of train, in (0, 1], in ascending order. language: of the page, ""
+    for that of the pipelines. settings: that replace those of the config."""
 
     config: str
     output: Path
@@ -49,6 +51,7 @@ class Request(NamedTuple):
     seeds: list[int]
     split: str
     page: Path
+    language: str
     gpu_id: int
     settings: dict[str, Any]
 
@@ -196,7 +199,7 @@ def print_curve(result: dict[str, Any]) -> None:
     lowest = result["baseline"]
     rows.append(("", "", f"{lowest['score']:.4f}", "", "", lowest["what"]))
     msg.table(rows, header=header, divider=True, aligns=(*"rrrrr", "l"))
-    print(in_words(result["last_step"], len(result["seeds"])))
+    print(*in_words(result, "en"))
 
 
 def learning_curve(request: Request) -> None:
@@ -211,6 +214,7 @@ def learning_curve(request: Request) -> None:
     check_file(request.page)
     check_file(data)
     check_folder(request.output / RUNS)
+    check_language(request.language)
     blank(request.lang)
     use_device(request.gpu_id)
     paths = split_paths(request.corpus)
@@ -249,9 +253,13 @@ def learning_curve(request: Request) -> None:
     result = {
         "corpus": request.corpus.resolve().name, "split": request.split, "task": task,
         "score": SCORES[task], "examples": len(gold.docs), "seeds": request.seeds, "sampled_by": by,
+        "encoder": inputs.get("encoder", {}).get("encoder"),
         "inputs": inputs, "baseline": lowest, **curve(by_share, lowest["score"]),
     }  # fmt: skip
     with written_beside(request.page.parent) as folder:
         srsly.write_json(folder / data.name, result)
+        language = request.language or page_language(request.lang)
+        page = render(language, request.page.stem, result)
+        (folder / request.page.name).write_text(page, encoding="utf8")
     print_curve(result)
     msg.good(f"{request.page}: {len(runs)} trainings; figures in {data}")

@@ -12,7 +12,7 @@ from .common.files import check_file, written_beside
 from .evaluate import score_table
 from .reporting.figures import FEW, Scored
 from .reporting.page import render
-from .reporting.templates import LANGUAGES, page_language
+from .reporting.templates import check_language, page_language
 from .reporting.training_log import read_log
 from .reporting.wheels import wheel_of
 from .serving.cross_validation import in_words as cross_validated
@@ -70,8 +70,7 @@ def report(
     page's own words (default: the pipeline's, if that is French, else English).
     """
     check_file(output)
-    if language not in ("", *LANGUAGES):
-        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
+    check_language(language)
     findings = read_check(checked, corpus) if checked else []
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)

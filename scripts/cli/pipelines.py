@@ -13,6 +13,7 @@ from .options import (
     MaxLoss,
     Metrics,
     OnnxPrecision,
+    PageLanguage,
     Pipeline,
     Precision,
     Revision,
@@ -142,6 +143,7 @@ def compare(
         bool, typer.Option("--fresh", help="Predict again, even if predictions exist")
     ] = False,
     precision: Precision = "auto",
+    page_language: PageLanguage = "",
 ) -> None:
     """Compare pipelines on one split of a corpus.
 
@@ -149,7 +151,19 @@ def compare(
     """
     from ..compare import compare
 
-    compare(pipelines, corpus, output, split, task, names, gpu_id, fresh, precision, limit)
+    compare(
+        pipelines,
+        corpus,
+        output,
+        split,
+        task,
+        names,
+        gpu_id,
+        fresh,
+        precision,
+        limit,
+        page_language,
+    )
 
 
 def report(
@@ -164,9 +178,7 @@ def report(
     checked: Annotated[
         Path | None, typer.Option("--check", help="What `check --json` wrote, to show too")
     ] = None,
-    page_language: Annotated[
-        str, typer.Option(help="fr or en (default: fr for a French pipeline, else en)")
-    ] = "",
+    page_language: PageLanguage = "",
 ) -> None:
     """Draw a pipeline's page: how sure its score is, and where it fails.
 

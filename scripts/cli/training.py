@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import EPILOG, SETTINGS, Encoding, GpuId, Pipeline, Precision, Revision
+from .options import EPILOG, SETTINGS, Encoding, GpuId, PageLanguage, Pipeline, Precision, Revision
 
 PANEL = "Train"
 Config = Annotated[
@@ -66,6 +66,7 @@ def learning_curve(
         Path | None,
         typer.Option(help="Page to write", show_default="reports/<name of the folder>.html"),
     ] = None,
+    page_language: PageLanguage = "",
     gpu_id: GpuId = -1,
 ) -> None:
     """Train on growing shares of a corpus, to see whether more annotation would pay.
@@ -79,7 +80,7 @@ def learning_curve(
     page = page or Path("reports", f"{output.resolve().name}.html")
     request = Request(
         config, output, corpus, lang, shares_of(shares), numbers_of("--seeds", seeds, int), split,
-        page, gpu_id, parse_settings(context.args, TEXTS),
+        page, page_language, gpu_id, parse_settings(context.args, TEXTS),
     )  # fmt: skip
     learning_curve(request)
 

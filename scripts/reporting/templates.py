@@ -10,6 +10,7 @@ import srsly
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..common.errors import UserError
 from .numbers import Numbers
 
 HERE = Path(__file__).parent
@@ -19,6 +20,12 @@ LANGUAGES = ("en", "fr")
 def page_language(lang: str) -> str:
     """Return the language that a page is written in, for texts in a language."""
     return lang if lang in LANGUAGES else "en"
+
+
+def check_language(language: str) -> None:
+    """Raise UserError for the language of a page that is not one of LANGUAGES; "" leaves it open."""
+    if language not in ("", *LANGUAGES):
+        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
 
 
 def digest(text: str) -> Markup:
@@ -66,6 +73,7 @@ def environment(lang: str) -> Environment:
         "decimal": numbers.decimal,
         "integer": numbers.integer,
         "percent": numbers.percent,
+        "signed": numbers.signed,
         "size": numbers.size,
         "style": read("style.css"),
         "script": "",

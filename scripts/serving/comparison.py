@@ -130,6 +130,7 @@ def figures_of(system: System, gold: Gold) -> dict[str, Any]:
     its speed, and its size."""
     header = system.header
     table = score(header, gold.task, system.names, system.predicted, gold.docs)
+    labels = table.get("ents_per_type") or table.get("cats_f_per_type") or {}
     return {
         "name": system.name,
         "pipeline": header.pipeline,
@@ -140,7 +141,8 @@ def figures_of(system: System, gold: Gold) -> dict[str, Any]:
         "map": system.names,
         "score": float(f_score(system.tally)),
         "interval": interval(system.tally),
-        "labels": table.get("ents_per_type") or table.get("cats_f_per_type") or {},
+        "labels": labels,
+        "f": {label: labels[label]["f"] for label in support(gold)},
         "wrong": int((~system.right).sum()),
         "parameters": header.parameters,
         "bytes": system.size,

@@ -92,30 +92,3 @@ def curve(runs: Sequence[Sequence[dict[str, Any]]], baseline: float) -> dict[str
     examples = [point["examples"] for point in points]
     step = last_step(examples, means, scores, baseline)
     return {"points": points, "last_step": step}
-
-
-def in_words(step: dict[str, Any], seeds: int) -> str:
-    """Return in a sentence or two whether more annotation would pay."""
-    low, high = step["interval"]
-    if step["pays"] == "not learnt":
-        return (
-            "Cannot tell whether more annotation would pay: even the largest share is no better than the "
-            "baseline, so the trainings learn too little; give other settings."
-        )
-    said = (
-        f"the last step, from {step['from']:,} to {step['to']:,} examples, added "
-        f"{step['gain']:+.3f} ({low:+.3f} to {high:+.3f})"
-    )
-    noise = "" if seeds > 1 else "; the noise of training is not in that, as there is one seed"
-    if step["pays"] == "yes":
-        return f"More annotation would probably pay: {said}{noise}; expect less of the next."
-    if step["pays"] == "little":
-        most = max(step["by_doubling_interval"][1], 0)
-        return (
-            f"More annotation like this would bring little: {said}{noise}; a doubling brings at most "
-            f"{most:.3f}."
-        )
-    return (
-        f"Cannot tell whether more annotation would pay: {said}{noise}. More --seeds or a larger test "
-        "split would tell."
-    )
