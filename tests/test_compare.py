@@ -5,12 +5,13 @@ import shutil
 import pytest
 import spacy
 import srsly
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin, Span
 
 from scripts import compare, evaluate
 from scripts.corpora.docbins import read_docs
 from scripts.serving.predictions import entities
 
+from .browser import overflow, violations
 from .small import small_pipeline
 
 
@@ -131,7 +132,6 @@ def test_several_labels_are_given_by_each_pipelines_own_threshold(compared, made
 
 def test_labels_are_renamed_where_a_pipeline_has_them(compared, made, sample_corpora, tmp_path):
     nlp = spacy.load(made / "ner-good")
-    other = small_pipeline(sample_corpora, "ner", epochs=1, examples=1)
     corpus = tmp_path / "renamed"
     shutil.copytree(sample_corpora / "ner", corpus)
     docs = list(read_docs(corpus / "test.spacy", nlp.vocab))
@@ -150,7 +150,69 @@ def test_labels_are_renamed_where_a_pipeline_has_them(compared, made, sample_cor
     assert result.code == 0, result.err
     assert set(figures["support"]) == {"B-LOC", "B-MISC", "B-ORG", "B-PER"}
     assert figures["pipelines"][0]["score"] > 0.3
-    assert other is not nlp
+
+
+HOSTILE = "<script>console.error('run')</script><img src=x onerror=alert(1)>"
+
+
+def test_the_page_shows_what_changed_and_hostile_text_is_inert(
+    compared, made, sample_corpora, tmp_path, page
+):
+    nlp, renamed = spacy.load(made / "ner-good"), {"PER": "<i>PER</i>"}
+    corpus = tmp_path / "<b>corpus"
+    shutil.copytree(sample_corpora / "ner", corpus)
+    docs = []
+    for doc in read_docs(corpus / "test.spacy", nlp.vocab):
+        docs.append(Doc(nlp.vocab, words=[HOSTILE, *(token.text for token in doc)]))
+        docs[-1].ents = [
+            Span(
+                docs[-1],
+                entity.start + 1,
+                entity.end + 1,
+                renamed.get(entity.label_, entity.label_),
+            )
+            for entity in doc.ents
+        ]
+    DocBin(docs=docs).to_disk(corpus / "test.spacy")
+    bad = tmp_path / "<i>bad"
+    shutil.copytree(made / "ner-bad", bad)
+    result, figures = compared(corpus, made / "ner-good", bad, "--map", "PER=<i>PER</i>")
+    assert result.code == 0, result.err
+    page.goto((tmp_path / "reports" / "a-b.html").as_uri())
+    assert page.locator("img, i").count() == 0
+    assert page.locator("script").count() == 0
+    (change,) = figures["differences"]
+    texts = min(len(change["lost"]), 50) + min(len(change["won"]), 50)
+    assert texts and page.locator("article").count() == texts
+    first = page.locator("article").first
+    assert HOSTILE in first.locator(".entities").first.inner_text()
+    assert [row.strip() for row in first.locator(".row > span").all_inner_texts()] == [
+        "référence", "ner-good", "<i>bad",
+    ]  # fmt: skip
+    assert "<i>PER</i>" in page.locator("#labels").inner_text()
+    assert f"De juste à faux : {len(change['lost'])}" in page.locator("#changed").inner_text()
+    assert violations(page) == []
+
+
+def test_the_page_of_classes_fits_a_phone(compared, made, tmp_path, new_page):
+    sources = [made / "textcat-good", made / "textcat-bad"]
+    result, figures = compared("textcat", *sources, "--limit", 3, "--page-language", "en")
+    assert result.code == 0, result.err
+    page = new_page(viewport={"width": 360, "height": 800}, color_scheme="dark")
+    page.goto((tmp_path / "reports" / "a-b.html").as_uri())
+    (change,) = figures["differences"]
+    card = page.get_by_role("region", name="Result").inner_text()
+    assert f"{change['difference']:+.3f}".replace("-", "−") in card
+    assert "exact McNemar test, two-sided" in card and "is worse than textcat-good" in card
+    lost, won = page.locator("details").all()
+    assert f"From right to wrong: {len(change['lost'])}, 3 of them here" in lost.inner_text()
+    # A text that the first pipeline has right: of its bars the longest is the gold one.
+    bars = lost.locator("article").first.locator(".bar")
+    shown = [bar.inner_text().split() for bar in bars.all()]
+    assert len(shown) == 4
+    gold = [float(bar[-1]) for bar in shown if "✓" in bar]
+    assert len(gold) == 2 and gold[0] > 0.5 > gold[1]
+    assert overflow(page) <= 0 and violations(page) == []
 
 
 def test_refusals_come_before_predictions_and_leave_nothing(
