@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ class Words:
     """The words of a page: English as the templates have it, or French."""
 
     def __init__(self, lang: str) -> None:
-        self.french = srsly.read_yaml(HERE / "french.yml") if lang == "fr" else None
+        self.french = None
+        if lang == "fr":
+            french = srsly.read_yaml(HERE / "french.yml")
+            # No line begins with a sign that has a space before it.
+            self.french = {key: re.sub(r" (?=[:;?!%»])", "\u00a0", french[key]) for key in french}
 
     def __call__(self, text: str, **values: Any) -> str:
         """Return a text in the page's language, {names} in it replaced by values. Raises KeyError for
