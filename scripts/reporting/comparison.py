@@ -8,8 +8,9 @@ import numpy
 from ..serving.comparison import System, verdict
 from ..serving.gold import Gold, labels_given
 from ..serving.predictions import entities
+from .examples import colours, direction, draw
 from .figures import FEW, Scored
-from .page import colours, direction, draw, known
+from .page import known
 from .templates import environment
 
 SAID = {
