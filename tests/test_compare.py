@@ -190,7 +190,7 @@ def test_the_page_shows_what_changed_and_hostile_text_is_inert(
         "référence", "ner-good", "<i>bad",
     ]  # fmt: skip
     assert "<i>PER</i>" in page.locator("#labels").inner_text()
-    assert f"De juste à faux : {len(change['lost'])}" in page.locator("#changed").inner_text()
+    assert f"De juste à faux\xa0: {len(change['lost'])}" in page.locator("#changed").inner_text()
     assert violations(page) == []
 
 

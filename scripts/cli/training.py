@@ -69,9 +69,9 @@ def learning_curve(
     page_language: PageLanguage = "",
     gpu_id: GpuId = -1,
 ) -> None:
-    """Train on growing shares of a corpus, to see whether more annotation would pay.
+    """Show whether more annotation would pay: train on shares.
 
-    Each sample is part of the next larger one, and each training as long as `train` proposes for so many examples, unless settings say otherwise; dev is the whole in all. The pipelines are not kept. Run again, it goes on where it stopped. Settings of the config can follow, as for `train`.
+    Trains on growing shares of a corpus with several seeds, and scores all on one split. Each sample is part of the next larger one, and each training as long as `train` proposes for so many examples, unless settings say otherwise; dev is the whole in all. The pipelines are not kept. Run again, it goes on where it stopped. Settings of the config can follow, as for `train`.
     """
     from ..common.settings import parse_settings
     from ..config import TEXTS
