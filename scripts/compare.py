@@ -8,12 +8,12 @@ import srsly
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from .common.errors import UserError
+from .common.errors import UserError, warn
 from .common.files import check_file, written_beside
 from .common.precision import AUTO, check_precision
 from .common.weights import weights_hash
 from .corpora.docbins import read_docs
-from .evaluate import saved_predictions
+from .evaluate import saved_predictions, warn_of_labels
 from .light.measure import seconds_of, timed_docs
 from .reporting.comparison import in_words, render
 from .reporting.numbers import Numbers
@@ -29,6 +29,7 @@ from .serving.predictions import (
     Predictions,
     write_predictions,
 )
+from .serving.train_split import read_train
 
 PAGE, DATA, CACHE = ".html", ".compare.json", ".predictions"
 
@@ -114,6 +115,12 @@ def print_comparison(result: dict[str, Any]) -> None:
     print(f"p: {result['test']}, two-sided{corrected}; intervals: paired bootstrap over texts")
     if not all(one["measured_in_turn"] for one in result["pipelines"]):
         print("words/s: * when it was evaluated, perhaps on another day or machine")
+    for one in result["pipelines"]:
+        warn_of_labels(one["unknown_labels"], f"{one['name']}: ")
+    if result["split"] == "dev":
+        warn("dev chooses pipelines: the score of one that it chose is too high")
+    if result["in_train"]:
+        warn(f"{result['in_train']:,} of {result['examples']:,} texts are also in train")
     for one in result["differences"]:
         msg.info(in_words(one, result["examples"], Words("en"), Numbers("en").integer))
 
@@ -163,8 +170,14 @@ def compare(
         )
         for entry, predictions in zip(entries, found)
     ]
+    train = corpus / "train.spacy"
+    in_train = None
+    if split != "train" and train.exists():
+        shared = read_train(gold, train).shared
+        in_train = sum(doc.text in shared for doc in gold.docs)
     result = {
         "corpus": corpus.resolve().name, "split": split, "split_sha256": split_sha256(path),
+        "in_train": in_train,
         **compare_systems(systems, gold),
     }  # fmt: skip
     with written_beside(output.parent) as folder:

@@ -152,6 +152,37 @@ def test_labels_are_renamed_where_a_pipeline_has_them(compared, made, sample_cor
     assert figures["pipelines"][0]["score"] > 0.3
 
 
+def test_what_lowers_scores_is_said(command, made, sample_corpora, tmp_path, page):
+    """Labels that the split lacks, texts of train, and that dev is dev."""
+    corpus = tmp_path / "corpus"
+    shutil.copytree(sample_corpora / "ner", corpus)
+    docs = list(read_docs(corpus / "dev.spacy", spacy.blank("fr").vocab))
+    for doc in docs:
+        doc.ents = [entity for entity in doc.ents if entity.label_ != "PER"]
+    DocBin(docs=docs).to_disk(corpus / "dev.spacy")
+    train = list(read_docs(corpus / "train.spacy", docs[0].vocab))
+    DocBin(docs=[*train, *docs[:7]]).to_disk(corpus / "train.spacy")
+    output = tmp_path / "page.html"
+    result = command(
+        compare, made / "ner-good", made / "ner-bad", "--corpus", corpus, "--output", output,
+        "--split", "dev", "--page-language", "en",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    good, _ = srsly.read_json(output.with_suffix(".compare.json"))["pipelines"]
+    assert list(good["unknown_labels"]) == ["PER"] and good["unknown_labels"]["PER"] > 9
+    said = " ".join(result.err.split())
+    assert (
+        f"ner-good: predicted labels that the split does not have: PER {good['unknown_labels']['PER']}"
+        in said
+    )
+    assert f"7 of {len(docs)} texts are also in train" in said
+    assert "dev chooses pipelines: the score of one that it chose is too high" in said
+    page.goto(output.as_uri())
+    notes = page.locator(".card .notes").inner_text()
+    assert "7 texts are also in train." in notes and "On dev, which chooses pipelines" in notes
+    assert "ner-good predicts labels that the split does not have" in notes
+
+
 HOSTILE = "<script>console.error('run')</script><img src=x onerror=alert(1)>"
 
 

@@ -18,7 +18,7 @@ from .intervals import (
     tallies,
 )
 from .label_map import new_names
-from .metrics import score
+from .metrics import score, unknown_labels
 from .predictions import Header, Predictions
 
 # The paired tests, by what the score is.
@@ -143,6 +143,7 @@ def figures_of(system: System, gold: Gold) -> dict[str, Any]:
         "interval": interval(system.tally),
         "labels": labels,
         "f": {label: labels[label]["f"] for label in support(gold)},
+        "unknown_labels": unknown_labels(header, gold, system.predicted),
         "wrong": int((~system.right).sum()),
         "parameters": header.parameters,
         "bytes": system.size,
