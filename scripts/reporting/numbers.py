@@ -2,6 +2,7 @@
 
 NARROW = "\u202f"
 DASH = "–"
+MINUS = "−"
 
 
 class Numbers:
@@ -18,6 +19,14 @@ class Numbers:
 
     def integer(self, value: float | None) -> str:
         return self.decimal(value, 0)
+
+    def signed(self, value: float | None, digits: int = 3) -> str:
+        """Return a difference with its sign."""
+        return (
+            DASH
+            if value is None
+            else f"{value:+,.{digits}f}".translate(self.signs).replace("-", MINUS)
+        )
 
     def percent(self, value: float | None, digits: int = 0) -> str:
         """Return a share as a percentage."""

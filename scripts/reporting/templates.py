@@ -78,6 +78,7 @@ def environment(lang: str) -> Environment:
         "decimal": numbers.decimal,
         "integer": numbers.integer,
         "percent": numbers.percent,
+        "signed": numbers.signed,
         "size": numbers.size,
         "style": read("style.css"),
         "script": "",
