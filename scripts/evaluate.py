@@ -168,6 +168,7 @@ def evaluate(
         metrics = {
             "pipeline": output.stem,
             "date": date.today().isoformat(),
+            "lang": nlp.lang,
             "weights": header.weights,
             "corpus": corpus.resolve().name,
             "split": split,

@@ -16,7 +16,7 @@ COMMANDS = {
     "Data": ["own", "fetch", "check", "label-errors", "convert"],
     "Train": ["config", "train", "learning-curve", "train-hf", "distill", "silver"],
     "Evaluate and share": [
-        "predict", "annotate-for", "evaluate", "report", "package", "to-onnx", "wrap", "export",
+        "predict", "annotate-for", "evaluate", "report", "index", "package", "to-onnx", "wrap", "export",
         "push", "compare",
     ],
     "Encoder lab": [

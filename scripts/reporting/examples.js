@@ -123,6 +123,7 @@
       filter();
     };
   }
+  by("static").remove();
   for (const hidden of document.querySelectorAll(".controls[hidden]")) hidden.hidden = false;
   draw();
 })();

@@ -10,6 +10,7 @@ class Numbers:
 
     def __init__(self, lang: str) -> None:
         self.signs = str.maketrans(",.", f"{NARROW},") if lang == "fr" else {}
+        self.megabytes = "Mo" if lang == "fr" else "MB"
         self.before_percent = NARROW if lang == "fr" else ""
 
     def decimal(self, value: float | None, digits: int = 3) -> str:
@@ -38,4 +39,4 @@ class Numbers:
         if count is None:
             return DASH
         megabytes = count / 1e6
-        return f"{self.decimal(megabytes, 0 if megabytes >= 10 else 1)}{NARROW}MB"
+        return f"{self.decimal(megabytes, 0 if megabytes >= 10 else 1)}{NARROW}{self.megabytes}"

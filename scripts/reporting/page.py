@@ -47,7 +47,7 @@ def training_charts(log: TrainingLog | None, words: Callable[..., str], lang: st
     if log.rate:
         charts.append(
             line_chart(
-                words("Learn rate"), updates, words("learn rate"), [Series("", log.rate)], lang,
+                words("Learn rate"), updates, words("learn rate"), [Series(words("learn rate"), log.rate)], lang,
                 y_range=(0, 0), dots=False,
             )
         )  # fmt: skip

@@ -17,6 +17,7 @@ def test_numbers_as_each_language_writes_them():
     assert (english.percent(0.5), french.percent(0.125, 1)) == ("50%", "12,5\u202f%")
     assert (english.integer(10000), french.integer(10000)) == ("10,000", "10\u202f000")
     assert [english.size(n) for n in (3_400_000, 240_000_000)] == ["3.4\u202fMB", "240\u202fMB"]
+    assert french.size(3_400_000) == "3,4\u202fMo"
     assert {french.decimal(None), english.percent(None), english.size(None)} == {"–"}
 
 
