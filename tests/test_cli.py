@@ -16,8 +16,8 @@ COMMANDS = {
     "Data": ["own", "fetch", "check", "label-errors", "convert"],
     "Train": ["config", "train", "train-hf", "distill", "silver"],
     "Evaluate and share": [
-        "predict", "annotate-for", "evaluate", "report", "package", "to-onnx", "wrap", "export",
-        "push",
+        "predict", "annotate-for", "evaluate", "report", "serve", "package", "to-onnx", "wrap",
+        "export", "push",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",
