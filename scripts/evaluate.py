@@ -1,5 +1,6 @@
 """Score a pipeline on a split of a converted corpus: predictions, metrics and a table."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .serving.calibration import in_words
 from .serving.gold import Gold, gold_labels, read_gold, split_sha256
 from .serving.label_errors import label_errors, print_errors
 from .serving.label_map import read_names
-from .serving.metrics import headline, labels_found, measure, shared_texts, tables
+from .serving.metrics import headline, labels_found, measure, tables
 from .serving.pipeline import encoder_of, load, set_precision, task_labels
 from .serving.predict import folder_sha256, predict_split, speed_in_words
 from .serving.predictions import (
@@ -28,6 +29,7 @@ from .serving.predictions import (
     read_predictions,
     write_predictions,
 )
+from .serving.train_split import read_train
 
 HEADER = ("scored on", "label", "P", "R", "F", "average precision")
 
@@ -149,7 +151,7 @@ def evaluate(
     renamed = read_names("--map", names, set().union(*labels.values()), may_drop=True)
     path, train = (corpus / f"{name}.spacy" for name in (split, "train"))
     gold = read_gold(path, nlp.vocab, labels, task, renamed)
-    shared = shared_texts(gold, train) if split != "train" and train.exists() else None
+    learnt_from = read_train(gold, train) if split != "train" and train.exists() else None
     if fresh:
         check_replaceable(saved)
     predictions = None if fresh else saved_predictions(saved, nlp, path, precision)
@@ -159,9 +161,10 @@ def evaluate(
             predictions = predict_split(nlp, path, gold.split)
             write_predictions(predictions, folder / saved.name)
         header = predictions.header
-        measured, predicted = measure(predictions, gold, renamed, shared)
+        measured, predicted = measure(predictions, gold, renamed, learnt_from)
         metrics = {
             "pipeline": output.stem,
+            "date": date.today().isoformat(),
             "weights": header.weights,
             "corpus": corpus.resolve().name,
             "split": split,

@@ -110,6 +110,8 @@ def describe(
         if revision := encoder_revision(nlp):
             nlp.meta["sources"][-1]["revision"] = revision
     performance = {key: value for one in reversed(scored) for key, value in one["raw_text"].items()}
+    # By which a page finds its wheel.
+    nlp.meta["weights"] = metrics["weights"]
     nlp.meta["performance"] = {**performance, "speed": metrics["speed"]["words_per_second"]}
     nlp.meta["notes"] = f"Scored on {'; '.join(map(scored_on, scored))}; seed {metrics['seed']}."
 

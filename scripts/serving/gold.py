@@ -42,6 +42,13 @@ def best_label(doc: Doc) -> str:
     return max(doc.cats, key=doc.cats.__getitem__)
 
 
+def labels_given(doc: Doc, threshold: float | None) -> set[str]:
+    """Return the categories that a pipeline assigns to a document; threshold None: the best one."""
+    if threshold is None:
+        return {best_label(doc)}
+    return {label for label, value in doc.cats.items() if value >= threshold}
+
+
 def is_annotated(doc: Doc, task: str) -> bool:
     """Return whether a document is annotated for a task."""
     if task == "ner":

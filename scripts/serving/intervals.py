@@ -1,11 +1,12 @@
 """How sure a score on a split is: a bootstrap over its texts."""
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy
 from spacy.tokens import Doc
 
-from .metrics import labels_given
+from .gold import judged, labels_given
 from .predictions import entities
 
 RESAMPLES = 2000
@@ -22,7 +23,10 @@ def tallies(
     threshold: the probability from which `textcat_multilabel` assigns a label.
     """
     if task == "ner":
-        pairs = [(set(entities(one)), set(entities(doc))) for one, doc in zip(found, gold)]
+        pairs = [
+            (set(compress(given := entities(one), judged(given, doc))), set(entities(doc)))
+            for one, doc in zip(found, gold)
+        ]
     else:
         right = None if threshold is None else 0.5
         pairs = [

@@ -12,16 +12,17 @@ from spacy.language import Language
 from spacy.scorer import PRFScore, Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.vocab import Vocab
 
 from ..common.errors import UserError
 from ..common.files import check_whole
 from ..common.weights import weights_hash
-from ..corpora.docbins import read_docs
 from .calibration import measure_calibration
-from .gold import Gold, best_label, judged
+from .entity_errors import counted, seen_and_unseen
+from .gold import Gold, best_label, judged, labels_given
+from .intervals import interval, tallies
 from .label_map import new_names
 from .predictions import Header, Predictions, entities, on_gold_tokens
+from .train_split import Train, baseline
 
 # The main score of a table: its key, its name, and the hub's name for the metric.
 HEADLINES = (
@@ -104,13 +105,6 @@ def score_categories(
     return {"accuracy": right / len(gold), **scores}
 
 
-def labels_given(doc: Doc, threshold: float | None) -> set[str]:
-    """Return the categories that a pipeline assigns to a document; threshold None: the best one."""
-    if threshold is None:
-        return {best_label(doc)}
-    return {label for label, value in doc.cats.items() if value >= threshold}
-
-
 def main_score(scores: dict[str, Any]) -> tuple[str, str, float | None]:
     """Return the main score of a table: its name, the hub's name for the metric, its value."""
     return next((name, kind, scores[key]) for key, name, kind in HEADLINES if key in scores)
@@ -148,17 +142,20 @@ def score(
 
 
 def measure(
-    predictions: Predictions, gold: Gold, names: dict[str, str], shared: set[str] | None
+    predictions: Predictions, gold: Gold, names: dict[str, str], train: Train | None
 ) -> tuple[dict[str, Any], list[Doc]]:
     """Return the metrics of predictions, and the documents that were scored, labels renamed.
 
-    names: new names for the pipeline's labels. shared: the texts that are also in train; None if
-    there is no train split to compare with.
+    names: new names for the pipeline's labels. train: None if there is no train split to compare with.
     """
     header, docs = predictions.header, gold.docs
     found = gold.of(predictions.docs)
     predicted = predictions.renamed(found, names)
-    metrics = {"raw_text": score(header, gold.task, names, predicted, docs)}
+    tally = tallies(predicted, docs, gold.task, header.threshold_of(gold.task))
+    metrics = {
+        "raw_text": score(header, gold.task, names, predicted, docs),
+        "interval": interval(tally),
+    }
     calibrated = measure_calibration(header, gold.task, names, found, docs, predicted)
     if calibrated:
         metrics["calibration"] = calibrated
@@ -168,8 +165,12 @@ def measure(
         metrics["scored_by"] = "character offsets"
         on_gold = predictions.renamed(list(map(on_gold_tokens, found, docs)), names)
         metrics["gold_tokens"] = score(header, gold.task, names, on_gold, docs)
-    if shared is not None:
-        unseen = [pair for pair in zip(predicted, docs) if pair[1].text not in shared]
+        metrics["entity_errors"] = counted(predicted, docs)
+    if train is not None:
+        metrics["baseline"] = baseline(train, gold)
+        if gold.task == "ner":
+            metrics["entities_of_train"] = seen_and_unseen(predicted, docs, train.names)
+        unseen = [pair for pair in zip(predicted, docs) if pair[1].text not in train.shared]
         known = len(docs) - len(unseen)
         metrics["unseen_text"] = {"examples": len(unseen), "shared_with_train": known}
         if known and unseen:
@@ -190,13 +191,6 @@ def labels_found(header: Header, task: str, docs: list[Doc]) -> Counter:
         return Counter(entity.label_ for doc in docs for entity in doc.ents)
     threshold = header.threshold_of(task)
     return Counter(label for doc in docs for label in labels_given(doc, threshold))
-
-
-def shared_texts(gold: Gold, train: Path) -> set[str]:
-    """Return the texts that are also in the train split, character for character."""
-    texts = {doc.text for doc in gold.docs}
-    # In a vocabulary of its own: the pipeline's would keep every word of train.
-    return {doc.text for doc in read_docs(train, Vocab()) if doc.text in texts}
 
 
 # Fields that other commands read.

@@ -21,13 +21,14 @@ from ..common.annotate import pipe
 from ..common.files import sha256
 from ..common.precision import runs_in_bfloat16
 from ..common.weights import count_parameters, modules, weights_hash
-from ..wheel.windows import too_long
+from ..wheel.windows import count_pieces, too_long
 from .gold import is_annotated, split_sha256
 from .pipeline import (
     counting,
     encoder_name,
     encoder_of,
     encoder_revision,
+    hf_head,
     onnx_part,
     task_labels,
     temperatures,
@@ -39,6 +40,7 @@ from .predictions import (
     FORMAT,
     ON_GOLD_TOKENS,
     ORIGIN,
+    PIECES,
     Entity,
     Header,
     Predictions,
@@ -57,18 +59,26 @@ def folder_sha256(folder: Path) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def tokenizer_of(nlp: Language) -> Any:
+    """Return the tokenizer of a pipeline's encoder, None if there is none."""
+    if (light := onnx_part(nlp)) is not None:
+        return light.tokenizer
+    if "transformer" in nlp.pipe_names and encoder_of(nlp) is not None:
+        return nlp.get_pipe("transformer").model.tokenizer
+    head = hf_head(nlp)
+    return head and head.tokenizer
+
+
 def count_cut(nlp: Language, docs: Sequence[Doc]) -> int:
     """Return how many windows of text have more pieces than the encoder accepts, and are read up to
     its limit: only single tokens in a pipeline that this project trained."""
-    light = onnx_part(nlp)
-    if light is not None:
-        nested, tokenizer = light.spans(docs), light.tokenizer
+    if (light := onnx_part(nlp)) is not None:
+        nested = light.spans(docs)
     elif "transformer" in nlp.pipe_names and encoder_of(nlp) is not None:
-        model = nlp.get_pipe("transformer").model
-        nested, tokenizer = model.attrs["get_spans"](docs), model.tokenizer
+        nested = nlp.get_pipe("transformer").model.attrs["get_spans"](docs)
     else:
         return 0
-    return len(too_long([span.text for spans in nested for span in spans], tokenizer))
+    return len(too_long([span.text for spans in nested for span in spans], tokenizer_of(nlp)))
 
 
 def precision_of(nlp: Language, device: str) -> str:
@@ -128,11 +138,15 @@ def predict_split(nlp: Language, path: Path, docs: Sequence[Doc]) -> Predictions
     seconds = time.perf_counter() - start
     counts = None if head is None else dict(head.counts)
     on_gold_tokens = predict_on_gold_tokens(nlp, docs) if "ner" in nlp.pipe_names else {}
+    tokenizer = tokenizer_of(nlp)
+    pieces = [] if tokenizer is None else count_pieces(texts, tokenizer)
     for index, (doc, gold) in enumerate(zip(found, docs)):
         stated = confidences(doc)
         doc.user_data = {key: gold.user_data[key] for key in ORIGIN if key in gold.user_data}
         if stated:
             doc.user_data[CONFIDENCE] = stated
+        if pieces:
+            doc.user_data[PIECES] = pieces[index]
         if index in on_gold_tokens:
             doc.user_data[ON_GOLD_TOKENS] = on_gold_tokens[index]
     device = str(get_torch_default_device())

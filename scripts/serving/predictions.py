@@ -11,14 +11,16 @@ from ..corpora.docbins import read_docs, write_docs
 from .label_map import rename
 
 # The version of the file format; `evaluate` predicts again if it is another.
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".spacy"
 # Keys of user_data. In the first Doc: the Header. In a Doc whose gold tokens are not those of the
 # pipeline's tokenizer: the entities predicted on the gold tokens, as [start, end, label]. Where a
-# pipeline has them: the confidences of `doc.ents`, in their order, in [0, 1].
+# pipeline has them: the confidences of `doc.ents`, in their order, in [0, 1], and the number of the
+# encoder's pieces.
 HEADER = "predictions"
 ON_GOLD_TOKENS = "entities_on_gold_tokens"
 CONFIDENCE = "confidence"
+PIECES = "pieces"
 # Keys of a gold Doc's user_data, which say where the example came from.
 ORIGIN = ("file", "line", "document", "category")
 # First character, character after the last one, label.
