@@ -29,6 +29,7 @@ For developers:
 The first run installs the requirements (2 GB with the CPU build of torch) into the active virtual
 environment, or else into .venv beside this file: the exact versions of constraints.txt or, if they
 cannot be installed, others that requirements.txt allows. An installed torch is kept.
+`serve` and `test` add the packages of requirements-serve.txt and requirements-test.txt.
 ./run.py --install-completion sets up your shell to complete the commands of scripts/.
 --traceback shows the full traceback of an error, for a bug report.
 """
@@ -49,6 +50,8 @@ if sys.version_info < OLDEST:
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 CONSTRAINTS = HERE / "constraints.txt"
+# What some words of the command line need besides.
+EXTRAS = {"serve": [HERE / "requirements-serve.txt"], "test": [HERE / "requirements-test.txt"]}
 # The version that CI tests. Installed only if there is no torch yet: a build for your GPU, or
 # another version that requirements.txt allows, is kept.
 TORCH = "torch==2.13.0"
@@ -108,26 +111,28 @@ def environment() -> tuple[Path, Path]:
     return folder, folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def stamp(folder: Path) -> tuple[Path, str]:
-    """Return the file that says what was installed into an environment, and what it should say."""
-    content = REQUIREMENTS.read_bytes() + CONSTRAINTS.read_bytes()
-    return folder / "requirements.sha256", hashlib.sha256(content).hexdigest()
+def stamp(folder: Path, requirements: Path) -> tuple[Path, str]:
+    """Return the file that says which requirements were installed into an environment from a file,
+    and what it should say."""
+    content = requirements.read_bytes() + CONSTRAINTS.read_bytes()
+    return folder / f"{requirements.stem}.sha256", hashlib.sha256(content).hexdigest()
 
 
-def installed(folder: Path) -> bool:
-    file, digest = stamp(folder)
+def installed(folder: Path, requirements: Path) -> bool:
+    file, digest = stamp(folder, requirements)
     return file.exists() and file.read_text() == digest
 
 
-def set_up(folder: Path, python: Path) -> None:
-    """Create the environment if it is missing or does not start, and install the requirements with
-    pip, unless the present ones are installed. Raises Refused."""
+def set_up(folder: Path, python: Path, files: list[Path]) -> None:
+    """Create the environment if it is missing or does not start, and install the files' requirements
+    with pip, unless the present ones are installed. Raises Refused."""
     active = sys.prefix != sys.base_prefix
     if not works(python, "-c", ""):
         make(folder)
     elif not works(python, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"):
         raise Refused(f"{folder} has a Python older than {OLDEST[0]}.{OLDEST[1]}; delete it.")
-    if installed(folder):
+    missing = [file.name for file in files if not installed(folder, file)]
+    if not missing:
         return
     pip = ("-m", "pip", "--version")
     # There is none if its creation was interrupted, or if the tool that created it adds none.
@@ -135,9 +140,11 @@ def set_up(folder: Path, python: Path) -> None:
         if active:
             raise Refused(f"{folder}, the active virtual environment, has no pip; install it.")
         make(folder)
-    print("installing requirements.txt (once; takes a few minutes)", flush=True)
+    print(f"installing {' and '.join(missing)} (once; takes a few minutes)", flush=True)
     command = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    command += ["-r", REQUIREMENTS]
+    # All of them, so that no version is chosen which another file excludes.
+    for requirements in files:
+        command += ["-r", requirements]
     if not works(python, "-m", "pip", "show", "torch"):
         command.append(TORCH)
     # Wheels only: where the tested version has none for this Python or platform, another version
@@ -145,14 +152,15 @@ def set_up(folder: Path, python: Path) -> None:
     if subprocess.run([*command, "-c", CONSTRAINTS, "--only-binary", ":all:"]).returncode:
         print(
             "the exact versions of constraints.txt could not be installed here; trying others "
-            "that requirements.txt allows",
+            f"that the ranges of {' and '.join(missing)} allow",
             flush=True,
         )
         status = subprocess.run(command).returncode
         if status:
             raise Refused(f"pip could not install the requirements (status {status}); see above.")
-    file, digest = stamp(folder)
-    file.write_text(digest)
+    for requirements in files:
+        file, digest = stamp(folder, requirements)
+        file.write_text(digest)
 
 
 def names(section: str, pattern: str) -> list[str]:
@@ -262,10 +270,10 @@ def main() -> int:
         ours = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "SCRIPTS_PROGRAM": "run.py"}
         settings = {"env": {**os.environ, **ours}}
     folder, python = environment()
-    if completing and not installed(folder):
+    if completing and not installed(folder, REQUIREMENTS):
         # The Tab key starts no installation.
         return 0
-    set_up(folder, python)
+    set_up(folder, python, [REQUIREMENTS, *EXTRAS.get(name, [])])
     status = 0
     for arguments in processes:
         status = finish([python, *arguments], **settings) or status

@@ -1,8 +1,6 @@
 """Minuscule checkpoints of each tokenizer type, created on the fly, and a command-line runner."""
 
 import io
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +28,7 @@ from scripts.corpora.docbins import read_docs
 
 from .heads import tag_checkpoint, text_checkpoint
 
+pytest_plugins = ["tests.browser"]
 ROOT = Path(__file__).parent.parent
 # Started first, so that the two processes end at about the same time.
 LONGEST = ("test_workflow.py", "test_package.py", "test_wrap.py", "test_flaubert.py")
@@ -178,23 +177,5 @@ def command(capfd, monkeypatch) -> Callable[..., Result]:
             run()
         captured = capfd.readouterr()
         return Result(exit.value.code or 0, captured.out, captured.err)
-
-    return call
-
-
-@pytest.fixture
-def browser(tmp_path) -> Callable[[Path], str]:
-    """Open a page in Chromium or Chrome and return the resulting HTML."""
-    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if found is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-
-    def call(page: Path) -> str:
-        command = [
-            found, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
-            "--window-size=360,800", "--dump-dom", page.as_uri(),
-        ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
 
     return call

@@ -1,6 +1,8 @@
 """The versions that are stated in several files agree."""
 
 import tomllib
+from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -9,20 +11,23 @@ import run
 
 from .conftest import ROOT
 
+EXTRAS = sum(run.EXTRAS.values(), [])
+
+
+def requirements(file: Path) -> dict[str, Requirement]:
+    """Return the requirements in a file, by name, without those of files that it includes."""
+    lines = [line for line in file.read_text("utf8").splitlines() if line and line[0] not in "#-"]
+    return {canonicalize_name(one.name): one for one in map(Requirement, lines)}
+
 
 def test_constraints_pin_every_requirement_but_torch():
     """And each within its range; what only torch requires is left to its build."""
-    lines = {
-        name: (ROOT / f"{name}.txt").read_text("utf8").splitlines()
-        for name in ("requirements", "constraints")
+    pinned = requirements(run.CONSTRAINTS)
+    required = {
+        name: one
+        for file in (run.REQUIREMENTS, *EXTRAS)
+        for name, one in requirements(file).items()
     }
-    required, pinned = (
-        {
-            canonicalize_name(r.name): r
-            for r in (Requirement(line) for line in lines[name] if line and line[0] != "#")
-        }
-        for name in lines
-    )
     assert required.keys() - pinned.keys() == {"torch"}
     for name, requirement in required.items():
         if name != "torch":
@@ -31,6 +36,22 @@ def test_constraints_pin_every_requirement_but_torch():
     assert not {"torch", "sympy", "mpmath", "networkx", "triton"} & pinned.keys()
     assert not [name for name in pinned if name.startswith(("nvidia", "cuda"))]
     assert run.TORCH.removeprefix("torch==") in required["torch"].specifier
+
+
+def test_constraints_pin_what_the_extras_bring():
+    """As the installed packages state it."""
+    pinned, seen = requirements(run.CONSTRAINTS), set()
+    left = {name for file in EXTRAS for name in requirements(file)}
+    while left:
+        name = left.pop()
+        seen.add(name)
+        assert name in pinned
+        stated = map(Requirement, metadata.requires(name) or [])
+        left |= {
+            canonicalize_name(one.name)
+            for one in stated
+            if one.marker is None or one.marker.evaluate({"extra": ""})
+        } - seen
 
 
 def test_the_supported_pythons_are_stated_once():

@@ -38,8 +38,8 @@ def project(tmp_path) -> Path:
     folder = tmp_path / "my project"
     (folder / "scripts" / "cli").mkdir(parents=True)
     shutil.copy(ROOT / "run.py", folder)
-    for name in ("requirements.txt", "constraints.txt"):
-        (folder / name).touch()
+    for path in (run.REQUIREMENTS, run.CONSTRAINTS, *sum(run.EXTRAS.values(), [])):
+        (folder / path.name).touch()
     step = {
         "name": "show",
         "script": ['python show.py "${vars.text}" "${vars.number}" --version "${vars.version}"'],
@@ -52,7 +52,9 @@ def project(tmp_path) -> Path:
     program = f"import typing\n{show.format('seen.json')}\n"
     (folder / "scripts" / "__main__.py").write_text(program)
     (folder / "scripts" / "__init__.py").touch()
-    (folder / "scripts" / "cli" / "data.py").write_text("def echo_all():\n    pass\n")
+    (folder / "scripts" / "cli" / "data.py").write_text(
+        "def echo_all():\n    pass\ndef serve():\n    pass\n"
+    )
     return folder
 
 
@@ -66,7 +68,7 @@ def ready(project, monkeypatch) -> Path:
     Path(purelib, "shared.pth").write_text("\n".join(paths))
     monkeypatch.setattr(run, "REQUIREMENTS", project / "requirements.txt")
     monkeypatch.setattr(run, "CONSTRAINTS", project / "constraints.txt")
-    file, digest = run.stamp(environment)
+    file, digest = run.stamp(environment, run.REQUIREMENTS)
     file.write_text(digest)
     return project
 
@@ -286,3 +288,30 @@ def test_exact_versions_are_installed_where_they_can_be(project, tmp_path):
         assert shown == [f"tiny=={installed}", run.TORCH]
         result = start(project, "echo-all")
         assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_extras_are_installed_for_their_words_alone(project, tmp_path):
+    wheel(tmp_path, *run.TORCH.split("=="))
+    for name in ("tiny", "server", "viewer"):
+        wheel(tmp_path, name, "1.0")
+    (project / "requirements.txt").write_text("tiny\n")
+    (project / "requirements-serve.txt").write_text("server\n")
+    (project / "requirements-test.txt").write_text("-r requirements-serve.txt\nviewer\n")
+    links = {"PIP_FIND_LINKS": str(tmp_path)}
+    python = project / ".venv" / "bin" / "python"
+
+    def packages() -> set[str]:
+        shown = subprocess.check_output([python, "-m", "pip", "freeze"], text=True).split()
+        return {package.partition("==")[0] for package in shown}
+
+    assert start(project, "echo-all", **links).returncode == 0
+    assert packages() == {"tiny", "torch"}
+    # Without a registry only the command that needs the extra is refused.
+    result = start(project, "serve")
+    assert "installing requirements-serve.txt (once" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("run.py: pip could not install")
+    assert start(project, "echo-all").stdout == ""
+    for word, added in (("serve", {"server"}), ("test", {"server", "viewer"})):
+        start(project, word, **links)
+        assert packages() == {"tiny", "torch", *added}
+        assert "installing" not in start(project, word).stdout

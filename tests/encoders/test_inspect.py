@@ -97,24 +97,23 @@ def test_attention_page(command, distilbert, tmp_path):
     assert torch.allclose(weights.sum(-1), torch.ones(2, 2, n), atol=n * 0.0006)
 
 
-def test_attention_page_in_a_browser(browser, command, distilbert, tmp_path):
-    page = tmp_path / "attention.html"
-    assert command(inspect, distilbert, TEXT, "--attention", page).code == 0
-    # Choose a layer and a head, and hover over a cell, as a reader would.
-    script = (
-        "<script>layer.value = 1; head.value = 0; head.onchange();"
-        "map.querySelectorAll('td')[5].onmouseenter();</script></body>"
-    )
-    scripted = tmp_path / "scripted.html"
-    scripted.write_text(page.read_text("utf8").replace("</body>", script), "utf8")
-    dom = browser(scripted)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', dom, re.DOTALL)[1])
+def test_attention_page_in_a_browser(page, command, distilbert, tmp_path):
+    """Choose a layer and a head, and hover over a cell, as a reader would."""
+    path = tmp_path / "attention.html"
+    assert command(inspect, distilbert, TEXT, "--attention", path).code == 0
+    page.goto(path.as_uri())
+    page.select_option("#layer", "1")
+    page.select_option("#head", "0")
+    data = json.loads(page.locator("#data").text_content())
     n = len(data["pieces"])
     # The corner cell, and one for each pair of pieces.
-    assert dom.count("<td") == 1 + n * n
+    cells = page.locator("#map td")
+    assert cells.count() == 1 + n * n
+    cells.nth(5).hover()
     value = data["weights"][1][0][4 // n][4 % n] / 1000
-    assert f">{data['pieces'][0]} → {data['pieces'][4]}: {value:.3f}</p>" in dom
-    assert dom.count('class="lit"') == 2 and dom.count("<option") == 2 + 2 + 2
+    wanted = f"{data['pieces'][0]} → {data['pieces'][4]}: {value:.3f}"
+    assert page.get_by_text(wanted, exact=True).is_visible()
+    assert page.locator(".lit").count() == 2 and page.locator("option").count() == 2 + 2 + 2
 
 
 @pytest.mark.parametrize("name", ENCODERS)
