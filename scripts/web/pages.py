@@ -1,0 +1,48 @@
+"""The pages of the server: one file each, their script and style within, allowed by their hashes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import FileSystemLoader
+
+from ..reporting.templates import HERE as REPORTING
+from ..reporting.templates import LANGUAGES, digest, environment, page_language, read
+
+HERE = Path(__file__).parent
+NAMES = {"en": "English", "fr": "Français"}
+# Words that the script writes, by the names that it has for them.
+WORDS = {
+    "ner": "named entities",
+    "textcat": "one class a text",
+    "textcat_multilabel": "any number of classes",
+    "entities": "Entities: {{n}}",
+    "labels": "Class: {{labels}}",
+    "characters": "{{n}} of {{limit}} characters",
+    "too_long": "A text can have {{limit}} characters; drop a file with several texts instead.",
+    "gone": "The server does not answer; is it still running?",
+    "copied": "Link copied.",
+}
+
+
+def preferred(accepted: str) -> str:
+    """Return the language of LANGUAGES that an Accept-Language header names first, English if none.
+
+    Browsers send languages by preference.
+    """
+    names = (part.partition(";")[0].strip()[:2].lower() for part in accepted.split(","))
+    return next((name for name in names if name in LANGUAGES), page_language(""))
+
+
+def html(template: str, lang: str, script: str = "", **values: Any) -> HTMLResponse:
+    """Return a page with a policy that allows its own script and style, and requests to this server."""
+    found = environment(lang)
+    found.loader = FileSystemLoader([HERE, REPORTING])
+    style = read("style.css") + (HERE / "page.css").read_text("utf8")
+    content = found.get_template(template).render(style=style, script=script, **values)
+    policy = (
+        f"default-src 'none'; script-src {digest(script)}; style-src {digest(style)}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(content, headers={"content-security-policy": policy})
