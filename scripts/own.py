@@ -40,6 +40,8 @@ ROOT = Path(__file__).parent.parent
 ENCODER = ROOT / "assets/encoders/e5-small-fr-en"
 DOWNLOADS = ROOT / "assets/downloads"
 PIECES = 40000
+# In the page, of the largest test splits.
+EXAMPLES = 10_000
 # Of its 12 layers, those that a small corpus need not change; a CPU is faster without them.
 FROZEN = 4
 # With fewer examples, a test split says little: its interval is wider than what one would want to know.
@@ -237,7 +239,7 @@ def own(request: Request) -> None:
     except UserError as error:
         warn(str(error))
     package(pipeline, paths.metrics, paths.packages, "", request.version, gpu_id)
-    report(pipeline, paths.corpus, paths.metrics, paths.page, 200, gpu_id, paths.checked)
+    report(pipeline, paths.corpus, paths.metrics, paths.page, EXAMPLES, gpu_id, paths.checked)
     wheel = next(paths.packages.glob(f"{paths.metrics.stem}-{request.version}-*.whl"))
     print(
         f"\nThe wheel:  {wheel}\nThe page:   {paths.page}\n\n"

@@ -1,42 +1,55 @@
-"""Draw a pipeline's predictions on a split beside the gold annotation, as one HTML page."""
+"""Draw a pipeline's page: its score with its interval, where it fails, and its predictions beside gold."""
 
 from pathlib import Path
 from typing import Any
 
+from spacy.language import Language
 from wasabi import msg
 
 from .check import read_check, rows_of
 from .common.errors import UserError
 from .common.files import check_file, written_beside
 from .evaluate import score_table
-from .reporting.page import category_items, entity_items, render
-from .serving.calibration import in_words
+from .reporting.figures import FEW, Scored
+from .reporting.page import render
+from .reporting.templates import LANGUAGES, page_language
+from .reporting.training_log import read_log
+from .reporting.wheels import wheel_of
 from .serving.cross_validation import in_words as cross_validated
 from .serving.gold import read_gold, split_sha256
-from .serving.metrics import headline, read_metrics, scored_on
+from .serving.metrics import main_score, read_metrics, scored_on
 from .serving.pipeline import load, task_labels
 from .serving.predictions import beside, difference, read_predictions
 
 
-def about(scores: dict[str, Any]) -> str:
-    """Return a line with the main score and what it was measured on."""
-    parts = [headline(scores["raw_text"]), scored_on(scores)]
-    unseen = scores.get("unseen_text", {})
-    if unseen.get("shared_with_train"):
-        parts.append(
-            f"{unseen['shared_with_train']:,} of {scores['examples']:,} texts are also in train"
+def encoder_in(scores: dict[str, Any]) -> str | None:
+    """Return the name of the encoder of a pipeline: a folder's place on this machine is nobody's
+    business."""
+    if scores["encoder"] is None:
+        return None
+    encoder = Path(scores["encoder"])
+    return encoder.name if encoder.is_absolute() else scores["encoder"]
+
+
+def read_scored(pipeline: Language, corpus: Path, metrics: Path, scores: dict[str, Any]) -> Scored:
+    """Return the predictions beside metrics, with new names, and the gold annotation of the split.
+
+    Raises UserError if the corpus is not that of the metrics, or the predictions are others.
+    """
+    path, saved = corpus / f"{scores['split']}.spacy", beside(metrics)
+    gold = read_gold(path, pipeline.vocab, task_labels(pipeline), scores["task"], scores["map"])
+    if split_sha256(path) != scores["split_sha256"]:
+        raise UserError(
+            f"{path}: not the split that {metrics} was computed on ({scores['split']} of "
+            f"{scores['corpus']}); name that corpus, or run `evaluate` on this one."
         )
-    if line := in_words(scores.get("calibration", {})):
-        parts.append(line)
-    if result := scores.get("cross_validation"):
-        parts.append(cross_validated(result))
-    if scores["encoder"] is not None:
-        # A folder's place on this machine is nobody's business.
-        encoder = Path(scores["encoder"])
-        parts.append(f"encoder {encoder.name if encoder.is_absolute() else scores['encoder']}")
-    if scores["seed"] is not None:
-        parts.append(f"seed {scores['seed']}")
-    return " · ".join([*parts, f"{scores['speed']['words_per_second']:,} words/s"])
+    predictions = read_predictions(saved, pipeline.vocab)
+    wanted = {name: scores[name] for name in ("weights", "split_sha256")}
+    if different := difference(predictions, wanted):
+        raise UserError(f"{saved}: predictions {different}; run `evaluate` first.")
+    predicted = predictions.renamed(gold.of(predictions.docs), scores["map"])
+    threshold = predictions.header.threshold_of(scores["task"])
+    return Scored(scores["task"], predicted, gold.docs, threshold)
 
 
 def report(
@@ -47,48 +60,52 @@ def report(
     limit: int,
     gpu_id: int,
     checked: Path | None = None,
+    language: str = "",
 ) -> None:
-    """Write an HTML page: the scores, then examples of the split drawn by displaCy, errors first.
+    """Write a page: the score and how sure it is, where the pipeline fails, and examples of the split,
+    the surest errors first.
 
-    All of it comes from the metrics and the predictions beside them; nothing is predicted here.
-    checked: what `check` wrote about the corpus, for a section of its own.
+    All of it comes from the metrics, the predictions beside them and the training's log; nothing is
+    predicted here. checked: what `check` wrote about the corpus, for a section of its own. language: of the
+    page's own words (default: the pipeline's, if that is French, else English).
     """
     check_file(output)
+    if language not in ("", *LANGUAGES):
+        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
     findings = read_check(checked, corpus) if checked else []
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
-    split, task = scores["split"], scores["task"]
-    path, saved = corpus / f"{split}.spacy", beside(metrics)
-    gold = read_gold(path, nlp.vocab, task_labels(nlp), task, scores["map"])
-    if split_sha256(path) != scores["split_sha256"]:
-        raise UserError(
-            f"{path}: not the split that {metrics} was computed on ({split} of {scores['corpus']}); "
-            "name that corpus, or run `evaluate` on this one."
-        )
-    predictions = read_predictions(saved, nlp.vocab)
-    wanted = {name: scores[name] for name in ("weights", "split_sha256")}
-    if different := difference(predictions, wanted):
-        raise UserError(f"{saved}: predictions {different}; run `evaluate` first.")
-    predicted = predictions.renamed(gold.of(predictions.docs), scores["map"])
-    if task == "ner":
-        items = entity_items(predicted, gold.docs)
-    else:
-        items = category_items(predicted, gold.docs, predictions.header.threshold_of(task))
+    scored = read_scored(nlp, corpus, metrics, scores)
     header, rows = score_table(scores)
+    name, _, score = main_score(scores["raw_text"])
+    wheel = wheel_of(scores["weights"], metrics.parent.parent / "packages")
     page = render(
+        language or page_language(nlp.lang),
+        scored,
+        scores,
+        read_log(pipeline),
+        wheel and (wheel.name, wheel.stat().st_size),
+        limit,
         title=scores["pipeline"],
-        about=about(scores),
-        lang=nlp.lang,
-        split=split,
+        score=score,
+        score_name=name,
+        scored_on=scored_on(scores),
+        encoder=encoder_in(scores),
+        cross_validated=cross_validated(scores["cross_validation"])
+        if "cross_validation" in scores
+        else "",
+        text_lang=nlp.lang,
+        few=FEW,
         header=header,
         rows=rows,
-        items=items,
-        limit=limit,
         checked=rows_of(findings),
     )
     with written_beside(output.parent) as folder:
         (folder / output.name).write_text(page, encoding="utf8")
-    msg.good(f"{output}: {min(limit, len(items))} of {len(items)} {split} examples, errors first")
+    total = len(scored.gold)
+    msg.good(
+        f"{output}: {min(limit, total):,} of {total:,} {scores['split']} examples, errors first"
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from .training.calibrate import calibrate_saved
 from .training.plan import Plan, Split, check_ranges
 from .training.readers import ONE, SEVERAL
 from .training.stream import sample_of, stream, streams
-from .training.unfinished import LOGS, WORK, unfinished, wrap_logger
+from .training.unfinished import LOGS, PLAN, WORK, unfinished, wrap_logger
 from .wheel.windows import too_long
 
 SPLITS = ("train", "dev")
@@ -264,6 +264,8 @@ def train(
     with unfinished(output) as work:
         if "paths.logs" in written:
             config["paths"]["logs"] = str(work / LOGS)
+            (work / LOGS).mkdir()
+            srsly.write_json(work / LOGS / PLAN, {"epoch": plan.epoch})
         train_pipeline(path, config, encoder, gpu_id, work, baselines)
         calibrate_saved(work / DIR_MODEL_BEST, splits["dev"], gpu_id)
     meta = srsly.read_json(output / "model-best" / "meta.json")

@@ -119,19 +119,25 @@ def report(
     corpus: Corpus,
     metrics: Metrics,
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of examples to show")] = 200,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Maximum number of examples, the surest errors first")
+    ] = 10_000,
     gpu_id: GpuId = -1,
     checked: Annotated[
         Path | None, typer.Option("--check", help="What `check --json` wrote, to show too")
     ] = None,
+    page_language: Annotated[
+        str, typer.Option(help="fr or en (default: fr for a French pipeline, else en)")
+    ] = "",
 ) -> None:
-    """Draw predictions beside gold annotation as an HTML page.
+    """Draw a pipeline's page: how sure its score is, and where it fails.
 
-    Scores first, then examples, those with errors before the others. Reads what `evaluate` wrote.
+    One HTML file: the score with its interval, labels, kinds of errors, calibration, slices, curves of the training, and examples beside their
+    gold annotation to search and filter. Reads what `evaluate` wrote, and the training's log.
     """
     from ..report import report
 
-    report(pipeline, corpus, metrics, output, limit, gpu_id, checked)
+    report(pipeline, corpus, metrics, output, limit, gpu_id, checked, page_language)
 
 
 def serve(

@@ -76,7 +76,7 @@ def check_characters(value: Any) -> None:
 
 
 def lines_of_json(file: RawFile, lines: Counter) -> Iterator[tuple[int, Any]]:
-    """Yield (line number, value) for each line that is not blank. Raises UserError for invalid JSON."""
+    """Yield (line number, value) for each line that is not blank; of invalid JSON, a UserError."""
     for number, line in file.lines():
         if not line.strip():
             lines["blank"] += 1
@@ -86,9 +86,7 @@ def lines_of_json(file: RawFile, lines: Counter) -> Iterator[tuple[int, Any]]:
             if "\\u" in line:
                 check_characters(value)
         except (ValueError, RecursionError) as error:
-            raise UserError(
-                f"{file.location(number)}: not a JSON object ({error}); {WRITE}."
-            ) from error
+            value = UserError(f"{file.location(number)}: not a JSON object ({error}); {WRITE}.")
         yield number, value
 
 
@@ -130,27 +128,36 @@ def elements(file: RawFile, prefix: str = "item") -> Iterator[tuple[int, Any]]:
             yield number, value
 
 
-def json_values(file: RawFile, lines: Counter | None = None) -> Iterator[tuple[int, Any]]:
+def json_values(
+    file: RawFile, lines: Counter | None = None, tolerant: bool = False
+) -> Iterator[tuple[int, Any]]:
     """Yield (number, value) for each line of JSON Lines or each element of an array.
 
-    lines: counts the lines of each kind. Raises UserError for invalid JSON, with its line or the
-    number of its element.
+    lines: counts the lines of each kind. tolerant: whether the UserError about a line is yielded
+    instead of raised. Raises UserError for invalid JSON, with its line or the number of its element.
     """
     lines = Counter() if lines is None else lines
     prefix = "item" if is_array(file) else prefix_of(file)
     for number, value in elements(file, prefix) if prefix else lines_of_json(file, lines):
+        if isinstance(value, UserError) and not tolerant:
+            raise value
         lines["rows"] += 1
         yield number, value
 
 
 def json_objects(
-    file: RawFile, lines: Counter | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield what `json_values` does. Raises UserError for a value that is not an object."""
-    for number, value in json_values(file, lines):
-        if not isinstance(value, dict):
-            raise UserError(
+    file: RawFile, lines: Counter | None = None, tolerant: bool = False
+) -> Iterator[tuple[int, Any]]:
+    """Yield what `json_values` does, of a value that is not an object its UserError if `tolerant`.
+
+    Raises UserError for a value that is not an object.
+    """
+    for number, value in json_values(file, lines, tolerant):
+        if not isinstance(value, dict | UserError):
+            value = UserError(
                 f"{file.location(number)}: not a JSON object (found a {type(value).__name__}); "
                 f"{WRITE}."
             )
+            if not tolerant:
+                raise value
         yield number, value

@@ -1,28 +1,43 @@
-"""One HTML page per pipeline: scores, then examples drawn by displaCy, errors first."""
+"""The page of a pipeline: its score and how sure it is, where it fails, and every example."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 from spacy import displacy
 from spacy.tokens import Doc
 
-from ..serving.metrics import entities, labels_given
-from ..serving.predictions import CONFIDENCE
+from ..serving.entity_errors import KINDS, mistakes_in
+from ..serving.gold import judged
+from ..serving.predictions import CONFIDENCE, Entity, entities
+from .charts import Series, line_chart
+from .figures import NOTHING, Scored, confusion, label_scores, pairs, slices, threshold_curve
+from .templates import environment, read
+from .training_log import TrainingLog
 
-COLOURS = {"PER": "#9ad0f5", "LOC": "#a8e0b8", "ORG": "#f9c99b", "MISC": "#d9c2f0"}
-OTHER_COLOURS = ("#f3b0b8", "#f2e394", "#9fe0dc", "#c8cdd3", "#e6bfa3", "#bcd68f", "#f0b6dd")
+# Classes of style.css, the first ones for the labels that most corpora have.
+FIRST = ("PER", "LOC", "ORG", "MISC")
+COLOURS = 10
+# displaCy's mark without its inline style: the style sheet has colours for light and dark.
+MARK = '<mark class="entity {bg}">{text}<span>{label}</span></mark>'
+# Examples on a page of them; those are in the file as text too, for print and without scripts.
+SHOWN = 20
+# An error of at least this confidence is a likely error of the gold annotation.
+SURE = 0.9
+# What metrics have of some tasks only, or of later versions.
+OPTIONAL = (
+    "baseline", "interval", "date", "entity_errors", "entities_of_train", "calibration", "unseen_text",
+    "label_errors", "trained_on",
+)  # fmt: skip
+WRONG, LIKELY = "error", "likely label error"
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each entity label (displaCy has colours for English ones only)."""
-    others = [label for label in sorted(labels) if label not in COLOURS]
-    return {
-        **COLOURS,
-        **{label: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, label in enumerate(others)},
-    }
+    """Return the class of the colour of each entity label."""
+    others = [label for label in sorted(labels) if label not in FIRST]
+    return {label: f"e{number % COLOURS}" for number, label in enumerate((*FIRST, *others))}
 
 
 def direction(doc: Doc) -> str:
@@ -30,19 +45,14 @@ def direction(doc: Doc) -> str:
     return doc.vocab.writing_system.get("direction", "ltr")
 
 
-def draw(doc: Doc, palette: dict[str, str]) -> Markup:
-    """Return displaCy's drawing of the entities, each with its confidence if there is one. displaCy
-    escapes the text, but not the labels."""
-    found = entities(doc)
-    shown = [
-        f"{label} {value:.2f}".replace(" 0.", " .")
-        for (*_, label), value in zip(found, doc.user_data.get(CONFIDENCE, ()))
-    ] or [label for *_, label in found]
+def draw(doc: Doc, spans: Sequence[tuple[Entity, str]], palette: dict[str, str]) -> Markup:
+    """Return displaCy's drawing of entities, each with what is shown as its label. displaCy escapes the
+    text, but not the labels."""
     data = [
-        {"start": start, "end": end, "label": str(escape(label))}
-        for (start, end, _), label in zip(found, shown)
+        {"start": start, "end": end, "label": str(escape(shown))}
+        for (start, end, _), shown in spans
     ]
-    coloured = {label: palette[name] for label, (*_, name) in zip(shown, found)}
+    classes = {str(escape(shown)): palette[label] for (*_, label), shown in spans}
     html = displacy.render(
         {
             "text": doc.text,
@@ -53,71 +63,241 @@ def draw(doc: Doc, palette: dict[str, str]) -> Markup:
         style="ent",
         manual=True,
         jupyter=False,
-        options={"colors": {str(escape(label)): colour for label, colour in coloured.items()}},
+        options={"colors": classes, "template": MARK},
     )
     return Markup(html)
 
 
-def entity_items(predicted: list[Doc], gold: list[Doc]) -> list[dict[str, Any]]:
-    """Return an item of the page per document: predicted entities, gold entities, errors."""
-    labels = {label for doc in (*predicted, *gold) for _, _, label in entities(doc)}
-    palette = colours(sorted(labels))
-    return [
-        {
-            "wrong": len(set(entities(found)) ^ set(entities(doc))),
-            "gold": draw(doc, palette),
-            "predicted": draw(found, palette),
-        }
-        for found, doc in zip(predicted, gold)
-    ]
+def utf16(text: str) -> Callable[[int], int]:
+    """Return a function from offsets in characters to those in UTF-16 units, which browsers count."""
+    if text.isascii() or max(text) <= "\uffff":
+        return int
+    return lambda end: end + sum(character > "\uffff" for character in text[:end])
 
 
-def category_items(
-    predicted: list[Doc], gold: list[Doc], threshold: float | None
-) -> list[dict[str, Any]]:
-    """Return an item of the page per text: the probability of each label, the gold ones marked.
+class Examples:
+    """The examples of a split, the surest errors first.
 
-    threshold: see labels_given. `wrong` is the sum, over labels that are missing or spurious, of how
-    far their probability is off.
+    Each is a dict, as short as examples.js reads it: n, its number from 0; t, text; a, where it is from; w, how
+    wrong it is, 0 if it is right; k, numbers of `kinds`; g and f, gold and found: spans as [start, end,
+    label, what is shown], in UTF-16 units; or of classes labels, and of c their probabilities. m: cells of
+    `confusion`, as gold label * number of its columns + predicted label.
     """
-    items = []
-    for found, doc in zip(predicted, gold):
-        right = labels_given(doc, threshold)
-        cats = [(label, value, label in right) for label, value in sorted(found.cats.items())]
-        errors = right ^ labels_given(found, threshold)
-        wrong = sum(abs((label in right) - found.cats[label]) for label in errors)
-        items.append({"wrong": wrong, "text": doc.text, "direction": direction(doc), "cats": cats})
-    return items
+
+    def __init__(
+        self, scored: Scored, likely: set[int], decimal: Callable[[float, int], str]
+    ) -> None:
+        self.scored, self.decimal, self.labels = scored, decimal, scored.labels()
+        self.palette = colours(self.labels)
+        self.kinds = [WRONG, *(KINDS if scored.task == "ner" else ()), LIKELY]
+        numbered = {label: number for number, label in enumerate(self.labels)}
+        fill = self.of_entities if scored.task == "ner" else self.of_classes
+        self.items = []
+        columns = [*self.labels, NOTHING]
+        cells = {pair: place for place, pair in enumerate(itertools.product(columns, repeat=2))}
+        found = [[]] * len(scored.gold) if scored.several else pairs(scored)
+        for number, ((item, kinds), taken) in enumerate(zip(fill(numbered), found)):
+            kinds = [*([WRONG] if kinds or item["w"] else []), *kinds]
+            kinds += [LIKELY] if number in likely else []
+            doc = scored.gold[number]
+            origin = doc.user_data.get("file"), doc.user_data.get("line")
+            item |= {
+                "n": number,
+                "t": doc.text,
+                "a": f"{origin[0]}:{origin[1]}" if all(origin) else "",
+                "k": sorted({self.kinds.index(kind) for kind in kinds}),
+                "w": round(item["w"], 4),
+                "m": sorted({cells[pair] for pair in taken}),
+            }
+            self.items.append(item)
+        self.items.sort(key=lambda item: -item["w"])
+
+    def of_entities(self, numbered: dict[str, int]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Yield of each document the item of its entities, and the kinds of its errors. It is as wrong as
+        its surest wrong entity; without confidences, as it has errors."""
+        scored = self.scored
+        for found, gold, wrong in zip(
+            scored.predicted, scored.gold, mistakes_in(scored.predicted, scored.gold)
+        ):
+            at = utf16(gold.text)
+            values = found.user_data.get(CONFIDENCE)
+            given = entities(found)
+            shown = [label for *_, label in given]
+            errors = float(len(wrong))
+            if values is not None:
+                shown = [f"{label} {self.decimal(v, 2)}" for label, v in zip(shown, values)]
+                surest = dict(zip(given, values))
+                # What was missed has no confidence; it comes after what is surely wrong.
+                errors = max((surest.get(one.found, 0.01) for one in wrong), default=0.0)
+            item = {
+                "w": errors,
+                "g": [[at(s), at(e), numbered[label], label] for s, e, label in entities(gold)],
+                "f": [
+                    [at(s), at(e), numbered[label], text]
+                    for (s, e, label), text in zip(given, shown)
+                ],
+            }
+            yield item, [one.kind for one in wrong]
+
+    def of_classes(self, numbered: dict[str, int]) -> Iterator[tuple[dict[str, Any], list[str]]]:
+        """Yield of each text the item of its classes, and no kinds of errors. It is as wrong as the sum of
+        how far the probabilities of missing and spurious labels are off."""
+        for index, found in enumerate(self.scored.predicted):
+            right, given = self.scored.right(index), self.scored.given(index)
+            values = [found.cats.get(label, 0.0) for label in self.labels]
+            off = sum(abs((name in right) - found.cats.get(name, 0.0)) for name in right ^ given)
+            item = {
+                "w": off,
+                "g": sorted(numbered[label] for label in right),
+                "f": sorted(numbered[label] for label in given),
+                "c": [round(value, 3) for value in values],
+            }
+            yield item, []
+
+    def first(self) -> list[dict[str, Any]]:
+        """Return the first items with what the template draws."""
+        shown = []
+        for item in self.items[:SHOWN]:
+            number = item["n"]
+            found, gold = self.scored.predicted[number], self.scored.gold[number]
+            item = {**item, "direction": direction(gold)}
+            if self.scored.task == "ner":
+                given = entities(found)
+                item["gold"] = draw(gold, [(one, one[2]) for one in entities(gold)], self.palette)
+                labels = [text for *_, text in item["f"]]
+                item["found"] = draw(found, list(zip(given, labels)), self.palette)
+            shown.append(item)
+        return shown
+
+
+def training_charts(log: TrainingLog | None, words: Callable[..., str], lang: str, decimal) -> list:
+    """Return charts of loss, dev score and learn rate over updates."""
+    if log is None or not log.score:
+        return []
+    note = ""
+    if log.epoch:
+        note = words("1 epoch = {n} updates", n=decimal(log.epoch, 0))
+    updates = words("updates")
+    charts = [
+        line_chart(
+            words("Loss of {name}", name=name), updates, words("loss"), [Series(name, curve)], lang,
+            y_range=(0, 0), chosen=log.chosen, note=note,
+        )
+        for name, curve in log.losses.items()
+        if curve
+    ]  # fmt: skip
+    chosen = words("the pipeline is that after {n} updates", n=decimal(log.chosen, 0))
+    charts.append(
+        line_chart(
+            words("Score on dev"), updates, words("score"), [Series("dev", log.score)], lang,
+            chosen=log.chosen, note=f"{chosen}; {note}" if note else chosen,
+        )
+    )  # fmt: skip
+    if log.rate:
+        charts.append(
+            line_chart(
+                words("Learn rate"), updates, words("learn rate"), [Series("", log.rate)], lang,
+                y_range=(0, 0), dots=False,
+            )
+        )  # fmt: skip
+    return charts
+
+
+def reliability(
+    found: dict[str, Any] | None, words: Callable[..., str], lang: str
+) -> dict[str, Any] | None:
+    """Return the chart of confidences against the share of correct answers; None without confidences."""
+    if not found:
+        return None
+    points = [(one["mean_confidence"], one["accuracy"]) for one in found["bins"]]
+    return line_chart(
+        words("Reliability"), words("confidence"), words("share of correct answers"),
+        [Series(words("pipeline"), points)], lang, x_range=(0, 1), y_range=(0, 1), ideal=True,
+        note=words("dotted: perfectly calibrated"),
+    )  # fmt: skip
+
+
+def thresholds(scored: Scored, words: Callable[..., str], lang: str) -> dict[str, Any] | None:
+    """Return the chart of P, R and F over the threshold, if labels are assigned by one."""
+    if scored.threshold is None:
+        return None
+    return line_chart(
+        words("Threshold"), words("threshold"), words("score"),
+        [Series(name, curve) for name, curve in threshold_curve(scored).items()], lang,
+        x_range=(0, 1), y_range=(0, 1), chosen=scored.threshold, dots=False,
+        note=words("the pipeline assigns labels from {n}", n=round(scored.threshold, 3)),
+    )  # fmt: skip
+
+
+def known(scored: Scored) -> Scored:
+    """Return the predictions without the entities on tokens whose gold annotation is missing, which are
+    not scored."""
+    if scored.task != "ner":
+        return scored
+    docs = []
+    for found, gold in zip(scored.predicted, scored.gold):
+        kept = judged(entities(found), gold)
+        if not all(kept):
+            found = found.copy()
+            if CONFIDENCE in found.user_data:
+                values = list(compress(found.user_data[CONFIDENCE], kept))
+                found.user_data[CONFIDENCE] = values
+            found.ents = list(compress(found.ents, kept))
+        docs.append(found)
+    return scored._replace(predicted=docs)
 
 
 def render(
-    title: str,
-    about: str,
     lang: str,
-    split: str,
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    items: list[dict[str, Any]],
+    scored: Scored,
+    metrics: dict[str, Any],
+    log: TrainingLog | None,
+    wheel: tuple[str, int] | None,
     limit: int,
-    checked: Sequence[Sequence[str]] = (),
+    **values: Any,
 ) -> str:
-    """Return the page: no script, every text escaped; the `limit` worst items, worst first.
+    """Return the page, in a language of LANGUAGES.
 
-    checked: rows of the table of what `check` found in the corpus, if it is given.
+    scored: predictions and gold. metrics: what `evaluate` wrote. wheel: its path from the page, and its size in bytes.
+    limit: the number of examples in the page, the surest errors first. values: what else the template shows.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=False
-    )
-    shown = sorted(items, key=lambda item: -item["wrong"])[:limit]
-    return environment.get_template("page.html").render(
-        title=title,
-        about=about,
-        lang=lang,
-        split=split,
-        header=header,
-        rows=rows,
-        wrong=sum(bool(item["wrong"]) for item in items),
-        total=len(items),
-        shown=shown,
-        checked=checked,
+    pages = environment(lang)
+    words, decimal = pages.globals["_"], pages.globals["decimal"]
+    metrics = {**dict.fromkeys(OPTIONAL), **metrics}
+    scored = known(scored)
+    likely = {
+        one["example"]
+        for one in metrics["label_errors"] or ()
+        if one["confidence"] >= SURE and "example" in one
+    }
+    examples = Examples(scored, likely, decimal)
+    wrong = sum(bool(item["w"]) for item in examples.items)
+    items = examples.items[:limit]
+    charts = [
+        reliability(metrics["calibration"], words, lang), thresholds(scored, words, lang)
+    ]  # fmt: skip
+    return pages.get_template("page.html").render(
+        script=read("examples.js"),
+        metrics=metrics,
+        scored=scored,
+        labels=label_scores(scored),
+        confusion=confusion(scored),
+        charts=[chart for chart in charts if chart],
+        slices=slices(scored, decimal),
+        training=training_charts(log, words, lang, decimal),
+        wheel=wheel,
+        examples=examples,
+        first=examples.first()[: len(items)],
+        wrong=wrong,
+        total=len(examples.items),
+        data={
+            "labels": examples.labels,
+            "colours": [examples.palette[label] for label in examples.labels],
+            "kinds": examples.kinds,
+            "entities": scored.task == "ner",
+            "direction": direction(scored.gold[0]) if scored.gold else "ltr",
+            "shown": SHOWN,
+            "items": items,
+        },
+        **values,
     )

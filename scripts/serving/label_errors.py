@@ -27,6 +27,7 @@ def entry(
     data, text = doc.user_data, doc.text
     shown = text if span is None else text[max(0, span[0] - LONG // 2) : span[1] + LONG // 2]
     result = {
+        "example": number,
         "at": f"{data.get('file', 'example')}:{data.get('line', number + 1)}",
         "confidence": round(confidence, 4),
         "given": given,

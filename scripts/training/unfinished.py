@@ -30,6 +30,8 @@ Info = dict[str, Any] | None
 LOGGER = "project.unfinished_logger.v1"
 # In that folder: what spaCy writes, TensorBoard's event files, and the progress of the training.
 WORK, LOGS, PROGRESS = ".spacy", "logs", "progress.json"
+# Beside TensorBoard's files: how many updates are an epoch.
+PLAN = "plan.json"
 # Updates after which the time to go is estimated; the first ones take longer than the rest.
 WARM = 10
 

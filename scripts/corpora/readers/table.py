@@ -72,6 +72,14 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
             f"{file}: unknown suffix for a table; rename the file to .csv, .tsv, .jsonl, .xlsx or "
             ".parquet."
         )
+    delimiter = delimiter_in(file, options)
+    columns, quoting = options.columns or "", options.quoting
+    return delimited(file, delimiter, log, columns=columns, quoting=quoting)
+
+
+def delimiter_in(file: RawFile, options: Options) -> str:
+    """Return the delimiter of a table of text: a tab if the suffix and the first line say so, or else
+    the one that finds the most names of columns."""
     given = f"{options.text_column or ''},{options.label_column or ''}"
     wanted = [
         *named(given),
@@ -80,12 +88,11 @@ def rows_of(file: RawFile, options: Options, log: Log) -> Iterator[Row]:
         *LABEL_COLUMNS,
         *OTHER_LABEL_COLUMNS,
     ]
-    columns, quoting = options.columns or "", options.quoting
-    delimiter = "\t"
+    suffix = plain_path(Path(file.name)).suffix.lower()
     _, header = next(file.lines(), (1, ""))
-    if suffix in (".csv", ".txt") or delimiter not in header:
-        delimiter = delimiter_of(file, wanted, columns, quoting)
-    return delimited(file, delimiter, log, columns=columns, quoting=quoting)
+    if suffix in (".csv", ".txt") or "\t" not in header:
+        return delimiter_of(file, wanted, options.columns or "", options.quoting)
+    return "\t"
 
 
 def claims_of(value: list[Any], location: str) -> list[Claim]:

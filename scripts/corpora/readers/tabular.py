@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -17,6 +19,9 @@ from ..records import json_objects
 from ..sample import SEPARATOR_LINE
 
 DELIMITERS = (",", ";", "\t")
+# Of a Parquet file: the rows converted at a time, and the bytes of a column read at a time.
+BATCH_ROWS = 1000
+PAGE_BUFFER = 65_536
 Row = tuple[int, dict[str, Any]]
 # Python's default limit is 131,072 characters; RawFile already refuses longer lines.
 csv.field_size_limit(MAX_LINE)
@@ -44,6 +49,89 @@ def check_columns(
             )
 
 
+class StrayQuote(csv.Error):
+    """A quoted field that appears to have been opened by a stray quote."""
+
+
+def check_quotes(row: list[str], lines: list[str], delimiter: str, width: int) -> None:
+    """Raise StrayQuote for a row of several lines that a stray quote seems to have joined.
+
+    width: the number of columns of the file.
+    """
+    if any(field.count("\n") >= FIELD_LINES for field in row):
+        raise StrayQuote(TOO_LONG)
+    if delimiter == "\t" and all(line.count("\t") == width - 1 for line in lines):
+        raise StrayQuote(
+            f"quoted field of {len(lines)} lines, each with as many columns as a row ({width})"
+        )
+
+
+def cells_of(
+    file: RawFile,
+    delimiter: str,
+    quoting: str | None = None,
+    width: int = 0,
+    keep_ends: bool = False,
+) -> Iterator[tuple[int, list[str] | UserError]]:
+    """Yield (line number, cells) for each row of a delimited file, no cells for a blank line.
+
+    Of a line with invalid quoting, or with a stray quote, a UserError is yielded, and reading goes on
+    with the line after it.
+    width: the number of columns, 0 if the first row tells it. keep_ends: whether line ends in quoted
+    fields stay as they are, instead of becoming \\n.
+    """
+    source = (line if keep_ends else f"{line}\n" for _, line in file.lines(keep_ends))
+    number = 1
+    # The lines of the row that is being read, and those to be read again.
+    lines: list[str] = []
+    again: list[str] = []
+
+    def raw_lines() -> Iterator[str]:
+        while (line := again.pop() if again else next(source, None)) is not None:
+            lines.append(line)
+            # The limit for all fields of the row together.
+            if quoting is None and len(lines) > FIELD_LINES * max(width, 1):
+                raise StrayQuote(TOO_LONG)
+            yield line
+
+    while True:
+        reader = csv.reader(
+            raw_lines(), delimiter=delimiter, quoting=csv_quoting(quoting), strict=True
+        )
+        try:
+            for row in reader:
+                if len(lines) > 1 and quoting is None:
+                    check_quotes(row, lines, delimiter, width or len(row))
+                if number == 1 and SEPARATOR_LINE.fullmatch(lines[0].strip(" \r\n")):
+                    row = []
+                width = width or len(row)
+                yield number, row
+                number += len(lines)
+                lines.clear()
+            return
+        except csv.Error as error:
+            advice = (
+                "double the quotes inside a quoted field, or pass --quoting none if quotes are text"
+            )
+            if quoting == "none":
+                advice = "fix the line"
+            what = f"invalid quoting ({error}); {advice}."
+            if isinstance(error, StrayQuote):
+                what = f"{error}; {STRAY_QUOTE}"
+            yield number, UserError(f"{file.location(number)}: {what}")
+            again.extend(reversed(lines[1:]))
+            lines.clear()
+            number += 1
+
+
+def wrong_width(file: RawFile, number: int, names: Sequence[str], row: list[str]) -> UserError:
+    """Return the error for a row with another number of cells than the header."""
+    return UserError(
+        f"{file.location(number)}: expected {len(names)} columns ({', '.join(names)[:80]}), found "
+        f"{len(row)}: {str(row)[:40]}; fix the line."
+    )
+
+
 def delimited(
     file: RawFile,
     delimiter: str,
@@ -67,65 +155,26 @@ def delimited(
     names = parse_columns(columns) if columns else None
     if names:
         check_columns(names, required, example, f"--columns {columns}")
-    number = 1
-    # The lines of the row that is being read.
-    lines: list[str] = []
-
-    def raw_lines() -> Iterator[str]:
-        for _, line in file.lines():
-            lines.append(line)
-            # The limit for all fields of the row together; each field is checked below.
-            if quoting is None and len(lines) > FIELD_LINES * len(names or [""]):
-                raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY_QUOTE}")
-            yield f"{line}\n"
-
-    reader = csv.reader(
-        raw_lines(),
-        delimiter=delimiter,
-        quoting=csv_quoting(quoting),
-        strict=True,
-    )
-    try:
-        for row in reader:
-            if len(lines) > 1 and quoting is None:
-                if any(field.count("\n") >= FIELD_LINES for field in row):
-                    raise UserError(f"{file.location(number)}: {TOO_LONG}; {STRAY_QUOTE}")
-                width = len(names or row)
-                if delimiter == "\t" and all(x.count("\t") == width - 1 for x in lines):
-                    raise UserError(
-                        f"{file.location(number)}: quoted field of {len(lines)} lines, each with "
-                        f"as many columns as a row ({width}); {STRAY_QUOTE}"
-                    )
-            separator = number == 1 and SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) is not None
-            lines.clear()
-            if not row or separator:
-                log.lines["blank"] += 1
-            elif names is None:
-                log.lines["header"] += 1
-                names = [name.strip().strip('"').casefold() for name in row]
-                given = [name for name in names if name]
-                if len(set(given)) < len(given):
-                    raise UserError(
-                        f"{file.location(number)}: duplicate column name in the header "
-                        f"{str(row)[:80]}; rename one of them."
-                    )
-                check_columns(names, required, example, file.location(number))
-            elif len(row) != len(names):
+    for number, row in cells_of(file, delimiter, quoting, len(names or ())):
+        if isinstance(row, UserError):
+            raise row
+        if not row:
+            log.lines["blank"] += 1
+        elif names is None:
+            log.lines["header"] += 1
+            names = [name.strip().strip('"').casefold() for name in row]
+            given = [name for name in names if name]
+            if len(set(given)) < len(given):
                 raise UserError(
-                    f"{file.location(number)}: expected {len(names)} columns "
-                    f"({', '.join(names)[:80]}), found {len(row)}: {str(row)[:40]}; fix the line."
+                    f"{file.location(number)}: duplicate column name in the header "
+                    f"{str(row)[:80]}; rename one of them."
                 )
-            else:
-                log.lines["rows"] += 1
-                yield number, dict(zip(names, row))
-            number = reader.line_num + 1
-    except csv.Error as error:
-        advice = (
-            "double the quotes inside a quoted field, or pass --quoting none if quotes are text"
-        )
-        if quoting == "none":
-            advice = "fix the line"
-        raise UserError(f"{file.location(number)}: invalid quoting ({error}); {advice}.") from error
+            check_columns(names, required, example, file.location(number))
+        elif len(row) != len(names):
+            raise wrong_width(file, number, names, row)
+        else:
+            log.lines["rows"] += 1
+            yield number, dict(zip(names, row))
 
 
 def csv_quoting(quoting: str | None) -> int:
@@ -193,6 +242,29 @@ def item_of(feature: Any) -> Any:
     return feature.get("feature") if isinstance(feature, dict) else None
 
 
+@contextmanager
+def parquet_file(file: RawFile, read: Counter) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """Open a Parquet file to be read in batches, a few pages of each column in memory.
+
+    read: counts the rows that were read, to locate damage. Raises UserError for an invalid file, while
+    it is read too.
+    """
+    file.unit = "row"
+    try:
+        # By default, all the pages of a row group are kept, and a file may be a single one.
+        with pyarrow.parquet.ParquetFile(
+            file.path, pre_buffer=False, buffer_size=PAGE_BUFFER
+        ) as table:
+            yield table
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        if getattr(error, "errno", None):
+            raise
+        raise UserError(
+            f"{file.location(read['rows'] + 1)}: invalid or truncated Parquet file "
+            f"({first_line(error)[:120]}); get a fresh copy."
+        ) from error
+
+
 def parquet(file: RawFile, log: Log, lists: bool = False) -> Iterator[Row]:
     """Yield (row number from 1, row as a dict) for each row of a Parquet file.
 
@@ -200,29 +272,19 @@ def parquet(file: RawFile, log: Log, lists: bool = False) -> Iterator[Row]:
     a list of them if `lists`.
     Raises UserError for an invalid file, and for a class without a name.
     """
-    file.unit = "row"
-    number = 0
-    try:
-        with pyarrow.parquet.ParquetFile(file.path) as table:
-            classes = class_names(table.schema_arrow)
-            several = class_names(table.schema_arrow, lists=True) if lists else {}
-            for batch in table.iter_batches(batch_size=1000):
-                for row in batch.to_pylist():
-                    number += 1
-                    row = {name.casefold(): value for name, value in row.items()}
-                    for name, names in classes.items():
-                        if not isinstance(row[name], str):
-                            row[name] = class_name(row[name], names, file.location(number))
-                    for name, names in several.items():
-                        row[name] = [
-                            class_name(x, names, file.location(number)) for x in row[name] or ()
-                        ]
-                    log.lines["rows"] += 1
-                    yield number, row
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        if getattr(error, "errno", None):
-            raise
-        raise UserError(
-            f"{file.location(number + 1)}: invalid or truncated Parquet file "
-            f"({first_line(error)[:120]}); get a fresh copy."
-        ) from error
+    read: Counter = Counter()
+    with parquet_file(file, read) as table:
+        classes = class_names(table.schema_arrow)
+        several = class_names(table.schema_arrow, lists=True) if lists else {}
+        for batch in table.iter_batches(batch_size=BATCH_ROWS):
+            for row in batch.to_pylist():
+                location = file.location(read["rows"] + 1)
+                row = {name.casefold(): value for name, value in row.items()}
+                for name, names in classes.items():
+                    if not isinstance(row[name], str):
+                        row[name] = class_name(row[name], names, location)
+                for name, names in several.items():
+                    row[name] = [class_name(x, names, location) for x in row[name] or ()]
+                log.lines["rows"] += 1
+                read["rows"] += 1
+                yield read["rows"], row
