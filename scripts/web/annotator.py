@@ -7,10 +7,11 @@ from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 from spacy.language import Language
+from spacy.tokens import Doc
 
 from ..common.annotate import pipe
+from ..serving.annotated import values_of
 from ..serving.pipeline import onnx_part, task_labels, threshold_of
-from .answers import Task, annotation
 
 # The most texts and characters that are annotated at once: others wait for that long.
 BATCH_TEXTS, BATCH_CHARS = 64, 20_000
@@ -18,10 +19,6 @@ BATCH_TEXTS, BATCH_CHARS = 64, 20_000
 WAITING_CHARS = 4_000_000
 # In this precision a text's result depends on what it shares a batch with.
 DEPENDENT = "int8-fastest"
-
-
-class Busy(Exception):
-    """So many texts are waiting already that another one would wait for too long."""
 
 
 class Request:
@@ -54,9 +51,8 @@ class Annotator:
 
     def __init__(self, name: str, nlp: Language, thread: Executor) -> None:
         self.name, self.nlp, self.thread = name, nlp, thread
-        self.tasks = {
-            task: Task(labels, threshold_of(nlp, task)) for task, labels in task_labels(nlp).items()
-        }
+        self.tasks = task_labels(nlp)
+        self.thresholds = {task: threshold_of(nlp, task) for task in self.tasks}
         light = onnx_part(nlp)
         precision = None if light is None else light.onnx.settings["precision"]
         self.batch_texts = 1 if precision == DEPENDENT else BATCH_TEXTS
@@ -65,17 +61,20 @@ class Annotator:
         self.waiting_chars = 0
         self.arrived = asyncio.Event()
 
-    async def annotate(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the annotation of each text. If the caller is cancelled, the texts are dropped.
+    def is_full(self, texts: Sequence[str]) -> bool:
+        """Return whether so much waits already that more texts would wait for too long."""
+        return 0 < self.waiting_chars > WAITING_CHARS - sum(map(len, texts))
 
-        Raises Busy, and whatever the pipeline raises on one of the texts.
+    async def annotate(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what is predicted of each text, by the fields of serving/annotated.py. If the caller is
+        cancelled, the texts are dropped.
+
+        Raises what the pipeline raises on one of the texts.
         """
-        size = sum(map(len, texts))
-        if self.waiting_chars and self.waiting_chars + size > WAITING_CHARS:
-            raise Busy
         if not texts:
             return []
         request = Request(texts)
+        size = sum(map(len, texts))
         self.waiting.append(request)
         self.waiting_chars += size
         self.arrived.set()
@@ -107,12 +106,19 @@ class Annotator:
         return batch
 
     def read(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the annotation of each text; what is new in them leaves no trace in the vocabulary."""
+        """Return what is predicted of each text; what is new in them leaves no trace in the vocabulary."""
         with self.nlp.memory_zone():
-            # spaCy's classifiers give a text without tokens zeros if it is alone, else probabilities.
             docs = pipe(self.nlp, filter(None, texts))
-            found = (next(docs) if text else self.nlp(text) for text in texts)
-            return [annotation(doc, self.tasks) for doc in found]
+            return [self.values(next(docs)) if text else self.of_nothing() for text in texts]
+
+    def values(self, doc: Doc) -> dict[str, Any]:
+        return values_of(doc, self.tasks, self.thresholds)
+
+    def of_nothing(self) -> dict[str, Any]:
+        """Return what is predicted of an empty text: no label. spaCy's classifiers give it zeros if it
+        is alone in a batch, and else probabilities."""
+        values = self.values(self.nlp(""))
+        return values | ({"label": None, "score": None} if "label" in values else {})
 
     async def run(self) -> None:
         """Annotate what waits, for ever."""

@@ -1,20 +1,11 @@
-"""What the API answers: its models, and a document as one of them."""
+"""What the API is asked and what it answers."""
 
 from bisect import bisect_left
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from spacy.tokens import Doc
 
-from ..serving.predictions import confidences, entities
-
-
-class Task(NamedTuple):
-    """What a component sets. threshold: the probability from which a label is assigned; None if
-    exactly one always is."""
-
-    labels: list[str]
-    threshold: float | None
+ENDS = ("start", "end")
 
 
 class Question(BaseModel):
@@ -46,7 +37,9 @@ class Annotation(BaseModel):
 
     entities: list[Entity] | None = None
     cats: dict[str, float] | None = Field(None, description="Probability of each label")
-    labels: list[str] | None = Field(None, description="The labels assigned")
+    label: str | None = Field(None, description="The best label; null for an empty text")
+    score: float | None = Field(None, description="Its probability")
+    labels: list[str] | None = Field(None, description="Of several labels a text, those assigned")
 
 
 class Answer(BaseModel):
@@ -83,36 +76,14 @@ class Problem(BaseModel):
     detail: str
 
 
-def utf16_entities(doc: Doc) -> list[dict[str, Any]]:
-    """Return the entities of a document as in Entity."""
+def with_utf16(text: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is predicted of a text as in Annotation: entities with their offsets in UTF-16 units."""
+    if "entities" not in values:
+        return values
     # Characters that are two units in UTF-16.
-    wide = [index for index, character in enumerate(doc.text) if character > "\uffff"]
+    wide = [index for index, character in enumerate(text) if character > "\uffff"]
     found = [
-        {
-            "start": start, "end": end, "start_utf16": start + bisect_left(wide, start),
-            "end_utf16": end + bisect_left(wide, end), "label": label, "text": doc.text[start:end],
-        }
-        for start, end, label in entities(doc)
-    ]  # fmt: skip
-    for entity, value in zip(found, confidences(doc)):
-        entity["confidence"] = float(value)
-    return found
-
-
-def annotation(doc: Doc, tasks: dict[str, Task]) -> dict[str, Any]:
-    """Return a document as in Annotation: plain values, none of them of the vocabulary."""
-    answer: dict[str, Any] = {}
-    if "ner" in tasks:
-        answer["entities"] = utf16_entities(doc)
-    for name, task in tasks.items():
-        if name == "ner":
-            continue
-        cats = {label: float(doc.cats[label]) for label in task.labels}
-        if task.threshold is None:
-            # An empty text has no probabilities but zeros, and no label.
-            given = [max(cats, key=cats.__getitem__)] if any(cats.values()) else []
-        else:
-            given = [label for label, value in cats.items() if value >= task.threshold]
-        answer["cats"] = answer.get("cats", {}) | cats
-        answer["labels"] = answer.get("labels", []) + given
-    return answer
+        entity | {f"{side}_utf16": entity[side] + bisect_left(wide, entity[side]) for side in ENDS}
+        for entity in values["entities"]
+    ]
+    return values | {"entities": found}

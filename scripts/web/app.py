@@ -11,8 +11,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
 
 from ..serving.pipeline import encoder_name
-from .annotator import Annotator, Busy
-from .answers import Answer, Health, Pipeline, Problem, Question
+from .annotator import Annotator
+from .answers import Answer, Health, Pipeline, Problem, Question, with_utf16
 from .guard import Guard
 
 T = TypeVar("T")
@@ -72,7 +72,10 @@ def description(annotator: Annotator) -> dict[str, Any]:
         "version": nlp.meta["version"],
         # The folder of an encoder is nobody's business.
         "encoder": encoder and encoder.replace("\\", "/").rstrip("/").rpartition("/")[2],
-        "tasks": {name: task._asdict() for name, task in annotator.tasks.items()},
+        "tasks": {
+            task: {"labels": labels, "threshold": annotator.thresholds[task]}
+            for task, labels in annotator.tasks.items()
+        },
     }
 
 
@@ -176,18 +179,18 @@ def make_app(
         annotator = chosen(annotators, question.pipeline)
         texts = [question.text] if isinstance(question.text, str) else question.text
         check_texts(texts, limits)
+        if annotator.is_full(texts):
+            raise busy("Many texts are waiting already; try again later.")
         try:
             async with asyncio.timeout(limits.seconds):
                 found = await unless_gone(request, annotator.annotate(texts))
-        except Busy:
-            raise busy("Many texts are waiting already; try again later.") from None
         except TimeoutError:
             raise busy(
                 f"No answer within {limits.seconds} seconds; send fewer or shorter texts, or try again later."
             ) from None
         if found is None:
             return Response(status_code=GONE)
-        return {"pipeline": annotator.name, "annotations": found}
+        return {"pipeline": annotator.name, "annotations": list(map(with_utf16, texts, found))}
 
     @app.get("/pipelines", response_model=list[Pipeline])
     async def pipelines() -> Any:

@@ -1,6 +1,5 @@
 """The pages of the server: one file each, their script and style within, allowed by their hashes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

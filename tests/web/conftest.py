@@ -1,5 +1,6 @@
 """Small pipelines, and real servers on loopback with them."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,3 +83,34 @@ def serve_with(pipelines) -> Iterator[Callable[..., Served]]:
     """Serve with other settings, until the end of the test."""
     with ExitStack() as stack:
         yield lambda found=pipelines, **settings: stack.enter_context(serving(found, **settings))
+
+
+class Held(Annotator):
+    """Counts its batches; the first waits until `go`."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.batches: list[list[str]] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def read(self, texts):
+        self.batches.append(list(texts))
+        self.begun.set()
+        assert self.go.wait(60)
+        return super().read(texts)
+
+
+@pytest.fixture
+def held(serve_with, pipelines, monkeypatch):
+    """A server whose first batch waits."""
+    monkeypatch.setattr("tests.web.conftest.Annotator", Held)
+    served = serve_with({"both": pipelines["both"]})
+    found = served.annotators["both"]
+    yield served, found
+    found.go.set()
+
+
+async def waiting_for(annotator: Annotator, chars: int) -> None:
+    """Return when so many characters wait."""
+    while annotator.waiting_chars != chars:
+        await asyncio.sleep(0.01)

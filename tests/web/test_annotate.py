@@ -1,14 +1,15 @@
 """The JSON API: what it answers, one by one and all at once."""
 
 import asyncio
-import threading
 
 import httpx
 import pytest
 
-from scripts.serving.metrics import labels_given
+from scripts.serving.gold import best_label
 from scripts.serving.predictions import entities
-from scripts.web.annotator import BATCH_TEXTS, Annotator
+from scripts.web.annotator import BATCH_TEXTS
+
+from .conftest import Held, waiting_for
 
 TEXTS = [
     "Marie Curie habite à Paris.", "Un film nul, à éviter.", "😀 Jean Valjean 😀 quitte Toulon 👨‍👩‍👧 hier.",
@@ -23,7 +24,8 @@ def test_entities_and_classes_are_those_of_the_pipeline(served, pipelines):
         doc = pipelines["both"](text)
         assert [(e["start"], e["end"], e["label"]) for e in answer["entities"]] == entities(doc)
         assert answer["cats"] == pytest.approx(doc.cats, abs=1e-6)
-        assert set(answer["labels"]) == (labels_given(doc, None) if text else set())
+        assert answer["label"] == (best_label(doc) if text else None)
+        assert answer["score"] == (pytest.approx(doc.cats[best_label(doc)]) if text else None)
 
 
 def test_offsets_count_characters_and_utf16_units(served):
@@ -83,37 +85,6 @@ def test_two_hundred_clients_at_once_get_what_they_would_get_alone(served, pipel
         doc = nlp(text)
         assert [(e["start"], e["end"], e["label"]) for e in answer["entities"]] == entities(doc)
         assert answer["cats"] == pytest.approx(doc.cats, abs=1e-6)
-
-
-class Held(Annotator):
-    """Counts its batches; the first waits until `go`."""
-
-    def __init__(self, *arguments) -> None:
-        super().__init__(*arguments)
-        self.batches: list[list[str]] = []
-        self.begun, self.go = threading.Event(), threading.Event()
-
-    def read(self, texts):
-        self.batches.append(list(texts))
-        self.begun.set()
-        assert self.go.wait(60)
-        return super().read(texts)
-
-
-@pytest.fixture
-def held(serve_with, pipelines, monkeypatch):
-    """A server whose first batch waits."""
-    monkeypatch.setattr("tests.web.conftest.Annotator", Held)
-    served = serve_with({"both": pipelines["both"]})
-    found = served.annotators["both"]
-    yield served, found
-    found.go.set()
-
-
-async def waiting_for(annotator: Annotator, chars: int) -> None:
-    """Return when so many characters wait."""
-    while annotator.waiting_chars != chars:
-        await asyncio.sleep(0.01)
 
 
 def test_texts_that_wait_together_share_a_batch_and_take_turns(held):

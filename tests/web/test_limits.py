@@ -11,7 +11,7 @@ import pytest
 from scripts.web import annotator, guard, server
 from scripts.web.app import Limits
 
-from .conftest import LIMITS
+from .conftest import LIMITS, waiting_for
 
 JSON = {"content-type": "application/json"}
 
@@ -163,22 +163,23 @@ def test_two_hundred_killed_connections_leave_nothing_behind(served):
     asyncio.run(asyncio.wait_for(all_dropped(), 30))
 
 
-def test_too_much_to_do_is_refused_with_the_time_to_ask_again(serve_with, pipelines, monkeypatch):
+def test_too_much_to_do_is_refused_with_the_time_to_ask_again(held, monkeypatch):
     monkeypatch.setattr(annotator, "WAITING_CHARS", 3000)
-    served = serve_with({"both": pipelines["both"]})
-    many = ["Marie Curie habite à Paris."] * 100
+    served, pipeline = held
+    text = "Marie Curie habite à Paris."
 
-    async def ask() -> list[httpx.Response]:
+    async def ask() -> tuple[httpx.Response, httpx.Response]:
         async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
-            return await asyncio.gather(
-                *(client.post("/annotate", json={"text": many}) for _ in range(5))
-            )
+            first = asyncio.create_task(client.post("/annotate", json={"text": [text] * 100}))
+            await waiting_for(pipeline, 100 * len(text))
+            refused = await client.post("/annotate", json={"text": [text] * 30})
+            pipeline.go.set()
+            return await first, refused
 
-    found = asyncio.run(ask())
-    refused = [response for response in found if response.status_code != 200]
-    assert 1 <= len(refused) <= 4
-    assert all("try again later" in one_line(response, 503) for response in refused)
-    assert all(int(response.headers["retry-after"]) > 0 for response in refused)
+    answered, refused = asyncio.run(ask())
+    assert len(answered.raise_for_status().json()["annotations"]) == 100
+    assert "try again later" in one_line(refused, 503)
+    assert int(refused.headers["retry-after"]) > 0
 
 
 def test_an_answer_that_takes_too_long_is_given_up(serve_with, pipelines):
