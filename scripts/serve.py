@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 
 from spacy.language import Language
@@ -12,7 +13,7 @@ from wasabi import msg
 from .common.devices import use_device
 from .common.errors import UserError
 from .common.precision import check_precision
-from .serving.pipeline import load, set_precision
+from .serving.pipeline import load, set_precision, task_labels
 
 NEEDED = ("fastapi", "uvicorn")
 FILE_BYTES = 200_000_000
@@ -54,6 +55,7 @@ def serve(
     max_texts: int,
     max_chars: int,
     max_seconds: int,
+    corpora: Sequence[Path],
     hosts: Sequence[str],
     origins: Sequence[str],
     gpu_id: int,
@@ -61,12 +63,15 @@ def serve(
 ) -> None:
     """Serve pipelines until Ctrl-C.
 
+    corpora: to take examples from; by default, for this machine alone, those the pipelines were trained on.
     hosts: names by which the server may be called, besides localhost and the machine's own. origins: of
     pages elsewhere that may use the API. Raises UserError.
     """
     check_installed()
     from .web.annotator import Annotator
-    from .web.app import Limits, make_app
+    from .web.app import make_app
+    from .web.checks import Limits
+    from .web.examples import own_corpora, read_examples
     from .web.server import listen, run
 
     check_precision("--precision", precision)
@@ -76,11 +81,18 @@ def serve(
         for name, pipeline in names.items():
             loaded[name] = load(pipeline, gpu_id)
             set_precision(loaded[name], precision)
+        local = ip_address(listening.getsockname()[0]).is_loopback
+        examples = {
+            name: read_examples(
+                corpora or (own_corpora(nlp) if local else ()), list(task_labels(nlp))
+            )
+            for name, nlp in loaded.items()
+        }
         # One thread for all: they would only take each other's time. It must choose the GPU itself.
         thread = ThreadPoolExecutor(1, "annotate", use_device, (gpu_id,))
         annotators = {name: Annotator(name, nlp, thread) for name, nlp in loaded.items()}
         limits = Limits(max_texts, max_chars, max_seconds, FILE_BYTES)
-        app = make_app(annotators, limits, hosts, origins)
+        app = make_app(annotators, limits, examples, hosts, origins)
         address = listening.getsockname()
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         msg.good(f"http://{shown}:{address[1]} serves {', '.join(names)}; Ctrl-C ends it")

@@ -155,6 +155,12 @@ def serve(
     max_texts: Annotated[int, typer.Option(min=1, help="Texts in a request")] = 1000,
     max_chars: Annotated[int, typer.Option(min=1, help="Characters in a text")] = 50_000,
     max_seconds: Annotated[int, typer.Option(min=1, help="Seconds until an answer")] = 60,
+    corpus: Annotated[
+        list[Path],
+        typer.Option(
+            help="Corpus with examples to click; can be given several times (default: in corpus/, those the pipelines were trained on)"
+        ),
+    ] = [],
     allow_host: Annotated[
         list[str],
         typer.Option(help="Host name by which it may be called; can be given several times"),
@@ -175,7 +181,7 @@ def serve(
     from ..serve import serve
 
     serve(
-        pipelines, host, port, max_texts, max_chars, max_seconds, allow_host, allow_origin, gpu_id,
+        pipelines, host, port, max_texts, max_chars, max_seconds, corpus, allow_host, allow_origin, gpu_id,
         precision,
     )  # fmt: skip
 

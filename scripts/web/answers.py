@@ -1,7 +1,7 @@
 """What the API is asked and what it answers."""
 
 from bisect import bisect_left
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -68,6 +68,20 @@ class Health(BaseModel):
     status: str
     pipelines: int
     waiting_chars: int = Field(description="Characters of the texts that wait to be annotated")
+
+
+class File(BaseModel):
+    """A file that is annotated, and deleted an hour after."""
+
+    id: str
+    name: str
+    state: Literal["waiting", "reading", "annotating", "done", "failed"]
+    total: int = Field(description="Rows; 0 until they have been counted")
+    done: int = Field(description="Rows that are annotated, bad ones included")
+    bad: int = Field(description="Rows that could not be annotated; their field `error` says why")
+    told: list[str] = Field(description="The first of these: where and why")
+    problem: str = Field(description="Why it failed; else empty")
+    result: str = Field(description="Name of the annotated file once it is done")
 
 
 class Problem(BaseModel):

@@ -1,53 +1,25 @@
 """The application: a page, and a JSON API that is described in /openapi.json."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
 
+from ..reporting.templates import LANGUAGES
 from ..serving.pipeline import encoder_name
 from .annotator import Annotator
-from .answers import Answer, Health, Pipeline, Problem, Question, with_utf16
+from .answers import Answer, Health, Pipeline, Question, with_utf16
+from .checks import GONE, PROBLEMS, Limits, busy, check_texts, chosen, in_words
+from .files import Files, add_files
 from .guard import Guard
+from .pages import api_page, preferred, try_page
 
 T = TypeVar("T")
-# Nobody reads this: the client has gone.
-GONE = 499
-PROBLEMS = {
-    code: {"model": Problem, "description": text}
-    for code, text in {
-        404: "No such pipeline",
-        408: "The request came in too slowly",
-        413: "The request has too many bytes",
-        422: "Not as described here, or too many or too long texts",
-        503: "Too much to do; Retry-After says when to ask again",
-    }.items()
-}
-
-
-class Limits(NamedTuple):
-    """What a client may ask for: texts in a request, characters in a text, seconds until an answer,
-    bytes of a file."""
-
-    texts: int
-    chars: int
-    seconds: int
-    file_bytes: int
-
-    @property
-    def body_bytes(self) -> int:
-        """The bytes of a request: of texts whose every character is escaped as two `\\uXXXX`, one; or many
-        short ones."""
-        return max(4_000_000, 12 * self.chars + 1000)
-
-
-def busy(detail: str) -> HTTPException:
-    return HTTPException(503, detail, {"Retry-After": "5"})
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
@@ -79,69 +51,25 @@ def description(annotator: Annotator) -> dict[str, Any]:
     }
 
 
-def chosen(annotators: dict[str, Annotator], name: str | None) -> Annotator:
-    """Return the pipeline of a name, or the only one. Raises HTTPException."""
-    if name is None and len(annotators) == 1:
-        return next(iter(annotators.values()))
-    if name not in annotators:
-        asked = "Name a pipeline" if name is None else "No such pipeline"
-        raise HTTPException(
-            422 if name is None else 404, f"{asked}; there are: {', '.join(annotators)}."
-        )
-    return annotators[name]
-
-
-def is_unicode(text: str) -> bool:
-    """Return whether a text can be encoded: JSON can escape halves of surrogate pairs."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
-    """Raise HTTPException for too many texts, or one that is too long or not Unicode."""
-    if len(texts) > limits.texts:
-        raise HTTPException(
-            422, f"{len(texts):,} texts; a request can have {limits.texts:,}. Send several."
-        )
-    for number, text in enumerate(texts, 1):
-        if len(text) > limits.chars:
-            raise HTTPException(
-                422,
-                f"Text {number} has {len(text):,} characters; a text can have {limits.chars:,}.",
-            )
-        if not is_unicode(text):
-            raise HTTPException(422, f"Text {number} has half of a surrogate pair: not Unicode.")
-
-
-def in_words(error: RequestValidationError) -> str:
-    """Return in a line what is wrong with a request, without quoting it."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    message = first["msg"].rstrip(".")
-    if first["type"] == "json_invalid":
-        return "The body is not JSON."
-    return f"{where}: {message}." if where else f"{message}."
-
-
 def make_app(
     annotators: dict[str, Annotator],
     limits: Limits,
+    examples: Mapping[str, Sequence[str]] = {},
     names: Sequence[str] = (),
     origins: Sequence[str] = (),
 ) -> FastAPI:
     """Return the application.
 
-    annotators: by their names. names: host names it may be called by. origins: those of other sites
-    whose pages may use it.
+    annotators: by their names. examples: texts to click in the page, by the name of a pipeline. names:
+    host names it may be called by. origins: those of other sites whose pages may use it.
     """
+    files = Files(limits)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(one.run()) for one in annotators.values()]
         yield
+        files.close()
         for task in tasks:
             task.cancel()
 
@@ -202,5 +130,19 @@ def make_app(
         """Say whether the server answers, and how much waits."""
         waiting = sum(one.waiting_chars for one in annotators.values())
         return {"status": "ok", "pipelines": len(annotators), "waiting_chars": waiting}
+
+    add_files(app, files, annotators)
+
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request, lang: str = "") -> Response:
+        language = (
+            lang if lang in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        )
+        described = [description(one) for one in annotators.values()]
+        return try_page(described, examples, limits._asdict(), language)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return api_page(app.openapi())
 
     return app

@@ -14,7 +14,8 @@ import spacy
 from spacy.language import Language
 
 from scripts.web.annotator import Annotator
-from scripts.web.app import Limits, make_app
+from scripts.web.app import make_app
+from scripts.web.checks import Limits
 from scripts.web.server import listen, server
 
 from ..small import small_pipeline

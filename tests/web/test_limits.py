@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from scripts.web import annotator, guard, server
-from scripts.web.app import Limits
+from scripts.web.checks import Limits
 
 from .conftest import LIMITS, waiting_for
 

@@ -1,63 +1,26 @@
-"use strict";
 const { pipelines, limits, words, lang } = JSON.parse(document.getElementById("data").textContent);
+const { element, entities, bar, decimal } = drawing;
 const at = (id) => document.getElementById(id);
 const [choice, area, status, drawn] = ["pipeline", "text", "status", "drawn"].map(at);
 const number = new Intl.NumberFormat(lang);
-const probability = new Intl.NumberFormat(lang, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 // Milliseconds without a key until a text is annotated; characters that a link can hold.
 const PAUSE = 250, IN_LINK = 4000;
 let timer, request, latest = 0;
 
-/** Return an element with attributes and content; strings become text, never markup. */
-function element(name, attributes = {}, ...content) {
-  const found = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
-  found.append(...content);
-  return found;
-}
-
-function drawing(name, attributes) {
-  const found = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
-  return found;
-}
-
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const pipeline = () => pipelines.find((one) => one.name === choice.value);
 
-/** Return the text with its entities marked, as displaCy marks them. */
-function entities(text, found) {
-  const box = element("div", { class: "entities", dir: "auto" });
-  let end = 0;
-  for (const entity of found) {
-    box.append(text.slice(end, entity.start_utf16));
-    end = entity.end_utf16;
-    const sure = entity.confidence === undefined ? "" : " " + probability.format(entity.confidence);
-    const mark = element("mark", { class: "entity " + pipeline().colours[entity.label] });
-    mark.append(text.slice(entity.start_utf16, end), element("span", {}, entity.label + sure));
-    box.append(mark);
-  }
-  box.append(text.slice(end));
-  return box;
+/** Return an entity as `drawing.entities` takes it, with its confidence if there is one. */
+function span(entity) {
+  const sure = entity.confidence === undefined ? "" : ` ${decimal.format(entity.confidence)}`;
+  return [entity.start_utf16, entity.end_utf16, entity.label, entity.label + sure];
 }
 
-/** Return a bar for each class, the likeliest first, those that are assigned in bold. */
+/** Return a bar for each class, the likeliest first. */
 function bars(labels, cats, given, threshold) {
-  const list = element("div", { role: "list" });
-  for (const label of labels.toSorted((a, b) => cats[b] - cats[a])) {
-    const chart = drawing("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-    chart.append(drawing("rect", { class: "ground", width: 100, height: 10 }));
-    chart.append(drawing("rect", { width: 100 * cats[label], height: 10 }));
-    if (threshold !== null) {
-      const x = 100 * threshold;
-      chart.append(drawing("line", { class: "limit", x1: x, x2: x, y1: 0, y2: 10 }));
-    }
-    const chosen = given.includes(label);
-    const row = element("div", { class: chosen ? "bar given" : "bar", role: "listitem" });
-    row.append(element("span", {}, label + (chosen ? " ✓" : "")), chart);
-    row.append(element("span", {}, probability.format(cats[label])));
-    list.append(row);
-  }
+  const list = element("div");
+  const sorted = labels.toSorted((a, b) => cats[b] - cats[a]);
+  list.append(...sorted.map((label) => bar(label, cats[label], given.includes(label), threshold)));
   return list;
 }
 
@@ -66,7 +29,7 @@ function draw(text, answer) {
   drawn.replaceChildren();
   for (const [task, { labels, threshold }] of Object.entries(pipeline().tasks)) {
     if (task === "ner") {
-      drawn.append(entities(text, answer.entities));
+      drawn.append(entities(text, answer.entities.map(span), pipeline().colours, "auto"));
       said.push(fill(words.entities, { n: number.format(answer.entities.length) }));
     } else {
       const given = task === "textcat" ? [answer.label].filter(Boolean) : answer.labels;
@@ -134,13 +97,17 @@ function show() {
   const tasks = Object.keys(one.tasks).map((task) => words[task]);
   at("about").textContent = [one.lang, ...tasks, one.encoder, one.version].filter(Boolean).join(" · ");
   at("list").replaceChildren(...one.examples.map((text) => {
-    const button = element("button", { type: "button", dir: "auto" }, element("span", {}, text));
+    const button = element("button"), item = element("li");
+    button.type = "button";
+    button.dir = "auto";
+    button.append(element("span", "", text));
     button.addEventListener("click", () => {
       area.value = text;
       annotate();
       area.focus();
     });
-    return element("li", {}, button);
+    item.append(button);
+    return item;
   }));
   at("examples").hidden = !one.examples.length;
 }
@@ -154,6 +121,81 @@ function recall() {
   annotate();
 }
 
+/** Ask the server for JSON. Throws what the server says is wrong. */
+async function ask(path, options) {
+  const response = await fetch(path, options);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.detail);
+  return answer;
+}
+
+/** Send a file, show how far it is, and offer what comes back. */
+async function annotateFile(file) {
+  const item = element("li"), bar = element("progress"), said = element("span");
+  const stop = element("button", "", words.stop);
+  stop.type = "button";
+  bar.setAttribute("aria-label", file.name);
+  item.append(element("strong", "", file.name), bar, said, stop);
+  at("files").prepend(item);
+  const ended = (text, wrong) => {
+    bar.remove();
+    stop.remove();
+    said.textContent = text;
+    said.classList.toggle("wrong", wrong);
+  };
+  if (file.size > limits.file_bytes) {
+    return ended(fill(words.too_large, { limit: number.format(limits.file_bytes / 1e6) }), true);
+  }
+  const query = new URLSearchParams({ name: file.name, pipeline: choice.value });
+  try {
+    said.textContent = words.sending;
+    let job = await ask(`/files?${query}`, { method: "POST", body: file });
+    const path = `/files/${job.id}`;
+    let stopped = false;
+    stop.onclick = async () => {
+      stopped = true;
+      ended(words.stopped, false);
+      await fetch(path, { method: "DELETE" });
+    };
+    while (job.state !== "done" && job.state !== "failed") {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      if (stopped) return;
+      job = await ask(path);
+      if (job.total) {
+        bar.max = job.total;
+        bar.value = job.done;
+      }
+      said.textContent = fill(words[job.state], { n: number.format(job.done), total: number.format(job.total) });
+    }
+    if (stopped) return;
+    if (job.state === "failed") return ended(job.problem, true);
+    ended(fill(words.rows, { n: number.format(job.done) }), false);
+    const link = element("a", "", job.result);
+    link.href = `${path}/content`;
+    link.download = job.result;
+    item.append(link);
+    if (job.bad) item.append(element("p", "wrong", fill(words.bad, { n: number.format(job.bad), first: job.told[0] })));
+  } catch (error) {
+    ended(error instanceof TypeError ? words.gone : error.message, true);
+  }
+}
+
+function annotateFiles(files) {
+  for (const file of files) annotateFile(file);
+}
+
+const drop = at("drop");
+for (const name of ["dragover", "dragleave", "drop"]) {
+  drop.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", name === "dragover");
+    if (name === "drop") annotateFiles(event.dataTransfer.files);
+  });
+}
+at("file").addEventListener("change", (event) => {
+  annotateFiles(event.target.files);
+  event.target.value = "";
+});
 area.addEventListener("input", soon);
 choice.addEventListener("change", () => { show(); annotate(); });
 at("clear").addEventListener("click", () => { area.value = ""; annotate(); area.focus(); });
