@@ -78,7 +78,7 @@ class File(BaseModel):
     state: Literal["waiting", "reading", "annotating", "done", "failed"]
     total: int = Field(description="Rows; 0 until they have been counted")
     done: int = Field(description="Rows that are annotated, bad ones included")
-    bad: int = Field(description="Rows that could not be annotated; their field `error` says why")
+    bad: int = Field(description="Rows that could not be annotated; their column error says why")
     told: list[str] = Field(description="The first of these: where and why")
     problem: str = Field(description="Why it failed; else empty")
     result: str = Field(description="Name of the annotated file once it is done")

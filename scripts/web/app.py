@@ -76,7 +76,6 @@ def make_app(
     # No Swagger or ReDoc: FastAPI's load scripts from another site, which the policy forbids.
     app = FastAPI(
         title="Annotate texts", version="1", lifespan=running, docs_url=None, redoc_url=None,
-        responses={422: PROBLEMS[422]},
     )  # fmt: skip
     app.add_middleware(
         Guard, limit=limits.body_bytes, file_limit=limits.file_bytes, names=names, origins=origins

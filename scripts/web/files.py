@@ -154,7 +154,7 @@ async def receive(request: Request, path: Path) -> None:
 
 def add_files(app: FastAPI, files: Files, annotators: dict[str, Annotator]) -> None:
     """Add the requests for files to the application."""
-    missing = {404: PROBLEMS[404]}
+    missing = {404: {**PROBLEMS[404], "description": "No such file"}, 422: PROBLEMS[422]}
 
     @app.post(
         "/files", status_code=202, response_model=File, responses=PROBLEMS,

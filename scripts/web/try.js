@@ -147,6 +147,7 @@ async function annotateFile(file) {
     return ended(fill(words.too_large, { limit: number.format(limits.file_bytes / 1e6) }), true);
   }
   const query = new URLSearchParams({ name: file.name, pipeline: choice.value });
+  if (at("column").value) query.set("text_column", at("column").value);
   try {
     said.textContent = words.sending;
     let job = await ask(`/files?${query}`, { method: "POST", body: file });
@@ -158,14 +159,14 @@ async function annotateFile(file) {
       await fetch(path, { method: "DELETE" });
     };
     while (job.state !== "done" && job.state !== "failed") {
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      if (stopped) return;
-      job = await ask(path);
       if (job.total) {
         bar.max = job.total;
         bar.value = job.done;
       }
       said.textContent = fill(words[job.state], { n: number.format(job.done), total: number.format(job.total) });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      if (stopped) return;
+      job = await ask(path);
     }
     if (stopped) return;
     if (job.state === "failed") return ended(job.problem, true);

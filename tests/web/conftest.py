@@ -79,6 +79,13 @@ def served(pipelines) -> Iterator[Served]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def serve_once() -> Iterator[Callable[..., Served]]:
+    """Serve with other settings, until the end of the tests of a file."""
+    with ExitStack() as stack:
+        yield lambda found, **settings: stack.enter_context(serving(found, **settings))
+
+
 @pytest.fixture
 def serve_with(pipelines) -> Iterator[Callable[..., Served]]:
     """Serve with other settings, until the end of the test."""
