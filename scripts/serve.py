@@ -80,6 +80,10 @@ def serve(
         loaded: dict[str, Language] = {}
         for name, pipeline in names.items():
             loaded[name] = load(pipeline, gpu_id)
+            if (longest := loaded[name].max_length) < max_chars:
+                raise UserError(
+                    f"--max-chars {max_chars:,}: {name} reads texts of up to {longest:,} characters."
+                )
             set_precision(loaded[name], precision)
         local = ip_address(listening.getsockname()[0]).is_loopback
         examples = {

@@ -22,6 +22,7 @@ from .small import small_pipeline
 def folder(sample_corpora, tmp_path_factory):
     """A pipeline in a training's folder, as `train` leaves it."""
     folder = tmp_path_factory.mktemp("training")
+    (folder / "fr_mine_trf").mkdir()
     small_pipeline(sample_corpora, "ner", epochs=2).to_disk(folder / "fr_mine_trf" / "model-best")
     return folder / "fr_mine_trf"
 
@@ -92,10 +93,14 @@ def test_a_port_that_is_taken_is_refused(command, folder):
         (["{}", "--corpus", "nowhere"], "nowhere/test.spacy is missing"),
         (["{}", "--precision", "float8"], "--precision 'float8'"),
         (["{}", "--gpu-id", "9"], "--gpu-id 9"),
+        (
+            ["{}", "--max-chars", 2_000_000],
+            "--max-chars 2,000,000: fr_mine_trf reads texts of up to 1,000,000",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_one_line(command, folder, arguments, message):
-    arguments = [argument.format(folder) for argument in arguments]
+    arguments = [str(argument).format(folder) for argument in arguments]
     result = command("serve", *arguments, "--port", 0)
     assert result.code == 1 and message.format(folder, folder) in result.line
 

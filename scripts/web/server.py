@@ -81,8 +81,10 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=512)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
+    except OSError as error:
+        # Python adds the address to the reason; errors of names have negative numbers.
+        named = error.errno is None or error.errno < 0
+        reason = first_line(error) if named else os.strerror(error.errno)
         raise UserError(
             f"{host}, port {port}: {reason}; choose others with --host and --port."
         ) from error
