@@ -15,10 +15,10 @@ from .common.sources import origin_of
 from .common.weights import weights_hash
 from .corpora.report import corpus_report
 from .serving.calibration import in_words
-from .serving.gold import Gold, gold_labels, read_gold, split_sha256
+from .serving.gold import read_gold, split_sha256
 from .serving.label_errors import label_errors, print_errors
 from .serving.label_map import read_names
-from .serving.metrics import headline, labels_found, measure, tables
+from .serving.metrics import headline, measure, tables, unknown_labels
 from .serving.pipeline import encoder_of, load, set_precision, task_labels
 from .serving.predict import folder_sha256, predict_split, speed_in_words
 from .serving.predictions import (
@@ -61,20 +61,23 @@ def origin_on_record(corpus: str, split: str, report: dict[str, Any]) -> str:
     return origin_of(corpus, split) if source == split else f"carved from {source}"
 
 
-def print_caveats(gold: Gold, metrics: dict[str, Any], predicted: dict[str, int]) -> None:
-    """Print what qualifies the scores: labels that the split lacks, cut windows, texts of train.
-
-    predicted: how often each label is.
-    """
-    known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
-    unknown = [
-        f"{name} {count:,}" for name, count in sorted(predicted.items()) if name not in known
-    ]
+def warn_of_labels(unknown: dict[str, int], whose: str = "") -> None:
+    """Warn that labels were predicted, so often each, that the split does not have. whose: what the
+    warning begins with."""
     if unknown:
+        counts = ", ".join(f"{name} {count:,}" for name, count in unknown.items())
         warn(
-            f"predicted labels that the split does not have: {', '.join(unknown)}; they count as "
+            f"{whose}predicted labels that the split does not have: {counts}; they count as "
             "errors (--map OLD=new renames labels, OLD= drops them)"
         )
+
+
+def print_caveats(metrics: dict[str, Any], unknown: dict[str, int]) -> None:
+    """Print what qualifies the scores: labels that the split lacks, cut windows, texts of train.
+
+    unknown: how often each label is predicted that the split does not have.
+    """
+    warn_of_labels(unknown)
     if "head" in metrics:
         msg.info(", ".join(f"{count:,} {what}" for what, count in metrics["head"].items()))
     if metrics["cut_windows"]:
@@ -165,6 +168,7 @@ def evaluate(
         metrics = {
             "pipeline": output.stem,
             "date": date.today().isoformat(),
+            "lang": nlp.lang,
             "weights": header.weights,
             "corpus": corpus.resolve().name,
             "split": split,
@@ -186,7 +190,7 @@ def evaluate(
     columns, rows = score_table(metrics)
     aligns = ("l", "l", *"r" * (len(columns) - 2))
     msg.table(rows, header=columns, divider=True, aligns=aligns)
-    print_caveats(gold, metrics, labels_found(header, gold.task, predicted))
+    print_caveats(metrics, unknown_labels(header, gold, predicted))
     if line := in_words(metrics.get("calibration", {})):
         print(line)
     print_label_errors(metrics["label_errors"])

@@ -10,9 +10,11 @@ from .check import read_check, rows_of
 from .common.errors import UserError
 from .common.files import check_file, written_beside
 from .evaluate import score_table
+from .index import INDEX, update_index
 from .reporting.figures import FEW, Scored
+from .reporting.index import Folders
 from .reporting.page import render
-from .reporting.templates import LANGUAGES, page_language
+from .reporting.templates import check_language, page_language
 from .reporting.training_log import read_log
 from .reporting.wheels import wheel_of
 from .serving.cross_validation import in_words as cross_validated
@@ -67,11 +69,13 @@ def report(
 
     All of it comes from the metrics, the predictions beside them and the training's log; nothing is
     predicted here. checked: what `check` wrote about the corpus, for a section of its own. language: of the
-    page's own words (default: the pipeline's, if that is French, else English).
+    page's own words (default: the pipeline's, if that is French, else English). The list of all pipelines
+    beside the page, index.html, is written again.
     """
+    if output.name == INDEX:
+        raise UserError(f"{output}: the list of all pipelines goes there; name the page otherwise.")
     check_file(output)
-    if language not in ("", *LANGUAGES):
-        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
+    check_language(language)
     findings = read_check(checked, corpus) if checked else []
     nlp = load(pipeline, gpu_id)
     scores = read_metrics(metrics, nlp)
@@ -106,6 +110,7 @@ def report(
     msg.good(
         f"{output}: {min(limit, total):,} of {total:,} {scores['split']} examples, errors first"
     )
+    update_index(Folders.beside(metrics.parent, output.parent))
 
 
 if __name__ == "__main__":

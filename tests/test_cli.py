@@ -14,10 +14,10 @@ from .conftest import ROOT
 HEAVY = {"spacy", "torch", "transformers", "datasets", "thinc"}
 COMMANDS = {
     "Data": ["own", "fetch", "check", "label-errors", "convert"],
-    "Train": ["config", "train", "train-hf", "distill", "silver"],
+    "Train": ["config", "train", "learning-curve", "train-hf", "distill", "silver"],
     "Evaluate and share": [
-        "predict", "annotate-for", "evaluate", "report", "serve", "package", "to-onnx", "wrap",
-        "export", "push",
+        "predict", "annotate-for", "evaluate", "report", "index", "serve", "package", "to-onnx",
+        "wrap", "export", "push", "compare",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",

@@ -13,7 +13,7 @@ from scripts import evaluate, export, package, report
 from scripts.common import devices
 from scripts.common.files import sha256
 from scripts.corpora.docbins import read_docs
-from scripts.serving.metrics import score_entities
+from scripts.serving.metrics import main_score, score_entities
 
 from .small import CONFIGS, small_pipeline
 
@@ -75,12 +75,15 @@ def test_pipelines_without_a_transformer(
     path = sample_corpora / corpus / "test.spacy"
     assert metrics["split"] == "test" and metrics["split_sha256"] == sha256(path)
     result = command(
-        report, made / name, sample_corpora / corpus, tmp_path / "m.json", tmp_path / "p.html"
-    )
+        report, made / name, sample_corpora / corpus, tmp_path / "m.json", tmp_path / "p.html",
+        "--page-language", "en",
+    )  # fmt: skip
     assert result.code == 0, result.err
     page = (tmp_path / "p.html").read_text("utf8")
-    assert f"{headline} 0." in page and " test examples have an error" in page
-    assert "encoder" not in page
+    score = main_score(metrics["raw_text"])[2]
+    assert f"<strong>{score:.3f}</strong> <span>{headline}</span>" in page
+    assert " examples of test have an error" in page
+    assert "Encoder" not in page
 
 
 def test_packaging_a_pipeline_without_settings_paths_and_seed(
@@ -176,9 +179,11 @@ def test_the_page_shows_the_split_that_was_scored(command, score, made, sample_c
     n = metrics["examples"]
     page = tmp_path / "p.html"
     arguments = tmp_path / "m.json", page
-    result = command(report, made / "textcat", sample_corpora / "textcat", *arguments)
+    result = command(
+        report, made / "textcat", sample_corpora / "textcat", *arguments, "--page-language", "en"
+    )
     assert f"of {n} dev examples, errors first" in unwrapped(result.out)
-    assert f"of {n} dev examples have an error" in page.read_text("utf8")
+    assert f"of {n} examples of dev have an error" in page.read_text("utf8")
     assert "textcat, dev: carved from train" in page.read_text("utf8")
     page.unlink()
     other = changed(sample_corpora / "textcat", tmp_path / "other", lambda docs: docs[1:], "dev")

@@ -1,19 +1,16 @@
 """One tokenizer per language in conversion, training and pipeline; right-to-left text."""
 
-import re
-
 import pytest
 import spacy
 import srsly
 from spacy.lang.zh import ChineseTokenizer
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from tokenizers import BertWordPieceTokenizer
 from transformers import DistilBertConfig, DistilBertModel, DistilBertTokenizerFast
 
 from scripts import convert, train
 from scripts.corpora.detokenize import infer_spaces
 from scripts.encoders import inspect
-from scripts.reporting.page import category_items, entity_items, render
 
 from .conftest import ROOT
 
@@ -110,16 +107,3 @@ def test_all_commands_report_a_language_in_the_same_way(
         assert result.code == 1 and f"--lang {language!r}: " in result.line
         assert message in result.line
     assert not (tmp_path / "out").exists()
-
-
-def test_pages_are_written_in_the_direction_of_the_language():
-    for language, direction in (("ar", "rtl"), ("fr", "ltr")):
-        nlp = spacy.blank(language)
-        doc = nlp.make_doc("مرحبا بالعالم")
-        doc.ents = [Span(doc, 0, 1, label="LOC")]
-        text = nlp.make_doc("مرحبا بالعالم")
-        text.cats = {"a": 1.0, "b": 0.0}
-        for items in (entity_items([doc], [doc]), category_items([text], [text], None)):
-            page = render("t", "about", language, "test", ("a",), [("1",)], items, 10)
-            found = set(re.findall(r"(?:direction: |dir=\")(rtl|ltr)", page))
-            assert found == {direction}

@@ -41,3 +41,6 @@ MaxLoss = Annotated[
         min=0, help="Refuse a greater loss of score on test: the low end of its 95 % interval"
     ),
 ]
+PageLanguage = Annotated[
+    str, typer.Option(help="fr or en (default: fr for a French pipeline, else en)")
+]

@@ -13,6 +13,7 @@ from .options import (
     MaxLoss,
     Metrics,
     OnnxPrecision,
+    PageLanguage,
     Pipeline,
     Precision,
     Revision,
@@ -126,11 +127,9 @@ def report(
     checked: Annotated[
         Path | None, typer.Option("--check", help="What `check --json` wrote, to show too")
     ] = None,
-    page_language: Annotated[
-        str, typer.Option(help="fr or en (default: fr for a French pipeline, else en)")
-    ] = "",
+    page_language: PageLanguage = "",
 ) -> None:
-    """Draw a pipeline's page: how sure its score is, and where it fails.
+    """Draw a pipeline's page: scores, errors, examples.
 
     One HTML file: the score with its interval, labels, kinds of errors, calibration, slices, curves of the training, and examples beside their
     gold annotation to search and filter. Reads what `evaluate` wrote, and the training's log.
@@ -138,6 +137,28 @@ def report(
     from ..report import report
 
     report(pipeline, corpus, metrics, output, limit, gpu_id, checked, page_language)
+
+
+def index(
+    output: Annotated[Path, typer.Argument(help="HTML file to write")] = Path("reports/index.html"),
+    metrics: Annotated[Path, typer.Option(help="Folder of the metrics")] = Path("metrics"),
+    training: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the pipelines", show_default="training, beside the metrics"),
+    ] = None,
+    packages: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the wheels", show_default="packages, beside the metrics"),
+    ] = None,
+    page_language: PageLanguage = "",
+) -> None:
+    """List all scored pipelines on a page, in a table that sorts.
+
+    Scores with their intervals, corpora, encoders, sizes, speeds, and links to what there is of each pipeline: page, config, metrics, wheel. Comparisons and learning curves are below. `report` writes it again each time, beside its page.
+    """
+    from ..index import index
+
+    index(output, metrics, training, packages, page_language)
 
 
 def serve(
@@ -305,6 +326,16 @@ def push(
 
 def add_to(app: typer.Typer) -> None:
     for command in (
-        predict, annotate_for, evaluate, report, serve, package, to_onnx, wrap, export, push
-    ):  # fmt: skip
+        predict,
+        annotate_for,
+        evaluate,
+        report,
+        index,
+        serve,
+        package,
+        to_onnx,
+        wrap,
+        export,
+        push,
+    ):
         app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import EPILOG, SETTINGS, Encoding, GpuId, Pipeline, Precision, Revision
+from .options import EPILOG, SETTINGS, Encoding, GpuId, PageLanguage, Pipeline, Precision, Revision
 
 PANEL = "Train"
 Config = Annotated[
@@ -49,6 +49,40 @@ def train(
     from ..train import train
 
     train(config, output, corpus, lang, gpu_id, parse_settings(context.args, TEXTS))
+
+
+def learning_curve(
+    context: typer.Context,
+    config: Config,
+    output: Annotated[
+        Path, typer.Argument(help="Folder of the curve, e.g. training/mine-curve; it resumes there")
+    ],
+    corpus: Annotated[Path, typer.Option(help="Folder with train, dev and test")],
+    lang: Annotated[str, typer.Option(help="Language of the pipeline's tokenizer: fr, en, xx…")],
+    shares: Annotated[str, typer.Option(help="Percentages of train to train on")] = "10,25,50,100",
+    seeds: Annotated[str, typer.Option(help="Seeds, of the samples and of the training")] = "0,1,2",
+    split: Annotated[str, typer.Option(help="The split that all are scored on")] = "test",
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Page to write", show_default="reports/<name of the folder>.html"),
+    ] = None,
+    page_language: PageLanguage = "",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Show whether more annotation would pay: train on shares.
+
+    Trains on growing shares of a corpus with several seeds, and scores all on one split. Each sample is part of the next larger one, and each training as long as `train` proposes for so many examples, unless settings say otherwise; dev is the whole in all. The pipelines are not kept. Run again, it goes on where it stopped. Settings of the config can follow, as for `train`.
+    """
+    from ..common.settings import parse_settings
+    from ..config import TEXTS
+    from ..learning_curve import Request, learning_curve, numbers_of, shares_of
+
+    page = page or Path("reports", f"{output.resolve().name}.html")
+    request = Request(
+        config, output, corpus, lang, shares_of(shares), numbers_of("--seeds", seeds, int), split,
+        page, page_language, gpu_id, parse_settings(context.args, TEXTS),
+    )  # fmt: skip
+    learning_curve(request)
 
 
 def train_hf(
@@ -152,6 +186,6 @@ def distill(
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (config, train, train_hf, distill):
+    for command in (config, train, learning_curve, train_hf, distill):
         app.command(rich_help_panel=PANEL, context_settings=SETTINGS, epilog=EPILOG)(command)
     app.command(rich_help_panel=PANEL, epilog=EPILOG)(silver)

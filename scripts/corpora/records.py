@@ -27,7 +27,8 @@ def is_array(file: RawFile) -> bool:
     too, but begin with a text."""
     head = file.head()
     mark = next((mark for mark, _ in BYTE_ORDER_MARKS if head.startswith(mark)), b"")
-    begin = b"".join(head.removeprefix(mark).split())[:2]
+    # Every second byte or more is NUL in UTF-16 and UTF-32, which `elements` refuses.
+    begin = b"".join(head.removeprefix(mark).replace(b"\0", b"").split())[:2]
     return begin[:1] == b"[" and begin[1:] in (b"[", b"{", b"]", b"")
 
 

@@ -72,15 +72,20 @@ def share_alike(
     )
 
 
-def seconds_of(before: Language, after: Language, texts: list[str]) -> tuple[float, float]:
-    """Return the seconds that two pipelines take to read some texts, in turn; medians."""
-    seconds: dict[int, list[float]] = {0: [], 1: []}
+def timed_docs(docs: Sequence[Doc]) -> Sequence[Doc]:
+    """Return those of some documents that speeds are compared on: TIMED, evenly spaced."""
+    return docs[:: max(1, len(docs) // TIMED)][:TIMED]
+
+
+def seconds_of(pipelines: Sequence[Language], texts: list[str]) -> list[float]:
+    """Return the seconds that each of some pipelines takes to read some texts, in turn; medians."""
+    seconds: list[list[float]] = [[] for _ in pipelines]
     for _ in range(ROUNDS):
-        for number, nlp in enumerate((before, after)):
+        for nlp, taken in zip(pipelines, seconds):
             start = time.perf_counter()
             list(pipe(nlp, texts))
-            seconds[number].append(time.perf_counter() - start)
-    return median(seconds[0]), median(seconds[1])
+            taken.append(time.perf_counter() - start)
+    return [median(taken) for taken in seconds]
 
 
 def compare(before: Language, after: Language, gold: Gold, corpus: str, split: str) -> Comparison:
@@ -95,8 +100,8 @@ def compare(before: Language, after: Language, gold: Gold, corpus: str, split: s
         scores = score_categories(
             found[1], gold.docs, list(after.get_pipe(gold.task).labels), threshold
         )
-    timed = gold.docs[:: max(1, len(texts) // TIMED)][:TIMED]
-    slow, fast = seconds_of(before, after, [doc.text for doc in timed])
+    timed = timed_docs(gold.docs)
+    slow, fast = seconds_of((before, after), [doc.text for doc in timed])
     return Comparison(
         gold.task, corpus, split, len(texts), float(f_score(one)), float(f_score(other)),
         *paired_interval(other, one), share_alike(*found, gold.task, threshold),

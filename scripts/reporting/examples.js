@@ -90,6 +90,7 @@
       filter();
     };
   }
+  by("static").remove();
   for (const hidden of document.querySelectorAll(".controls[hidden]")) hidden.hidden = false;
   draw();
 })();

@@ -124,21 +124,26 @@ def confusion(scored: Scored) -> dict[str, Any] | None:
     return {"labels": labels, "rows": rows}
 
 
-def sliced(
-    scored: Scored, tally: numpy.ndarray, value_of: Callable[[int], Any]
-) -> dict[Any, dict[str, Any]]:
-    """Return the score of the examples with each value; those without one are left out."""
+def grouped(scored: Scored, value_of: Callable[[int], Any]) -> dict[Any, list[int]]:
+    """Return the indices of the examples with each value; those without one are left out."""
     groups: dict[Any, list[int]] = {}
     for index in range(len(scored.gold)):
         if (value := value_of(index)) is not None:
             groups.setdefault(value, []).append(index)
+    return groups
+
+
+def slice_of(name: str, tally: numpy.ndarray, indices: list[int]) -> dict[str, Any]:
+    """Return the score of some examples; of few without an interval, as resampling so few says nothing."""
+    few = len(indices) < FEW
+    found = scores_of(tally[indices])
+    interval = None if few else found["interval"]
     return {
-        value: {
-            **scores_of(tally[indices]),
-            "examples": len(indices),
-            "few": len(indices) < FEW,
-        }
-        for value, indices in groups.items()
+        "name": name,
+        "f": found["f"],
+        "examples": len(indices),
+        "few": few,
+        "interval": interval,
     }
 
 
@@ -150,7 +155,7 @@ def ranges(ends: Sequence[float], write: Callable[[float], str]) -> list[str]:
 
 
 def slices(scored: Scored, decimal: Callable[..., str]) -> list[dict[str, Any]]:
-    """Return tables of scores by words, by gold label, by pieces per word, and by file and category where
+    """Return tables of scores by words, by pieces per word, by gold label, and by category and file where
     there are several: `by` says what, with rows."""
     tally = scored.tally()
 
@@ -159,29 +164,35 @@ def slices(scored: Scored, decimal: Callable[..., str]) -> list[dict[str, Any]]:
             number = number_of(index)
             return None if number is None else int(numpy.searchsorted(ends, number))
 
-        found = sliced(scored, tally, place)
+        groups = grouped(scored, place)
         names = ranges(ends, lambda end: decimal(end, digits))
-        return [{"name": names[at], **found[at]} for at in sorted(found)]
+        return [slice_of(names[at], tally, groups[at]) for at in sorted(groups)]
 
     def ratio(index: int) -> float | None:
         pieces = scored.predicted[index].user_data.get(PIECES)
         return None if pieces is None else pieces / max(len(scored.gold[index]), 1)
 
-    def stated(key: str) -> list[dict]:
-        found = sliced(scored, tally, lambda index: scored.gold[index].user_data.get(key))
-        largest = sorted(found.items(), key=lambda item: (-item[1]["examples"], str(item[0])))
-        return [{"name": str(name), **row} for name, row in largest[:MOST_VALUES]]
-
     tables = [
-        {"by": "words", "rows": by_range(lambda i: len(scored.gold[i]), LENGTHS, 0)},
+        {"by": "words", "rows": by_range(lambda index: len(scored.gold[index]), LENGTHS, 0)},
         {"by": "pieces per word", "rows": by_range(ratio, RATIOS, 2)},
     ]
-    if scored.task == "textcat":
-        found = sliced(scored, tally, lambda index: best_label(scored.gold[index]))
-        tables.append(
-            {"by": "gold label", "rows": [{"name": k, **found[k]} for k in sorted(found)]}
-        )
-    tables += [{"by": key, "rows": stated(key)} for key in ("category", "file")]
+    values = {
+        "gold label": lambda index: best_label(scored.gold[index]),
+        "category": lambda index: scored.gold[index].user_data.get("category"),
+        "file": lambda index: scored.gold[index].user_data.get("file"),
+    }
+    if scored.task != "textcat":
+        del values["gold label"]
+    known = []
+    for by, value_of in values.items():
+        groups = grouped(scored, value_of)
+        parts = sorted(groups.values())
+        # A file of its own for each category says nothing new.
+        if parts not in known:
+            known.append(parts)
+            largest = sorted(groups, key=lambda value: (-len(groups[value]), str(value)))
+            rows = [slice_of(str(value), tally, groups[value]) for value in largest[:MOST_VALUES]]
+            tables.append({"by": by, "rows": rows})
     return [table for table in tables if len(table["rows"]) > 1]
 
 

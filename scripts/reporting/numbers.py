@@ -2,6 +2,7 @@
 
 NARROW = "\u202f"
 DASH = "–"
+MINUS = "−"
 
 
 class Numbers:
@@ -9,6 +10,7 @@ class Numbers:
 
     def __init__(self, lang: str) -> None:
         self.signs = str.maketrans(",.", f"{NARROW},") if lang == "fr" else {}
+        self.megabytes = "Mo" if lang == "fr" else "MB"
         self.before_percent = NARROW if lang == "fr" else ""
 
     def decimal(self, value: float | None, digits: int = 3) -> str:
@@ -17,6 +19,14 @@ class Numbers:
 
     def integer(self, value: float | None) -> str:
         return self.decimal(value, 0)
+
+    def signed(self, value: float | None, digits: int = 3) -> str:
+        """Return a difference with its sign."""
+        return (
+            DASH
+            if value is None
+            else f"{value:+,.{digits}f}".translate(self.signs).replace("-", MINUS)
+        )
 
     def percent(self, value: float | None, digits: int = 0) -> str:
         """Return a share as a percentage."""
@@ -29,4 +39,4 @@ class Numbers:
         if count is None:
             return DASH
         megabytes = count / 1e6
-        return f"{self.decimal(megabytes, 0 if megabytes >= 10 else 1)}{NARROW}MB"
+        return f"{self.decimal(megabytes, 0 if megabytes >= 10 else 1)}{NARROW}{self.megabytes}"

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import srsly
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..common.errors import UserError
 from .numbers import Numbers
 
 HERE = Path(__file__).parent
@@ -19,6 +21,12 @@ LANGUAGES = ("en", "fr")
 def page_language(lang: str) -> str:
     """Return the language that a page is written in, for texts in a language."""
     return lang if lang in LANGUAGES else "en"
+
+
+def check_language(language: str) -> None:
+    """Raise UserError for the language of a page that is not one of LANGUAGES; "" leaves it open."""
+    if language not in ("", *LANGUAGES):
+        raise UserError(f"--page-language {language}: choose one of {', '.join(LANGUAGES)}.")
 
 
 def digest(text: str) -> Markup:
@@ -39,7 +47,11 @@ class Words:
     """The words of a page: English as the templates have it, or French."""
 
     def __init__(self, lang: str) -> None:
-        self.french = srsly.read_yaml(HERE / "french.yml") if lang == "fr" else None
+        self.french = None
+        if lang == "fr":
+            french = srsly.read_yaml(HERE / "french.yml")
+            # No line begins with a sign that has a space before it.
+            self.french = {key: re.sub(r" (?=[:;?!%»])", "\u00a0", french[key]) for key in french}
 
     def __call__(self, text: str, **values: Any) -> str:
         """Return a text in the page's language, {names} in it replaced by values. Raises KeyError for
@@ -66,6 +78,7 @@ def environment(lang: str) -> Environment:
         "decimal": numbers.decimal,
         "integer": numbers.integer,
         "percent": numbers.percent,
+        "signed": numbers.signed,
         "size": numbers.size,
         "style": read("style.css"),
         "script": "",

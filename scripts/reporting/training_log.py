@@ -15,7 +15,7 @@ NO_SCORES = ("loss", "runtime", "samples_per_second", "steps_per_second", "epoch
 
 
 class TrainingLog(NamedTuple):
-    """Curves over updates. losses: by component, each since the evaluation before. score: on dev, what
+    """Curves over updates. losses: by component, the mean of an update since the evaluation before. score: on dev, what
     chose the pipeline. epoch: the number of updates that read train once, if that is on record."""
 
     losses: dict[str, Curve]
@@ -27,6 +27,12 @@ class TrainingLog(NamedTuple):
     def chosen(self) -> int | None:
         """The update after which the pipeline was kept: of equal scores, the last."""
         return max(self.score, key=lambda point: (point[1], point[0]), default=(None,))[0]
+
+
+def per_update(curve: Curve) -> Curve:
+    """Return the means of losses that spaCy sums up from one evaluation to the next."""
+    steps = [-1, *(step for step, _ in curve)]
+    return [(step, loss / (step - before)) for before, (step, loss) in zip(steps, curve)]
 
 
 def logs_of(pipeline: str) -> Path | None:
@@ -57,7 +63,7 @@ def read_log(pipeline: str) -> TrainingLog | None:
         }
 
     if "score/overall" in curves:
-        losses = named("loss/")
+        losses = {name: per_update(curve) for name, curve in named("loss/").items()}
         # That of a transformer is the sum of what its listeners pass it.
         losses = {name: losses[name] for name in losses if name != "transformer"} or losses
         plan = srsly.read_json(logs / PLAN) if (logs / PLAN).is_file() else {}

@@ -11,7 +11,8 @@ def weights_in(wheel: Path) -> str | None:
         with zipfile.ZipFile(wheel) as archive:
             # Beside the package's own __init__.py; the pipeline's folder has the same one again.
             names = sorted((n for n in archive.namelist() if n.endswith("/meta.json")), key=len)
-            return json.loads(archive.read(names[0])).get("weights") if names else None
+            meta = json.loads(archive.read(names[0])) if names else None
+            return meta.get("weights") if isinstance(meta, dict) else None
     except (zipfile.BadZipFile, ValueError):
         return None
 

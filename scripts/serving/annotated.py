@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from ..common.annotate import BATCH_DOCS, pipe
 from ..common.errors import AMBIGUOUS, first_line, sift
 from .pipeline import DAMAGED, threshold_of
-from .predictions import confidences
+from .predictions import confidences, entities
 from .rows import BadRow, Row
 
 # The characters of the texts that are annotated together, which bound the memory of long ones.
@@ -55,18 +55,15 @@ def fields(tasks: dict[str, list[str]]) -> dict[str, pyarrow.DataType]:
     return found
 
 
-def entities(doc: Doc) -> list[dict[str, Any]]:
+def described(doc: Doc) -> list[dict[str, Any]]:
     """Return the entities of a document as `fields` describes them."""
-    stated = confidences(doc)
-    found = []
-    for number, span in enumerate(doc.ents):
-        entity = {
-            "start": span.start_char,
-            "end": span.end_char,
-            "label": span.label_,
-            "text": span.text,
-        }
-        found.append(entity | ({"confidence": float(stated[number])} if stated else {}))
+    text, stated = doc.text, confidences(doc)
+    found = [
+        {"start": start, "end": end, "label": label, "text": text[start:end]}
+        for start, end, label in entities(doc)
+    ]
+    for entity, confidence in zip(found, stated):
+        entity["confidence"] = float(confidence)
     return found
 
 
@@ -79,7 +76,7 @@ def values_of(
     """
     values: dict[str, Any] = {}
     if "ner" in tasks:
-        values["entities"] = entities(doc)
+        values["entities"] = described(doc)
     for task, labels in tasks.items():
         if task == "ner":
             continue

@@ -104,6 +104,21 @@ def choose_task(path: Path, tasks: Iterable[str], docs: list[Doc], wanted: str) 
     return found[0]
 
 
+def read_split(path: Path, vocab: Vocab, tasks: Iterable[str], task: str = "") -> Gold:
+    """Return the examples of a split, and which of them are annotated for the one of some tasks that
+    the split has, or for the wanted `task`.
+
+    Raises UserError if there are none, or none with the task.
+    """
+    docs = list(read_docs(path, vocab))
+    task = choose_task(path, tasks, docs, task)
+    gold = Gold(task, docs, [i for i, doc in enumerate(docs) if is_annotated(doc, task)])
+    if gold.unannotated:
+        what = "annotation of entities" if task == "ner" else "label"
+        warn(f"{path}: {gold.unannotated:,} of {len(docs):,} examples have no {what}: not scored")
+    return gold
+
+
 def read_gold(
     path: Path,
     vocab: Vocab,
@@ -116,28 +131,32 @@ def read_gold(
     labels: the pipeline's, for each of its tasks. names: new names for them.
     Raises UserError if there are none, or none with the pipeline's task or labels.
     """
-    docs = list(read_docs(path, vocab))
-    task = choose_task(path, labels, docs, task)
-    gold = Gold(task, docs, [i for i, doc in enumerate(docs) if is_annotated(doc, task)])
-    if gold.unannotated:
-        what = "annotation of entities" if task == "ner" else "label"
-        warn(f"{path}: {gold.unannotated:,} of {len(docs):,} examples have no {what}: not scored")
-    known = new_names(labels[task], names)
+    gold = read_split(path, vocab, labels, task)
+    check_labels(str(path), gold, new_names(labels[gold.task], names))
+    return gold
+
+
+def check_labels(where: str, gold: Gold, known: Sequence[str]) -> None:
+    """Warn of entity labels in a split that a pipeline does not know. Raises UserError for a label of
+    texts that it does not know, or if texts do not have the number of labels that it gives.
+
+    where: the split, in messages. known: the pipeline's labels, renamed.
+    """
+    task = gold.task
     unknown = sorted({label for doc in gold.docs for label in gold_labels(doc, task)} - set(known))
     if unknown and task == "ner":
-        warn(f"{path}: entity labels that the pipeline does not know: {', '.join(unknown)}")
+        warn(f"{where}: entity labels that the pipeline does not know: {', '.join(unknown)}")
     elif unknown:
         raise UserError(
-            f"{path} has the label {unknown[0]!r}, which the pipeline does not know; it knows "
+            f"{where} has the label {unknown[0]!r}, which the pipeline does not know; it knows "
             f"{', '.join(known)[:200]} (--map renames them)."
         )
     for doc in gold.docs if task == "textcat" else ():
         if list(doc.cats.values()).count(doc.cats[best_label(doc)]) > 1:
             raise UserError(
-                f"{path} has texts with several labels ({doc.text[:60]!r}), and `textcat` gives one: "
+                f"{where} has texts with several labels ({doc.text[:60]!r}), and `textcat` gives one: "
                 "it is a corpus for `textcat_multilabel`."
             )
-    return gold
 
 
 def split_sha256(path: Path) -> str:

@@ -18,7 +18,8 @@ def tallies(
     found: Sequence[Doc], gold: Sequence[Doc], task: str, threshold: float | None
 ) -> numpy.ndarray:
     """Return of each text the numbers of answers that are right, given, and gold; of exclusive
-    classes 1 or 0, 1, 1. F of their sums is entity F, micro F or accuracy.
+    classes 1 or 0, 1, 1. F of their sums is entity F, micro F or accuracy. Entities where the gold
+    annotation is missing do not count.
 
     threshold: the probability from which `textcat_multilabel` assigns a label.
     """
@@ -47,18 +48,25 @@ def interval(tally: numpy.ndarray) -> tuple[float, float]:
     random = numpy.random.default_rng(0)
     texts = len(tally)
     scores = [f_score(tally[random.integers(texts, size=texts)]) for _ in range(RESAMPLES)]
-    low, high = numpy.quantile(scores, (0.025, 0.975))
+    return percentile_interval(numpy.array(scores))
+
+
+def paired_differences(one: numpy.ndarray, other: numpy.ndarray) -> numpy.ndarray:
+    """Return the difference in F of two tallies of the same texts in each of RESAMPLES resamples of
+    the texts, the same for both."""
+    random = numpy.random.default_rng(0)
+    texts = len(one)
+    samples = (random.integers(texts, size=texts) for _ in range(RESAMPLES))
+    return numpy.array([f_score(one[sample]) - f_score(other[sample]) for sample in samples])
+
+
+def percentile_interval(values: numpy.ndarray) -> tuple[float, float]:
+    """Return the ends of the middle 95 % of resampled values."""
+    low, high = numpy.quantile(values, (0.025, 0.975))
     return float(low), float(high)
 
 
 def paired_interval(one: numpy.ndarray, other: numpy.ndarray) -> tuple[float, float]:
     """Return the 95 % interval of the difference in F of two tallies of the same texts, which are
     resampled together."""
-    random = numpy.random.default_rng(0)
-    texts = len(one)
-    differences = []
-    for _ in range(RESAMPLES):
-        sample = random.integers(texts, size=texts)
-        differences.append(f_score(one[sample]) - f_score(other[sample]))
-    low, high = numpy.quantile(differences, (0.025, 0.975))
-    return float(low), float(high)
+    return percentile_interval(paired_differences(one, other))

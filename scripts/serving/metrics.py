@@ -18,7 +18,7 @@ from ..common.files import check_whole
 from ..common.weights import weights_hash
 from .calibration import measure_calibration
 from .entity_errors import counted, seen_and_unseen
-from .gold import Gold, best_label, judged, labels_given
+from .gold import Gold, best_label, gold_labels, judged, labels_given
 from .intervals import interval, tallies
 from .label_map import new_names
 from .predictions import Header, Predictions, entities, on_gold_tokens
@@ -185,12 +185,15 @@ def measure(
     return metrics, predicted
 
 
-def labels_found(header: Header, task: str, docs: list[Doc]) -> Counter:
-    """Return how often each label is predicted."""
-    if task == "ner":
-        return Counter(entity.label_ for doc in docs for entity in doc.ents)
-    threshold = header.threshold_of(task)
-    return Counter(label for doc in docs for label in labels_given(doc, threshold))
+def unknown_labels(header: Header, gold: Gold, docs: list[Doc]) -> dict[str, int]:
+    """Return how often each label is predicted that the split does not have, in alphabetical order."""
+    known = {label for doc in gold.docs for label in gold_labels(doc, gold.task)}
+    if gold.task == "ner":
+        found = Counter(entity.label_ for doc in docs for entity in doc.ents)
+    else:
+        threshold = header.threshold_of(gold.task)
+        found = Counter(label for doc in docs for label in labels_given(doc, threshold))
+    return {label: count for label, count in sorted(found.items()) if label not in known}
 
 
 # Fields that other commands read.
@@ -200,11 +203,9 @@ FIELDS = (
 )  # fmt: skip
 
 
-def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
-    """Return the metrics that `evaluate` wrote for a pipeline.
-
-    Raises UserError if the file is missing or something else, or the pipeline has other weights.
-    """
+def metrics_in(path: Path) -> dict[str, Any]:
+    """Return the metrics that `evaluate` wrote to a file. Raises UserError if it is missing or
+    something else."""
     check_whole(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: run `evaluate` first.")
@@ -214,6 +215,15 @@ def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
         raise UserError(f"{path}: not valid JSON ({error}); run `evaluate` again.") from error
     if not isinstance(metrics, dict) or not set(FIELDS) <= set(metrics):
         raise UserError(f"{path}: not metrics in the current format; run `evaluate` again.")
+    return metrics
+
+
+def read_metrics(path: Path, nlp: Language) -> dict[str, Any]:
+    """Return the metrics that `evaluate` wrote for a pipeline.
+
+    Raises UserError if the file is missing or something else, or the pipeline has other weights.
+    """
+    metrics = metrics_in(path)
     if metrics["weights"] != weights_hash(nlp):
         raise UserError(
             f"{path}: metrics of a pipeline with other weights ({metrics['pipeline']}); run `evaluate` "

@@ -72,7 +72,8 @@ def write_json_lines(output: Output, items: Iterable[Item], path: Path) -> None:
 
 
 def write_table(output: Output, items: Iterable[Item], path: Path) -> None:
-    """Write CSV or TSV, with the delimiter of the file and a byte order mark if it has one.
+    """Write CSV or TSV, with the delimiter of the file and a byte order mark if it has one; cells with
+    quotes are quoted, even if quotes were text in the file.
 
     Cells that begin with = + - or @, which spreadsheets compute, are the user's own, and written as they
     are: whatever would disarm them would also change the text that offsets are of.

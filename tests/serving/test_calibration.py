@@ -115,8 +115,11 @@ def test_the_error_before_is_that_of_the_pipeline_as_trained(
     assert in_words(before) in printed["trained"] and "before" not in in_words(before)
     page = tmp_path / "p.html"
     arguments = sample_corpora / "textcat", tmp_path / "calibrated.json", page
-    assert command(report, folder / "calibrated", *arguments).code == 0
-    assert line in page.read_text("utf8")
+    options = "--page-language", "en"
+    assert command(report, folder / "calibrated", *arguments, *options).code == 0
+    shown = page.read_text("utf8")
+    assert f"Calibration error {after['error']:.3f} (" in shown
+    assert f"Before calibration: {before['error']:.3f}." in shown
 
 
 def test_merged_labels_are_calibrated_on_what_is_scored(

@@ -1,6 +1,7 @@
 """The file of predictions: what it contains, what reads it, and which files are refused."""
 
 import errno
+import re
 import shutil
 
 import pytest
@@ -21,7 +22,8 @@ def changed(path, **fields):
 
 def test_the_page_is_drawn_from_the_file(scored, page, predicting_fails, tmp_path):
     assert page().code == 0
-    assert "entity F 0." in (tmp_path / "p.html").read_text("utf8")
+    shown = (tmp_path / "p.html").read_text("utf8")
+    assert re.search("<strong>0,[0-9]{3}</strong> <span>F des entités</span>", shown)
 
 
 def test_a_large_split_is_a_folder_of_shards(score, page, scored, sample_corpora, monkeypatch):
