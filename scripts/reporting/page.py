@@ -128,7 +128,7 @@ def render(
         reliability(metrics["calibration"], words, lang), thresholds(scored, words, lang)
     ]  # fmt: skip
     return pages.get_template("page.html").render(
-        script=read("examples.js"),
+        script=read("drawing.js") + read("examples.js"),
         metrics=metrics,
         scored=scored,
         labels=label_scores(scored),
