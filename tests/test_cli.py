@@ -17,7 +17,7 @@ COMMANDS = {
     "Train": ["config", "train", "learning-curve", "train-hf", "distill", "silver"],
     "Evaluate and share": [
         "predict", "annotate-for", "evaluate", "report", "index", "serve", "package", "to-onnx",
-        "wrap", "export", "push", "compare",
+        "wrap", "export", "push", "compare", "annotate",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",

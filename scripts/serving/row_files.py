@@ -120,9 +120,7 @@ def batches(
         yield batch(part)
 
 
-def write_batches(
-    schema: pyarrow.Schema, found: Iterable[pyarrow.RecordBatch], path: Path
-) -> None:
+def write_batches(schema: pyarrow.Schema, found: Iterable[pyarrow.RecordBatch], path: Path) -> None:
     """Write batches to a Parquet file, several to a row group."""
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         group: list[pyarrow.RecordBatch] = []

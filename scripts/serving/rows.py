@@ -20,7 +20,7 @@ from ..corpora.readers.columns import text_column
 from ..corpora.readers.table import delimiter_in
 from ..corpora.readers.tabular import BATCH_ROWS, cells_of, parquet_file, wrong_width
 from ..corpora.records import JSON, json_objects
-from .column_types import STRING, kind_of, type_of
+from .column_types import STRING, is_text, kind_of, type_of
 
 TEXT, PARQUET, TABLES = ".txt", ".parquet", (".csv", ".tsv", ".tab")
 SUFFIXES = (TEXT, *TABLES, *JSON, PARQUET)
@@ -177,7 +177,7 @@ class Rows:
     def check_type(self, kind: pyarrow.DataType) -> None:
         """Raise UserError unless a column of this type holds texts."""
         kind = kind.value_type if types.is_dictionary(kind) else kind
-        if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        if not is_text(kind):
             raise UserError(
                 f"{self.file}: column {self.text_name!r} holds {kind}, not texts, out of "
                 f"{', '.join(self.names)[:200]}; name another with --text-column."
