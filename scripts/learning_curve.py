@@ -87,7 +87,7 @@ def task_of(request: Request) -> tuple[str, dict[str, Any]]:
     path, config, _ = training_config(request.config, request.settings)
     with config_errors(path):
         resolved = config.interpolate()
-    tasks = [factory for factory in tasks_of(resolved).values() if factory in TASKS]
+    tasks = [name for name in tasks_of(resolved) if name in TASKS]
     if len(tasks) != 1:
         raise UserError(
             f"{path}: a learning curve is about one task, and this trains "
