@@ -105,9 +105,12 @@ def about(threads: int) -> str:
     )
 
 
-def write_section(path: Path, title: str, lines: list[str]) -> None:
-    """Write a section into a file, in place of the one with this title if there is one."""
-    start = "# Annotating texts: speed, size and score\n\nWritten by `python -m bench.inference`.\n"
+START = "# Annotating texts: speed, size and score\n\nWritten by `python -m bench.inference`.\n"
+
+
+def write_section(path: Path, title: str, lines: list[str], start: str = START) -> None:
+    """Write a section into a file, in place of the one with this title if there is one. start: what a
+    new file begins with."""
     old = path.read_text(encoding="utf8") if path.is_file() else start
     first, *sections = old.split("\n## ")
     kept = {section.partition("\n")[0]: section.rstrip() for section in sections}

@@ -1,55 +1,22 @@
-"use strict";
-// Search, filters and pages of the examples. Texts become text nodes, never markup.
+// Search, filters and pages of the examples.
 (() => {
+  const { element, bar } = drawing;
   const by = id => document.getElementById(id);
   const data = JSON.parse(by("data").textContent), words = by("words").dataset;
   const kinds = words.kinds.split("|"), format = new Intl.NumberFormat(document.documentElement.lang);
-  const decimal = new Intl.NumberFormat(document.documentElement.lang,
-    { minimumFractionDigits: 3, maximumFractionDigits: 3 });
   const list = by("list"), status = by("status");
   // A cell of the table of what is taken for what, once one is chosen.
   let found = data.items, first = 0, cell = null;
 
-  const element = (tag, name, text) => {
-    const made = document.createElement(tag);
-    if (name) made.className = name;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
-
-  // As displaCy draws them.
   function entities(text, spans) {
-    const box = element("div", "entities");
-    box.dir = data.direction;
+    const box = drawing.entities(text, spans, data.colours, data.direction);
     box.lang = words.lang;
-    let end = 0;
-    for (const [start, stop, label, shown] of spans) {
-      box.append(text.slice(end, start));
-      const mark = element("mark", `entity ${data.colours[label]}`, text.slice(start, stop));
-      mark.append(element("span", "", shown));
-      box.append(mark);
-      end = stop;
-    }
-    box.append(text.slice(end));
     return box;
   }
 
   function row(name, content) {
     const line = element("div", "row");
     line.append(element("span", "", name), content);
-    return line;
-  }
-
-  const SVG = "http://www.w3.org/2000/svg";
-  function bar(label, value, gold) {
-    const line = element("div", gold ? "bar gold" : "bar");
-    const picture = document.createElementNS(SVG, "svg"), part = document.createElementNS(SVG, "rect");
-    const set = (node, values) => Object.entries(values).forEach(pair => node.setAttribute(...pair));
-    set(picture, { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
-    set(part, { height: 8, width: 100 * value });
-    picture.append(part);
-    line.append(element("span", "", gold ? `${label} ✓` : label), picture,
-      element("span", "", decimal.format(value)));
     return line;
   }
 

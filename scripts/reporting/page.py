@@ -17,7 +17,7 @@ SURE = 0.9
 # What metrics have of some tasks only, or of later versions.
 OPTIONAL = (
     "baseline", "interval", "date", "entity_errors", "entities_of_train", "calibration", "unseen_text",
-    "label_errors", "trained_on",
+    "label_errors", "trained_on", "cross_validation",
 )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def render(
         reliability(metrics["calibration"], words, lang), thresholds(scored, words, lang)
     ]  # fmt: skip
     return pages.get_template("page.html").render(
-        script=read("examples.js"),
+        script=read("drawing.js") + read("examples.js"),
         metrics=metrics,
         scored=scored,
         labels=label_scores(scored),

@@ -91,8 +91,14 @@ def values_of(
     return values
 
 
-def chunks(rows: Iterable[Row | BadRow], longest: int) -> Iterator[list[Row | BadRow]]:
-    """Yield rows in lists that are annotated together. longest: the pipeline's limit of a text."""
+def chunks(
+    rows: Iterable[Row | BadRow],
+    longest: int,
+    most: int = BATCH_DOCS,
+    characters: int = CHUNK_CHARACTERS,
+) -> Iterator[list[Row | BadRow]]:
+    """Yield rows in lists that are annotated together: at most so many, or until their texts have so many
+    characters. longest: the pipeline's limit of a text."""
     chunk: list[Row | BadRow] = []
     size = 0
     for row in rows:
@@ -104,7 +110,7 @@ def chunks(rows: Iterable[Row | BadRow], longest: int) -> Iterator[list[Row | Ba
             else:
                 size += len(row.text)
         chunk.append(row)
-        if len(chunk) == BATCH_DOCS or size >= CHUNK_CHARACTERS:
+        if len(chunk) == most or size >= characters:
             yield chunk
             chunk, size = [], 0
     if chunk:

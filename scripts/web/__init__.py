@@ -1,0 +1,1 @@
+"""Pipelines to try in a browser, and as a JSON API."""
