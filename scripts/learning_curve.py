@@ -19,7 +19,7 @@ from .common.languages import blank
 from .common.precision import FLOAT32
 from .common.settings import config_errors
 from .compare import PAGE
-from .config import training_config
+from .config import TEXTS, training_config
 from .corpora.docbins import read_docs
 from .encoders.checkpoint import strip_local_path
 from .encoders.fingerprint import fingerprint
@@ -254,6 +254,7 @@ def learning_curve(request: Request) -> None:
         "corpus": request.corpus.resolve().name, "split": request.split, "task": task,
         "score": SCORES[task], "examples": len(gold.docs), "seeds": request.seeds, "sampled_by": by,
         "encoder": inputs.get("encoder", {}).get("encoder"),
+        "settings": {k: v for k, v in request.settings.items() if k not in TEXTS},
         "inputs": inputs, "baseline": lowest, **curve(by_share, lowest["score"]),
     }  # fmt: skip
     with written_beside(request.page.parent) as folder:
