@@ -3,7 +3,7 @@
 import pytest
 from jinja2 import nodes
 
-from scripts.reporting.templates import HERE, environment
+from scripts.reporting.templates import HERE, Words, environment
 from scripts.serving.comparison import TESTS
 from scripts.serving.intervals import SCORES
 
@@ -38,3 +38,9 @@ def test_every_text_has_a_translation(template):
     assert texts or "_(" not in (HERE / template).read_text("utf8")
     french = environment("fr").globals["_"].french
     assert texts | set(JOINED) <= set(french)
+
+
+def test_a_text_without_a_translation_is_an_error():
+    assert Words("en")("{n} texts", n=3) == "3 texts"
+    with pytest.raises(KeyError):
+        Words("fr")("something else")
