@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import FileSystemLoader
 
-from ..reporting.page import colours
+from ..reporting.examples import colours
 from ..reporting.templates import HERE as REPORTING
 from ..reporting.templates import LANGUAGES, digest, environment, page_language, read
 
