@@ -9,6 +9,7 @@ from wasabi import msg
 from .check import read_check, rows_of
 from .common.errors import UserError
 from .common.files import check_file, written_beside
+from .encoders.checkpoint import strip_local_path
 from .evaluate import score_table
 from .index import INDEX, update_index
 from .reporting.figures import FEW, Scored
@@ -17,20 +18,10 @@ from .reporting.page import render
 from .reporting.templates import check_language, page_language
 from .reporting.training_log import read_log
 from .reporting.wheels import wheel_of
-from .serving.cross_validation import in_words as cross_validated
 from .serving.gold import read_gold, split_sha256
 from .serving.metrics import main_score, read_metrics, scored_on
 from .serving.pipeline import load, task_labels
 from .serving.predictions import beside, difference, read_predictions
-
-
-def encoder_in(scores: dict[str, Any]) -> str | None:
-    """Return the name of the encoder of a pipeline: a folder's place on this machine is nobody's
-    business."""
-    if scores["encoder"] is None:
-        return None
-    encoder = Path(scores["encoder"])
-    return encoder.name if encoder.is_absolute() else scores["encoder"]
 
 
 def read_scored(pipeline: Language, corpus: Path, metrics: Path, scores: dict[str, Any]) -> Scored:
@@ -94,10 +85,7 @@ def report(
         score=score,
         score_name=name,
         scored_on=scored_on(scores),
-        encoder=encoder_in(scores),
-        cross_validated=cross_validated(scores["cross_validation"])
-        if "cross_validation" in scores
-        else "",
+        encoder=scores["encoder"] and strip_local_path(scores["encoder"]),
         text_lang=nlp.lang,
         few=FEW,
         header=header,

@@ -83,11 +83,11 @@ def test_from_a_file_to_a_wheel_and_a_page(command, export, distilbert, tmp_path
     assert f'spacy.load("{name}")' in result.out
     assert (out / "packages" / f"{name}-0.1.0-py3-none-any.whl").is_file()
     page = (out / "reports" / f"{name}.html").read_text("utf8")
-    assert "cross-validation on 40 examples" in page
-    assert "The corpus, before training" in page
+    assert "Validation croisée sur 40 exemples en 5 plis" in page
+    assert "Le corpus, avant l’entraînement" in page
     errors = srsly.read_json(out / "reports" / f"{name}-label-errors.json")
     assert errors["split"] == "train" and "likely label errors of train" in result.out
-    assert f"encoder {distilbert.name} ·" in page and str(distilbert) not in page
+    assert f"<dd>{distilbert.name}</dd>" in page and str(distilbert) not in page
     metrics = srsly.read_json(out / "metrics" / f"{name}.json")
     low, high = metrics["cross_validation"]["interval"]
     assert 0 <= low <= metrics["cross_validation"]["score"] <= high <= 1

@@ -1,6 +1,7 @@
 """The real workflows with few training steps: the demo, an encoder, and the four pipelines."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from scripts.common.files import sha256
+from scripts.reporting.examples import SHOWN
 from scripts.serving.pipeline import load
 
 from .conftest import ROOT
@@ -66,7 +68,9 @@ def test_the_demo_writes_metrics_a_wheel_and_pages(project, first):
         assert metrics["examples"] == examples
         assert metrics["encoder"] == "assets/encoders/e5-small-fr-en"
         page = (project / "reports" / f"fr_demo_trf-{task}.html").read_text(encoding="utf8")
-        assert page.count("<article") == min(examples, 200)
+        assert page.count("<article") == SHOWN
+        (data,) = re.findall(r'<script type="application/json" id="data">(.+?)</script>', page)
+        assert len(srsly.json_loads(data)["items"]) == examples
     wheel = project / "packages" / "fr_demo_trf-0.1.0-py3-none-any.whl"
     assert wheel.stat().st_size > 5e7
     assert list((project / "training" / "fr_demo_trf" / "logs").glob("events.out.tfevents.*"))

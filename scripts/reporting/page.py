@@ -17,7 +17,7 @@ SURE = 0.9
 # What metrics have of some tasks only, or of later versions.
 OPTIONAL = (
     "baseline", "interval", "date", "entity_errors", "entities_of_train", "calibration", "unseen_text",
-    "label_errors", "trained_on",
+    "label_errors", "trained_on", "cross_validation",
 )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def page_of(
     name, _, score = main_score(metrics["raw_text"])
     return render(
         lang, scored, metrics, log, ("fr_a-1-py3-none-any.whl", 94_000_000), limit, title=title,
-        score=score, score_name=name, scored_on="a corpus, test", encoder="tiny", cross_validated="",
+        score=score, score_name=name, scored_on="a corpus, test", encoder="tiny",
         text_lang="fr", few=FEW, header=("scored on", "label"), rows=[("raw text", title)],
         checked=[("serious", "3", title, "train:1")],
     )  # fmt: skip

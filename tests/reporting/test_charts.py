@@ -1,13 +1,11 @@
 """Numbers of a language, ticks of an axis, and where a chart puts its points."""
 
-import re
-
 import pytest
 import srsly
 
 from scripts.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, Series, digits_of, line_chart, ticks
 from scripts.reporting.numbers import Numbers
-from scripts.reporting.templates import HERE, Words, as_json
+from scripts.reporting.templates import as_json
 
 
 def test_numbers_as_each_language_writes_them():
@@ -57,19 +55,6 @@ def test_a_long_curve_has_a_short_table():
     chart = line_chart("t", "x", "y", [Series("a", [(n, n) for n in range(1000)])], "en")
     assert 30 <= len(chart["rows"]) <= 60
     assert len(chart["lines"][0]["dots"]) == 1000
-
-
-def test_french_has_the_words_that_are_written_in_templates():
-    """Those put together from parts are asked for by the pages of the other tests."""
-    french = srsly.read_yaml(HERE / "french.yml")
-    assert all(french.values())
-    written = "".join(path.read_text("utf8") for path in HERE.glob("*.[hp]*"))
-    asked = re.findall(r'\b(?:_|words)\(\s*"([^"]+)"[,)]', written)
-    assert len(asked) > 50
-    assert not set(asked) - set(french)
-    with pytest.raises(KeyError):
-        Words("fr")("something else")
-    assert Words("en")("{n} texts", n=3) == "3 texts"
 
 
 def test_json_cannot_end_its_script():

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from scripts.serving.curve import curve, in_words, resampled_means
+from scripts.serving.curve import curve, resampled_means
 
 RIGHT, WRONG = (1, 1, 1), (0, 1, 1)
 
@@ -53,18 +53,9 @@ def test_shares_are_resampled_with_the_same_texts_and_seeds():
 def test_the_last_step_is_judged_against_its_noise(rights, baseline, pays):
     found = curve(runs(*rights), baseline)
     assert found["last_step"]["pays"] == pays
-    sentence = in_words(found["last_step"], 3)
-    begins = {
-        "yes": "More annotation would probably pay: the last step, from 100 to 200 examples, added +0.200",
-        "little": "More annotation like this would bring little",
-        "unknown": "Cannot tell whether more annotation would pay: the last step",
-        "not learnt": "Cannot tell whether more annotation would pay: even the largest share",
-    }
-    assert sentence.startswith(begins[pays])
 
 
 def test_a_gain_over_two_doublings_counts_half_for_each():
     first, _, last = runs((200,), (220,), (240,))
     found = curve([first, last], baseline=0)["last_step"]
     assert found["gain"] == pytest.approx(0.1) and found["by_doubling"] == pytest.approx(0.05)
-    assert "there is one seed" in in_words(found, 1)
