@@ -16,8 +16,8 @@ COMMANDS = {
     "Data": ["own", "fetch", "check", "label-errors", "convert"],
     "Train": ["config", "train", "learning-curve", "train-hf", "distill", "silver"],
     "Evaluate and share": [
-        "predict", "annotate-for", "evaluate", "report", "index", "serve", "package", "to-onnx",
-        "wrap", "export", "push", "compare", "annotate",
+        "predict", "annotate-for", "evaluate", "report", "index", "package", "to-onnx", "wrap",
+        "export", "push", "compare", "serve", "annotate",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from .options import EPILOG, Encoding, GpuId, Pipeline, Precision
-
-PANEL = "Evaluate and share"
+from .pipelines import PANEL
 
 
 def annotate(
