@@ -16,7 +16,7 @@ from ..common.files import naming
 from ..corpora.readers.tabular import BATCH_ROWS
 from ..corpora.writer import PACKER
 from ..serving.annotated import Annotated, fields
-from ..serving.column_types import NONE, STRING, cell
+from ..serving.column_types import NONE, STRING, cell, is_text
 from ..serving.predictions import CONFIDENCE, confidences
 from ..serving.row_files import free_names, write_batches
 from ..serving.rows import Cells
@@ -46,7 +46,9 @@ class Layout(NamedTuple):
 
 
 def shared_type(one: pyarrow.DataType, other: pyarrow.DataType) -> pyarrow.DataType | None:
-    """Return the type for the values of two, None if there is none."""
+    """Return the type for the values of two, None if there is none but that of texts."""
+    if NONE not in (one, other) and is_text(one) != is_text(other):
+        return None
     schemas = [pyarrow.schema([("", kind)]) for kind in (one, other)]
     try:
         return pyarrow.unify_schemas(schemas, promote_options="permissive").types[0]

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from ..common.devices import use_device
 from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..common.files import check_whole
-from ..common.precision import AUTO, check_precision, choose_precision, choose_threads
+from ..common.precision import AUTO, FLOAT32, check_precision, choose_precision, choose_threads
 from ..common.probabilities import CALIBRATION
 from ..common.sources import AND
 from ..wheel.components import HFHead
@@ -159,7 +159,7 @@ def set_precision(nlp: Language, precision: str) -> str:
         )
     encoder = encoder_of(nlp)
     if encoder is None:
-        return own if light is not None else precision
+        return FLOAT32 if light is None else own
     choose_threads(encoder)
     return choose_precision(encoder, precision)
 
