@@ -109,6 +109,17 @@ def bad_rows(output: Path) -> tuple[dict[int, int], dict[str, Any] | None]:
     return counts, first
 
 
+def check_no_bad_rows(output: Path, strict: bool) -> None:
+    """Raise UserError if `strict` and an earlier run, which was not, could not annotate a row."""
+    first = bad_rows(output)[1] if strict else None
+    if first:
+        raise UserError(f"{in_words(first)}; correct it and begin again, or omit --strict.")
+
+
+def in_words(bad: dict[str, Any]) -> str:
+    return f"{bad['file']}:{bad['line']}: {bad['reason']}"
+
+
 def check_parts(job: Job, units: Sequence[Unit], bad: dict[int, int]) -> None:
     """Raise UserError unless each row is in a part or in a list of bad ones, once."""
     for unit in units if job.format == PARQUET else ():
@@ -173,6 +184,7 @@ def annotate_alone(request: Request, inputs: Inputs) -> None:
         found = begin(request, inputs, manifest)
     else:
         check_same(before, manifest, output, request.part_rows)
+        check_no_bad_rows(output, request.strict)
         manifest, found = before, read_inputs(output / INPUTS, inputs)
     sources = usable(found, request.strict)
     job = Job(
@@ -192,8 +204,8 @@ def annotate_alone(request: Request, inputs: Inputs) -> None:
     first = finish(job, units, manifest)
     counts = manifest["counts"]
     if counts["bad_rows"]:
-        line = f"{first['file']}:{first['line']}: {first['reason']}"
         warn(
-            f"{counts['bad_rows']:,} rows could not be annotated, listed in {output / ERRORS}: {line}"
+            f"{counts['bad_rows']:,} rows could not be annotated, listed in {output / ERRORS}: "
+            f"{in_words(first)}"
         )
     msg.good(f"{output}: {counts['annotated']:,} rows in {len(units):,} parts; see {MANIFEST}")
