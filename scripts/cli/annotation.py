@@ -53,7 +53,7 @@ def annotate(
     gpu_id: GpuId = -1,
     precision: Precision = "auto",
 ) -> None:
-    """Annotate files of any number and size, into a folder of parts.
+    """Annotate files of any size into a folder.
 
     Each row gets an id, FILE:NUMBER, and keeps its columns; `entities`, `cats`, `label`, `score` or `labels` are added. Rows that cannot be annotated are listed
     in `_errors`, with the reason. If it is interrupted, even by a power cut, the same command goes on; each row is annotated once.
