@@ -13,6 +13,7 @@ from wasabi import msg
 from .common.errors import UserError, warn
 from .common.precision import AUTO, check_precision
 from .corpora.options import Options
+from .scale.cluster import imported, run_ray
 from .scale.inputs import (
     BadFile,
     Inputs,
@@ -61,6 +62,9 @@ class Request(NamedTuple):
     gpu_id: int = -1
     precision: str = AUTO
     processes: int = 0
+    engine: str = "local"
+    address: str = ""
+    gpus: int = 0
 
 
 def usable(found: Sequence[Source | BadFile], strict: bool) -> list[Source]:
@@ -146,12 +150,21 @@ def finish(job: Job, units: Sequence[Unit], manifest: dict[str, Any]) -> dict[st
     return first
 
 
+def check_engine(request: Request) -> None:
+    """Raise UserError for an engine that is not installed, and for options that it does not have."""
+    if request.engine == "ray":
+        imported()
+    elif request.address or request.gpus:
+        raise UserError("--address and --gpus are of --engine ray; pass that too.")
+
+
 def annotate(request: Request) -> None:
     """Write the annotation of all rows into a folder, each once, or go on with what is in it.
 
     Raises UserError.
     """
     check_precision("--precision", request.precision)
+    check_engine(request)
     inputs = find_inputs(request.inputs, request.output)
     if inputs.others:
         warn(f"left out: {len(inputs.others):,} files of other kinds, such as {inputs.others[0]}")
@@ -200,7 +213,11 @@ def annotate_alone(request: Request, inputs: Inputs) -> None:
         msg.info(f"{done:,} of {rows:,} rows are annotated already")
     if left:
         with tqdm(total=rows, initial=done, desc="annotate", unit=" texts") as bar:
-            run_local(Annotator(job, nlp), left, request.processes, bar)
+            annotator = Annotator(job, nlp)
+            if request.engine == "ray":
+                run_ray(annotator, left, request.address, request.gpus, request.processes, bar)
+            else:
+                run_local(annotator, left, request.processes, bar)
     first = finish(job, units, manifest)
     counts = manifest["counts"]
     if counts["bad_rows"]:

@@ -50,6 +50,15 @@ def annotate(
     strict: Annotated[
         bool, typer.Option("--strict", help="End at the first row that cannot be annotated")
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or Ray: a cluster")
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(help="Cluster of Ray: auto, HOST:PORT (default: this machine alone)")
+    ] = "",
+    gpus: Annotated[
+        int, typer.Option(min=0, help="GPUs of a cluster to use, a worker each; 0: cores")
+    ] = 0,
     gpu_id: GpuId = -1,
     precision: Precision = "auto",
 ) -> None:
@@ -65,7 +74,7 @@ def annotate(
     annotate(
         Request(
             pipeline, inputs, output, options, format, whole, part_rows, strict, gpu_id, precision,
-            processes,
+            processes, engine, address, gpus,
         )
     )  # fmt: skip
 
