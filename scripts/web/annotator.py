@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..common.annotate import pipe
+from ..common.annotate import forgetting, pipe
 from ..serving.annotated import values_of
 from ..serving.pipeline import onnx_part, task_labels, threshold_of
 
@@ -107,7 +107,7 @@ class Annotator:
 
     def read(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Return what is predicted of each text; what is new in them leaves no trace in the vocabulary."""
-        with self.nlp.memory_zone():
+        with forgetting(self.nlp):
             docs = pipe(self.nlp, filter(None, texts))
             return [self.values(next(docs)) if text else self.of_nothing() for text in texts]
 
