@@ -173,10 +173,9 @@ def test_where_a_split_comes_from_is_said_only_if_it_is_on_record(
 
 def test_the_page_shows_the_split_that_was_scored(command, score, made, sample_corpora, tmp_path):
     _, metrics = score("textcat", "textcat", "--split", "dev", "--about", "carved from train")
-    assert (metrics["split"], metrics["about"]) == ("dev", "carved from train")
-    assert metrics["corpus"] == "textcat"
-    n = metrics["examples"]
-    page = tmp_path / "p.html"
+    names = [metrics[key] for key in ("corpus", "split", "about")]
+    assert names == ["textcat", "dev", "carved from train"]
+    page, n = tmp_path / "p.html", metrics["examples"]
     arguments = tmp_path / "m.json", page, "--page-language", "en"
     result = command(report, made / "textcat", sample_corpora / "textcat", *arguments)
     assert f"of {n} dev examples, errors first" in unwrapped(result.out)
