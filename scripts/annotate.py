@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet
 import srsly
+from spacy.language import Language
 from tqdm import tqdm
 from wasabi import msg
 
@@ -30,6 +31,7 @@ from .scale.manifest import (
     about,
     alone,
     check_same,
+    clear,
     fingerprint,
     read_manifest,
     versions,
@@ -65,6 +67,7 @@ class Request(NamedTuple):
     engine: str = "local"
     address: str = ""
     gpus: int = 0
+    fresh: bool = False
 
 
 def usable(found: Sequence[Source | BadFile], strict: bool) -> list[Source]:
@@ -77,7 +80,7 @@ def usable(found: Sequence[Source | BadFile], strict: bool) -> list[Source]:
     for each in bad[:3]:
         warn(f"left out: {each.reason}")
     if len(bad) > 3:
-        warn(f"left out: {len(bad) - 3:,} more files, listed in {ERRORS}/{BAD_FILES}")
+        warn(f"left out: {len(bad) - 3:,} more, listed in {ERRORS}/{BAD_FILES}")
     return sources
 
 
@@ -132,22 +135,26 @@ def check_parts(job: Job, units: Sequence[Unit], bad: dict[int, int]) -> None:
             raise UserError(f"{path}: does not have {wanted:,} rows; delete it: {RESUME}.")
 
 
-def finish(job: Job, units: Sequence[Unit], manifest: dict[str, Any]) -> dict[str, Any]:
-    """Count what was written, and complete the manifest; return the first row that could not be
-    annotated. Raises UserError."""
-    bad, first = bad_rows(job.output)
-    check_parts(job, units, bad)
-    rows = sum(unit.rows for unit in units)
-    manifest["counts"] = {
+def finish(work: Work) -> None:
+    """Count what was written, complete the manifest, and say how it went. Raises UserError."""
+    output = work.job.output
+    bad, first = bad_rows(output)
+    check_parts(work.job, work.units, bad)
+    rows, number = sum(unit.rows for unit in work.units), sum(bad.values())
+    work.manifest["counts"] = {
         "rows": rows,
-        "annotated": rows - sum(bad.values()),
-        "bad_rows": sum(bad.values()),
-        "bad_files": manifest["input"]["bad_files"],
-        "parts": len(units),
+        "annotated": rows - number,
+        "bad_rows": number,
+        "bad_files": work.manifest["input"]["bad_files"],
+        "parts": len(work.units),
     }
-    write_manifest(manifest, job.output)
-    shutil.rmtree(job.output / UNFINISHED, ignore_errors=True)
-    return first
+    write_manifest(work.manifest, output)
+    shutil.rmtree(output / UNFINISHED, ignore_errors=True)
+    if number:
+        warn(
+            f"{number:,} rows could not be annotated, listed in {output / ERRORS}: {in_words(first)}"
+        )
+    msg.good(f"{output}: {rows - number:,} rows, parts: {len(work.units):,}; see {MANIFEST}")
 
 
 def check_engine(request: Request) -> None:
@@ -167,32 +174,52 @@ def annotate(request: Request) -> None:
     check_engine(request)
     inputs = find_inputs(request.inputs, request.output)
     if inputs.others:
-        warn(f"left out: {len(inputs.others):,} files of other kinds, such as {inputs.others[0]}")
+        warn(f"left out, of other kinds: {len(inputs.others):,}, such as {inputs.others[0]}")
     with alone(request.output):
         annotate_alone(request, inputs)
 
 
 def annotate_alone(request: Request, inputs: Inputs) -> None:
     """Do that, while no other run writes into the folder."""
-    output, precision = request.output, request.precision
-    before = read_manifest(output)
+    if request.fresh:
+        clear(request.output)
+    before, precision = read_manifest(request.output), request.precision
     if before and precision == AUTO:
         precision = before["options"]["precision"]
     nlp, precision = load_pipeline(request.pipeline, request.gpu_id, precision)
-    manifest = {
-        "pipeline": about(nlp),
-        "options": {
-            "format": request.format,
-            "whole": request.whole,
-            "precision": precision,
-            **{
-                name: value
-                for name, value in request.options._asdict().items()
-                if value is not None
-            },
-        },
-        "versions": versions(),
-    }
+    work = prepared(request, inputs, before, nlp, precision)
+    # Its memory is of use to workers: only the annotator keeps it.
+    annotator = Annotator(work.job, nlp)
+    del nlp
+    try:
+        run(request, work, annotator)
+    except KeyboardInterrupt:
+        warn(f"{request.output}: interrupted; {RESUME}")
+        raise
+    finish(work)
+
+
+class Work(NamedTuple):
+    """What is to be done: the units of a job, those of them that are left, and the manifest."""
+
+    job: Job
+    units: list[Unit]
+    left: list[Unit]
+    manifest: dict[str, Any]
+
+
+def prepared(
+    request: Request,
+    inputs: Inputs,
+    before: dict[str, Any] | None,
+    nlp: Language,
+    precision: str,
+) -> Work:
+    """Return what is to be done with a pipeline. before: the manifest of an earlier run. Raises UserError."""
+    output = request.output
+    given = {name: value for name, value in request.options._asdict().items() if value is not None}
+    options = {"format": request.format, "whole": request.whole, "precision": precision, **given}
+    manifest = {"pipeline": about(nlp), "options": options, "versions": versions()}
     if before is None:
         found = begin(request, inputs, manifest)
     else:
@@ -207,22 +234,20 @@ def annotate_alone(request: Request, inputs: Inputs) -> None:
     units = list(units_of(sources, manifest["part_rows"]))
     there = {path.name for path in output.iterdir()}
     left = [unit for unit in units if job.part(unit.number).name not in there]
-    rows = sum(unit.rows for unit in units)
-    done = rows - sum(unit.rows for unit in left)
+    return Work(job, units, left, manifest)
+
+
+def run(request: Request, work: Work, annotator: Annotator) -> None:
+    """Annotate the units that are left. Raises UserError."""
+    rows = sum(unit.rows for unit in work.units)
+    done = rows - sum(unit.rows for unit in work.left)
     if done:
         msg.info(f"{done:,} of {rows:,} rows are annotated already")
-    if left:
-        with tqdm(total=rows, initial=done, desc="annotate", unit=" texts") as bar:
-            annotator = Annotator(job, nlp)
-            if request.engine == "ray":
-                run_ray(annotator, left, request.address, request.gpus, request.processes, bar)
-            else:
-                run_local(annotator, left, request.processes, bar)
-    first = finish(job, units, manifest)
-    counts = manifest["counts"]
-    if counts["bad_rows"]:
-        warn(
-            f"{counts['bad_rows']:,} rows could not be annotated, listed in {output / ERRORS}: "
-            f"{in_words(first)}"
-        )
-    msg.good(f"{output}: {counts['annotated']:,} rows in {len(units):,} parts; see {MANIFEST}")
+    if not work.left:
+        return
+    # Shown with the first row: engines say something before.
+    with tqdm(total=rows, initial=done, desc="annotate", unit=" texts", delay=1e-3) as bar:
+        if request.engine == "ray":
+            run_ray(annotator, work.left, request.address, request.gpus, request.processes, bar)
+        else:
+            run_local(annotator, work.left, request.processes, bar)

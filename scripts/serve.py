@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
+import typer
 from spacy.language import Language
 from spacy.training.loop import DIR_MODEL_BEST
-from wasabi import msg
 
 from .common.devices import use_device
 from .common.errors import UserError
@@ -99,5 +99,6 @@ def serve(
         app = make_app(annotators, limits, examples, hosts, origins)
         address = listening.getsockname()
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        msg.good(f"http://{shown}:{address[1]} serves {', '.join(names)}; Ctrl-C ends it")
+        # Not wasabi's msg.good, which wraps lines and may cut the address.
+        typer.echo(f"http://{shown}:{address[1]} serves {', '.join(names)}; Ctrl-C ends it")
         run(app, listening, thread)

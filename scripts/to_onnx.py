@@ -17,11 +17,11 @@ from .light.measure import HEADER, Comparison, compare, result, share_alike
 from .light.pipeline import onnx_pipeline
 from .light.quantise import Plan, Quantiser
 from .serving.gold import Gold, annotated_tasks, choose_task, read_gold
-from .serving.pipeline import check_other, load, onnx_part, task_labels, threshold_of
+from .serving.pipeline import COST, FASTEST, check_other, load, onnx_part, task_labels, threshold_of
 from .wheel.session import OnnxModel
 from .wheel.trial import TEXTS
 
-FLOAT32, TRUEST, FASTEST = "float32", "int8", "int8-fastest"
+FLOAT32, TRUEST = "float32", "int8"
 PRECISIONS = (TRUEST, FASTEST, FLOAT32)
 # Share of dev's examples that must keep their result in int8, or the matrices whose quantisation
 # changes the output most stay in float32: so many more at a time, a quarter of all at most.
@@ -31,8 +31,6 @@ AT_A_TIME, MOST_KEPT = 2, 0.25
 SAMPLE_PIECES, SAMPLE = 4000, 400
 # What two ways of computing the same may differ by, of a probability.
 ROUNDING = 1e-4
-# The key in a pipeline's meta that says what it costs.
-COST = "onnx"
 
 
 class Split(NamedTuple):

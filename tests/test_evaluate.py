@@ -74,12 +74,11 @@ def test_pipelines_without_a_transformer(
     assert ("scored_by" in metrics) == ("gold_tokens" in metrics) == (name == "ner")
     path = sample_corpora / corpus / "test.spacy"
     assert metrics["split"] == "test" and metrics["split_sha256"] == sha256(path)
-    result = command(
-        report, made / name, sample_corpora / corpus, tmp_path / "m.json", tmp_path / "p.html",
-        "--page-language", "en",
-    )  # fmt: skip
+    files = tmp_path / "m.json", tmp_path / "p.html"
+    options = "--page-language", "en"
+    result = command(report, made / name, sample_corpora / corpus, *files, *options)
     assert result.code == 0, result.err
-    page = (tmp_path / "p.html").read_text("utf8")
+    page = files[1].read_text("utf8")
     score = main_score(metrics["raw_text"])[2]
     assert f"<strong>{score:.3f}</strong> <span>{headline}</span>" in page
     assert " examples of test have an error" in page
@@ -174,14 +173,11 @@ def test_where_a_split_comes_from_is_said_only_if_it_is_on_record(
 
 def test_the_page_shows_the_split_that_was_scored(command, score, made, sample_corpora, tmp_path):
     _, metrics = score("textcat", "textcat", "--split", "dev", "--about", "carved from train")
-    assert (metrics["split"], metrics["about"]) == ("dev", "carved from train")
-    assert metrics["corpus"] == "textcat"
-    n = metrics["examples"]
-    page = tmp_path / "p.html"
-    arguments = tmp_path / "m.json", page
-    result = command(
-        report, made / "textcat", sample_corpora / "textcat", *arguments, "--page-language", "en"
-    )
+    names = [metrics[key] for key in ("corpus", "split", "about")]
+    assert names == ["textcat", "dev", "carved from train"]
+    page, n = tmp_path / "p.html", metrics["examples"]
+    arguments = tmp_path / "m.json", page, "--page-language", "en"
+    result = command(report, made / "textcat", sample_corpora / "textcat", *arguments)
     assert f"of {n} dev examples, errors first" in unwrapped(result.out)
     assert f"of {n} examples of dev have an error" in page.read_text("utf8")
     assert "textcat, dev: carved from train" in page.read_text("utf8")

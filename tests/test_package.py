@@ -15,6 +15,7 @@ import srsly
 
 from scripts import convert, evaluate, package, report, wrap
 from scripts.corpora.docbins import read_docs
+from scripts.reporting.wheels import wheel_of
 from scripts.serving.metrics import read_metrics
 
 from .conftest import ROOT, SAMPLE
@@ -75,6 +76,7 @@ def test_the_wheel_is_the_pipeline_that_was_scored(wheel, tmp_path):
     nlp = spacy.load(tmp_path / NAME / f"{NAME}-0.1.0")
     metrics = read_metrics(wheel.parent.parent / "metrics" / f"{NAME}.json", nlp)
     assert metrics["trained_on"] == metrics["corpus"] == "corpus"
+    assert wheel_of(metrics["weights"], wheel.parent) == wheel
     assert "my-encoder, trained on corpus; entity F " in nlp.meta["description"]
 
 

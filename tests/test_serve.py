@@ -76,6 +76,22 @@ def test_ctrl_c_does_not_wait_for_a_long_text(folder):
     assert process.returncode == 0 and "Traceback" not in log
 
 
+def test_ctrl_c_stops_a_file_and_deletes_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process, url = start(folder)
+    with process:
+        lines = b"Marie Curie habite Paris.\n" * 300_000
+        with httpx.Client(base_url=url, timeout=60) as client:
+            job = client.post("/files", params={"name": "a.txt"}, content=lines).json()
+            while client.get(f"/files/{job['id']}").json()["state"] != "annotating":
+                assert process.poll() is None
+        assert list(tmp_path.glob("serve-*"))
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0 and "Traceback" not in log
+    assert not list(tmp_path.glob("serve-*"))
+
+
 def test_a_port_that_is_taken_is_refused(command, folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

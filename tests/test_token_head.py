@@ -117,7 +117,7 @@ def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora,
         assert [e._.confidence for e in again.ents] == pytest.approx(values, abs=1e-4)
     assert len(some) > 10 and all(CONFIDENCE in doc.user_data for doc in some)
     run(report, best, corpus, metrics, page)
-    value = f"{some[0].user_data[CONFIDENCE][0]:.2f}".removeprefix("0")
+    value = f"{some[0].user_data[CONFIDENCE][0]:.2f}".replace(".", ",")
     assert f"{some[0].ents[0].label_} {value}" in page.read_text("utf8")
     printed = run(package, best, metrics, tmp_path / "packages").out
     assert "installed and loaded offline" in printed

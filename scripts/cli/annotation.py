@@ -50,6 +50,9 @@ def annotate(
     strict: Annotated[
         bool, typer.Option("--strict", help="End at the first row that cannot be annotated")
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete what an earlier run wrote, and begin again")
+    ] = False,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="This machine, or Ray: a cluster")
     ] = "local",
@@ -74,7 +77,7 @@ def annotate(
     annotate(
         Request(
             pipeline, inputs, output, options, format, whole, part_rows, strict, gpu_id, precision,
-            processes, engine, address, gpus,
+            processes, engine, address, gpus, fresh,
         )
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from .numbers import Numbers
 
-WIDTH, HEIGHT = 480, 260
+WIDTH, HEIGHT = 480, 250
 LEFT, RIGHT, TOP, BOTTOM = 52, 470, 26, 208
 # Rows of the table below a chart.
 ROWS = 60
@@ -47,11 +47,13 @@ def line_chart(
     chosen: float | None = None,
     note: str = "",
     dots: bool = True,
+    below: tuple[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return what chart.html draws.
 
     x, y: names of the axes. x_range, y_range: what they show at least. ideal: draw the diagonal. chosen: the x of a
-    vertical line. note: what is said below. dots: mark each point.
+    vertical line. note: what is said below. dots: mark each point. below: a second axis under the first,
+    its name and how much of the first is one of it.
     """
     numbers = Numbers(lang)
     xs = [a for one in series for a, _ in one.points] + list(x_range or ())
@@ -91,6 +93,10 @@ def line_chart(
         "title": title, "x": x, "y": y, "width": WIDTH, "height": HEIGHT,
         "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM,
         "x_ticks": [(at_x(value), numbers.decimal(value, x_digits)) for value in across],
+        "below": below and {
+            "name": below[0],
+            "ticks": [(at_x(value), numbers.decimal(value / below[1], 1)) for value in across],
+        },
         "y_ticks": [(at_y(value), numbers.decimal(value, y_digits)) for value in up],
         "lines": lines, "ideal": ideal, "note": note,
         "chosen": None if chosen is None else at_x(chosen),

@@ -25,30 +25,27 @@ def training_charts(log: TrainingLog | None, words: Callable[..., str], lang: st
     """Return charts of loss, dev score and learn rate over updates."""
     if log is None or not log.score:
         return []
-    note = ""
-    if log.epoch:
-        note = words("1 epoch = {n} updates", n=decimal(log.epoch, 0))
     updates = words("updates")
+    epochs = (words("epochs"), log.epoch) if log.epoch else None
     charts = [
         line_chart(
             words("Loss of {name}", name=name), updates, words("loss per update"), [Series(name, curve)], lang,
-            y_range=(0, 0), chosen=log.chosen, note=note,
+            y_range=(0, 0), chosen=log.chosen, below=epochs,
         )
         for name, curve in log.losses.items()
         if curve
     ]  # fmt: skip
-    chosen = words("the pipeline is that after {n} updates", n=decimal(log.chosen, 0))
     charts.append(
         line_chart(
-            words("Score on dev"), updates, words("score"), [Series("dev", log.score)], lang,
-            chosen=log.chosen, note=f"{chosen}; {note}" if note else chosen,
+            words("Score on dev"), updates, words("score"), [Series("dev", log.score)], lang, chosen=log.chosen,
+            below=epochs, note=words("the pipeline is that after {n} updates", n=decimal(log.chosen, 0)),
         )
     )  # fmt: skip
     if log.rate:
         charts.append(
             line_chart(
                 words("Learn rate"), updates, words("learn rate"), [Series(words("learn rate"), log.rate)], lang,
-                y_range=(0, 0), dots=False,
+                y_range=(0, 0), dots=False, below=epochs,
             )
         )  # fmt: skip
     return charts

@@ -183,7 +183,8 @@ def run_ray(
             raise UserError(f"--gpus {gpus}: the cluster has {room.get('GPU', 0):.0f}.")
         pool = Pool(ray, job, archive, gpus)
         count = min(count, len(units))
-        msg.info(f"{count} workers on {len(ray.nodes())} nodes")
+        nodes = sum(node["Alive"] for node in ray.nodes())
+        msg.info(f"workers: {count}, nodes: {nodes}")
         for _ in range(count):
             pool.start()
         pool.run(units, bar)

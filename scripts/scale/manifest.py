@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from ..common.files import LOCK, check_folder
 from ..common.weights import weights_hash
 from ..serving.pipeline import task_labels, threshold_of
 from .inputs import BadFile, Source
-from .parts import UNFINISHED, replacing
+from .parts import ERRORS, UNFINISHED, replacing
 
 MANIFEST, INPUTS = "_manifest.json", "_inputs.jsonl"
 PACKAGES = (
@@ -121,3 +122,13 @@ def check_same(
 def write_manifest(manifest: dict[str, Any], output: Path) -> None:
     with replacing(output / MANIFEST, output) as path:
         srsly.write_json(path, manifest)
+
+
+def clear(output: Path) -> None:
+    """Delete what an earlier run wrote into a folder; last its manifest, which a killed call leaves."""
+    if (output / MANIFEST).exists():
+        for path in output.glob("part-*"):
+            path.unlink()
+        for name in (ERRORS, UNFINISHED):
+            shutil.rmtree(output / name, ignore_errors=True)
+        (output / MANIFEST).unlink()

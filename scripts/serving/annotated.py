@@ -13,7 +13,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..common.annotate import BATCH_DOCS, pipe
+from ..common.annotate import BATCH_DOCS, forgetting, pipe
 from ..common.errors import AMBIGUOUS, first_line, sift
 from .pipeline import DAMAGED, threshold_of
 from .predictions import confidences, entities
@@ -147,7 +147,7 @@ def annotated(
     thresholds = {task: threshold_of(nlp, task) for task in tasks if task != "ner"}
     for chunk in chunks(rows, nlp.max_length):
         texts = [row.text for row in chunk if isinstance(row, Row)]
-        with nlp.memory_zone():
+        with forgetting(nlp):
             docs = predicted(nlp, texts)
             if texts and all(isinstance(doc, str) for doc in docs):
                 nlp(PROBE)

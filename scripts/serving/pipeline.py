@@ -33,6 +33,9 @@ TASKS = {
     "textcat": "text classification",
     "textcat_multilabel": "text classification with several labels",
 }
+# The key in a pipeline's meta that says what it costs to be an ONNX one, and in which precision; that in
+# which a text's result depends on the others in its batch.
+COST, FASTEST = "onnx", "int8-fastest"
 # What spacy.load raises for damaged files: text and JSON, msgpack, weights; and ONNX models.
 DAMAGED = (
     ValueError, OverflowError, EOFError, UnpackException, RuntimeError, SafetensorError, UnpicklingError,
@@ -124,6 +127,11 @@ def onnx_part(nlp: Language) -> OnnxComponent | None:
     Not found by its class, like a head.
     """
     return next((pipe for _, pipe in nlp.pipeline if hasattr(pipe, "onnx")), None)
+
+
+def depends_on_batch(nlp: Language) -> bool:
+    """Return whether a text's result depends on the others in its batch, by more than rounding."""
+    return nlp.meta.get(COST, {}).get("precision") == FASTEST
 
 
 def counting(nlp: Language) -> Any:

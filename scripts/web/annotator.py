@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..common.annotate import pipe
+from ..common.annotate import forgetting, pipe
 from ..serving.annotated import values_of
-from ..serving.pipeline import onnx_part, task_labels, threshold_of
+from ..serving.pipeline import depends_on_batch, task_labels, threshold_of
 
 # The most texts and characters that are annotated at once: others wait for that long.
 BATCH_TEXTS, BATCH_CHARS = 64, 20_000
 # The most characters that wait for one pipeline.
 WAITING_CHARS = 4_000_000
-# In this precision a text's result depends on what it shares a batch with.
-DEPENDENT = "int8-fastest"
 
 
 class Request:
@@ -53,9 +51,7 @@ class Annotator:
         self.name, self.nlp, self.thread = name, nlp, thread
         self.tasks = task_labels(nlp)
         self.thresholds = {task: threshold_of(nlp, task) for task in self.tasks}
-        light = onnx_part(nlp)
-        precision = None if light is None else light.onnx.settings["precision"]
-        self.batch_texts = 1 if precision == DEPENDENT else BATCH_TEXTS
+        self.batch_texts = 1 if depends_on_batch(nlp) else BATCH_TEXTS
         self.waiting: deque[Request] = deque()
         self.alone: deque[Item] = deque()
         self.waiting_chars = 0
@@ -107,7 +103,7 @@ class Annotator:
 
     def read(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Return what is predicted of each text; what is new in them leaves no trace in the vocabulary."""
-        with self.nlp.memory_zone():
+        with forgetting(self.nlp):
             docs = pipe(self.nlp, filter(None, texts))
             return [self.values(next(docs)) if text else self.of_nothing() for text in texts]
 

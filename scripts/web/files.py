@@ -21,7 +21,7 @@ from ..corpora.options import Options
 from ..serving.annotated import annotated, chunks
 from ..serving.row_files import Item, write_rows
 from ..serving.rows import SUFFIXES, BadRow, Rows
-from .annotator import BATCH_CHARS, BATCH_TEXTS, Annotator
+from .annotator import BATCH_CHARS, Annotator
 from .answers import File
 from .checks import GONE, PROBLEMS, Limits, busy, chosen
 
@@ -78,7 +78,7 @@ class Job:
     def items(self, rows: Rows) -> Iterator[Item]:
         """Yield the rows as they are annotated: by the pipeline's thread, in turn with other texts."""
         nlp, tasks = self.annotator.nlp, self.annotator.tasks
-        for chunk in chunks(rows, nlp.max_length, BATCH_TEXTS, BATCH_CHARS):
+        for chunk in chunks(rows, nlp.max_length, self.annotator.batch_texts, BATCH_CHARS):
             if self.stopped:
                 raise Stopped
             yield from self.annotator.thread.submit(list, annotated(nlp, chunk, tasks)).result()

@@ -184,7 +184,10 @@ def test_what_the_page_counts(opened):
     ]  # fmt: skip
     assert "4 of 100 examples of test have an error." in page.locator("#examples").inner_text()
     training = page.locator("#training").inner_text()
-    assert "the pipeline is that after 100 updates; 1 epoch = 40 updates" in training
+    assert "the pipeline is that after 100 updates" in training
+    # Under the updates 0, 50 … 200 the epochs of 40 updates each.
+    below = page.locator("#training svg.chart").first.locator("text").all_text_contents()
+    assert below[-7:-1] == ["0.0", "1.2", "2.5", "3.8", "5.0", "epochs"]
     assert page.locator("#training svg.chart[role=img] .chosen").count() == 2
     assert page.locator("#confidence svg[role=img] .ideal").count() == 1
 

@@ -47,7 +47,7 @@ def test_every_kind_of_file(run, kinds, texts, nlp, tmp_path):
         "rows": 105, "annotated": 101, "bad_rows": 4, "bad_files": 2, "parts": 7
     }  # fmt: skip
     assert manifest["input"]["files"] == 8 and manifest["pipeline"]["labels"]["textcat"]
-    assert "left out: 1 files of other kinds" in result.err and "page.pdf" in result.err
+    assert "left out, of other kinds: 1" in result.err and "page.pdf" in result.err
     assert "4 rows could not be annotated" in result.err
     assert not (tmp_path / "out" / "_unfinished").exists()
 

@@ -69,7 +69,7 @@ def test_a_worker_and_a_node_are_killed(nodes, run, corpus, tmp_path, monkeypatc
         result = run(corpus, *options)
     assert result.code == 0, result.err
     assert ends == ["worker", "node"] and result.err.count("is lost") >= 2
-    assert "3 workers on 3 nodes" in result.out
+    assert "workers: 3, nodes: 3" in result.out
     assert run(corpus, "--part-rows", 20, output=tmp_path / "local").code == 0
     assert table(tmp_path / "out") == table(tmp_path / "local")
     assert errors(tmp_path / "out") == errors(tmp_path / "local")

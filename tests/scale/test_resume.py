@@ -187,6 +187,13 @@ def test_what_does_not_go_on(run, quick, corpus, tmp_path, alter, options, messa
     assert len(parts(output)) == 23
 
 
+def test_begun_again(run, corpus, reference, texts, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": ""}\n' + '{"text": "Une phrase."}\n' * 200, "utf8")
+    assert run(tmp_path / "in.jsonl", "--part-rows", 5, "--format", "jsonl").code == 0
+    assert run(corpus, "--part-rows", 60, "--fresh").code == 0
+    check_whole(tmp_path / "out", reference)
+
+
 def test_the_same_files_elsewhere_are_the_same_input(run, corpus, reference, tmp_path):
     output = tmp_path / "out"
     run(corpus, "--part-rows", 60)
