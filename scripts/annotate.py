@@ -70,6 +70,15 @@ class Request(NamedTuple):
     fresh: bool = False
 
 
+class Work(NamedTuple):
+    """What is to be done: the units of a job, those of them that are left, and the manifest."""
+
+    job: Job
+    units: list[Unit]
+    left: list[Unit]
+    manifest: dict[str, Any]
+
+
 def usable(found: Sequence[Source | BadFile], strict: bool) -> list[Source]:
     """Return the files with rows; say which have none. Raises UserError if all have none or, if
     `strict`, any."""
@@ -197,15 +206,6 @@ def annotate_alone(request: Request, inputs: Inputs) -> None:
         warn(f"{request.output}: interrupted; {RESUME}")
         raise
     finish(work)
-
-
-class Work(NamedTuple):
-    """What is to be done: the units of a job, those of them that are left, and the manifest."""
-
-    job: Job
-    units: list[Unit]
-    left: list[Unit]
-    manifest: dict[str, Any]
 
 
 def prepared(
