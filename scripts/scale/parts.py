@@ -60,23 +60,20 @@ def layout_of(sources: Iterable[Source], tasks: dict[str, list[str]], place: str
     """Return the columns of the output. Raises UserError if files hold one column as types that have
     none in common, or no name is left for what is added."""
     found: dict[str, pyarrow.DataType] = {}
-    origins: dict[str, Source] = {}
+    # Those of a Parquet file keep their type.
+    typed: set[str] = set()
     for source in sources:
-        parquet = source.is_parquet
+        if source.is_parquet:
+            typed |= source.survey.types.keys()
         for name, kind in source.survey.types.items():
-            origin = origins.setdefault(name, source)
             before = found.setdefault(name, kind)
-            if kind == before:
-                continue
-            both = shared_type(before, kind)
-            if both is None and (parquet or origin.is_parquet):
+            both = kind if kind == before else shared_type(before, kind)
+            if both is None and name in typed:
                 raise UserError(
-                    f"{source.name}: column {name!r} holds {kind}, but {before} in {origin.name}; "
+                    f"{source.name}: column {name!r} holds {kind}, but {before} in files before it; "
                     "annotate them into two folders."
                 )
             found[name] = both or STRING
-            if parquet:
-                origins[name] = source
     # A column without a value has a type that few programs read.
     kept = pyarrow.schema([(n, STRING if kind == NONE else kind) for n, kind in found.items()])
     types = {ID: STRING} | fields(tasks)

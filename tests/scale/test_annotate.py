@@ -126,7 +126,7 @@ def test_columns_without_a_type_in_common(run, texts, tmp_path):
         pyarrow.table({"text": texts[:1], "x": [b"bytes"]}), folder / "c.parquet"
     )
     result = run(folder, output=tmp_path / "other")
-    assert "c.parquet: column 'x' holds binary, but string in b.jsonl" in result.line
+    assert "c.parquet: column 'x' holds binary, but string in files before it" in result.line
 
 
 def test_numbers_that_the_type_cannot_hold(run, texts, tmp_path):
