@@ -5,10 +5,12 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow
+from pyarrow import types
 from spacy.tokens import Doc, DocBin
 
 from ..common.errors import UserError, first_line
@@ -106,13 +108,22 @@ def kept_arrays(rows: list[Annotated], schema: pyarrow.Schema) -> Iterator[pyarr
             ) from error
 
 
+def array_of(values: list[Any], kind: pyarrow.DataType) -> pyarrow.Array:
+    """Return values that are there as an array. Arrow itself takes several times as long for structs."""
+    if types.is_struct(kind):
+        columns = [array_of([value.get(f.name) for value in values], f.type) for f in kind]
+        return pyarrow.StructArray.from_arrays(columns, fields=list(kind))
+    if types.is_list(kind):
+        offsets = pyarrow.array([0, *accumulate(map(len, values))], pyarrow.int32())
+        flat = array_of([*chain.from_iterable(values)], kind.value_type)
+        return pyarrow.ListArray.from_arrays(offsets, flat, type=kind)
+    return pyarrow.array(values, kind)
+
+
 def batch_of(part: list[tuple[str, Annotated]], layout: Layout) -> pyarrow.RecordBatch:
     """Return annotated rows, each with its id, as a batch."""
     values = [{**item.values, ID: id} for id, item in part]
-    added = [
-        pyarrow.array([row.get(field) for row in values], kind)
-        for field, kind in layout.types.items()
-    ]
+    added = [array_of([row[field] for row in values], kind) for field, kind in layout.types.items()]
     kept = kept_arrays([item for _, item in part], layout.kept)
     return pyarrow.RecordBatch.from_arrays([added[0], *kept, *added[1:]], schema=layout.schema)
 

@@ -1,5 +1,6 @@
 """What every engine does: annotate a unit of work, and write its part and the list of its bad rows."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -69,6 +70,9 @@ class Annotator:
         self.job = job
         self.nlp = nlp or load_pipeline(job.pipeline, job.gpu_id, job.precision)[0]
         self.tasks = task_labels(self.nlp)
+        # What is loaded stays: the garbage collector need not go through it time and again.
+        gc.collect()
+        gc.freeze()
         self.name = ""
         self.position = 0
         self.reader: Iterator[Row | BadRow] = iter(())
