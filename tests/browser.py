@@ -5,7 +5,9 @@ use the page.
 """
 
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +27,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NO_OTHER_MACHINE = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in LOOPBACK)])
 FLAGS = ("--disable-gpu", "--disable-quic", f"--host-resolver-rules={NO_OTHER_MACHINE}")
 DID_NOT_RUN = "BROWSER TESTS DID NOT RUN: install chromium"
+LOUD = re.compile(r"[A-Z]+ TESTS DID NOT RUN: [\w. -]+")
 NOT_INSTALLED = "TESTS OF PAGES AND OF serve DID NOT RUN: pip install -r requirements-test.txt"
 # What axe-core tests: WCAG 2.2 at levels A and AA, and what it calls best practices.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -126,10 +129,10 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that tests were skipped for want of a browser."""
+    """Say loudly that tests were skipped for want of a browser, or of another program."""
     if MISSING:
         terminalreporter.section(NOT_INSTALLED, sep="!", red=True, bold=True)
     skipped = terminalreporter.stats.get("skipped", [])
-    number = sum(DID_NOT_RUN in str(report.longrepr) for report in skipped)
-    if number:
-        terminalreporter.section(f"{DID_NOT_RUN} ({number} skipped)", sep="!", red=True, bold=True)
+    found = (LOUD.search(str(report.longrepr)) for report in skipped)
+    for reason, number in Counter(match[0] for match in found if match).items():
+        terminalreporter.section(f"{reason} ({number} skipped)", sep="!", red=True, bold=True)
