@@ -29,7 +29,7 @@ For developers:
 The first run installs the requirements (2 GB with the CPU build of torch) into the active virtual
 environment, or else into .venv beside this file: the exact versions of constraints.txt or, if they
 cannot be installed, others that requirements.txt allows. An installed torch is kept.
-`serve` and `test` add the packages of requirements-serve.txt and requirements-test.txt.
+`serve`, `test` and `annotate --engine ray` add the packages of requirements-serve.txt, -test and -ray.
 ./run.py --install-completion sets up your shell to complete the commands of scripts/.
 --traceback shows the full traceback of an error, for a bug report.
 """
@@ -51,7 +51,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 CONSTRAINTS = HERE / "constraints.txt"
 # What some words of the command line need besides.
-EXTRAS = {"serve": [HERE / "requirements-serve.txt"], "test": [HERE / "requirements-test.txt"]}
+EXTRAS = {name: [HERE / f"requirements-{name}.txt"] for name in ("serve", "test", "ray")}
 # The version that CI tests. Installed only if there is no torch yet: a build for your GPU, or
 # another version that requirements.txt allows, is kept.
 TORCH = "torch==2.13.0"
@@ -273,7 +273,8 @@ def main() -> int:
     if completing and not installed(folder, REQUIREMENTS):
         # The Tab key starts no installation.
         return 0
-    set_up(folder, python, [REQUIREMENTS, *EXTRAS.get(name, [])])
+    on_ray = name == "annotate" and re.search(r"--engine[= ]ray\b", " ".join(options))
+    set_up(folder, python, [REQUIREMENTS, *EXTRAS.get("ray" if on_ray else name, [])])
     status = 0
     for arguments in processes:
         status = finish([python, *arguments], **settings) or status

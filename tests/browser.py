@@ -5,21 +5,30 @@ use the page.
 """
 
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+# What requirements-test.txt adds; without it the other tests run.
+ADDED = ("fastapi", "uvicorn", "playwright", "axe_playwright_python")
+MISSING = [name for name in ADDED if find_spec(name) is None]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # playwright itself disables the sandbox, which root cannot have, updates and sync.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NO_OTHER_MACHINE = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in LOOPBACK)])
 FLAGS = ("--disable-gpu", "--disable-quic", f"--host-resolver-rules={NO_OTHER_MACHINE}")
 DID_NOT_RUN = "BROWSER TESTS DID NOT RUN: install chromium"
+LOUD = re.compile(r"[A-Z]+ TESTS DID NOT RUN: [\w. -]+")
+NOT_INSTALLED = "TESTS OF PAGES AND OF serve DID NOT RUN: pip install -r requirements-test.txt"
 # What axe-core tests: WCAG 2.2 at levels A and AA, and what it calls best practices.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
@@ -43,8 +52,12 @@ class Heard(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
     """The Chromium or Chrome of this machine. Without one the test is skipped; on CI it fails."""
+    if MISSING:
+        pytest.skip(NOT_INSTALLED)
+    from playwright.sync_api import sync_playwright
+
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(DID_NOT_RUN)
@@ -61,7 +74,7 @@ def heard() -> Heard:
 
 
 @pytest.fixture
-def new_page(browser, heard) -> Iterator[Callable[..., Page]]:
+def new_page(browser, heard) -> Iterator[Callable[..., "Page"]]:
     """Open an empty page as a visitor of its own, with options of playwright's `new_context`: locale,
     viewport, color_scheme….
 
@@ -69,7 +82,7 @@ def new_page(browser, heard) -> Iterator[Callable[..., Page]]:
     """
     contexts = []
 
-    def call(**options) -> Page:
+    def call(**options) -> "Page":
         context = browser.new_context(**options)
         contexts.append(context)
         context.on("request", lambda request: heard.requests.append(request.url))
@@ -87,13 +100,15 @@ def new_page(browser, heard) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def page(new_page) -> Page:
+def page(new_page) -> "Page":
     """An empty page, of 1280 by 720 pixels, in English."""
     return new_page()
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: "Page") -> list[str]:
     """Return what axe-core objects to in a page as it is now, a line for each element."""
+    from axe_playwright_python.sync_playwright import Axe
+
     options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
     found = Axe().run(page, options=options).response["violations"]
     return [
@@ -103,14 +118,21 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-def overflow(page: Page) -> int:
+def overflow(page: "Page") -> int:
     """Return by how many pixels a page is wider than its window."""
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
+def pytest_configure() -> None:
+    if MISSING and os.environ.get("CI"):
+        raise pytest.UsageError(NOT_INSTALLED)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that tests were skipped for want of a browser."""
+    """Say loudly that tests were skipped for want of a browser, or of another program."""
+    if MISSING:
+        terminalreporter.section(NOT_INSTALLED, sep="!", red=True, bold=True)
     skipped = terminalreporter.stats.get("skipped", [])
-    number = sum(DID_NOT_RUN in str(report.longrepr) for report in skipped)
-    if number:
-        terminalreporter.section(f"{DID_NOT_RUN} ({number} skipped)", sep="!", red=True, bold=True)
+    found = (LOUD.search(str(report.longrepr)) for report in skipped)
+    for reason, number in Counter(match[0] for match in found if match).items():
+        terminalreporter.section(f"{reason} ({number} skipped)", sep="!", red=True, bold=True)

@@ -42,7 +42,7 @@ def new_project(folder: Path) -> Path:
     (folder / "scripts" / "__main__.py").write_text(program)
     (folder / "scripts" / "__init__.py").touch()
     (folder / "scripts" / "cli" / "data.py").write_text(
-        "def echo_all():\n    pass\ndef serve():\n    pass\n"
+        "".join(f"def {name}():\n    pass\n" for name in ("echo_all", "serve", "annotate"))
     )
     return folder
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "Train": ["config", "train", "learning-curve", "train-hf", "distill", "silver"],
     "Evaluate and share": [
         "predict", "annotate-for", "evaluate", "report", "index", "package", "to-onnx", "wrap",
-        "export", "push", "compare", "serve",
+        "export", "push", "compare", "serve", "annotate",
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",

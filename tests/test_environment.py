@@ -105,11 +105,12 @@ def test_exact_versions_are_installed_where_they_can_be(project, tmp_path):
 
 def test_extras_are_installed_for_their_words_alone(project, tmp_path):
     wheel(tmp_path, *run.TORCH.split("=="))
-    for name in ("tiny", "server", "viewer"):
+    for name in ("tiny", "server", "viewer", "cluster"):
         wheel(tmp_path, name, "1.0")
     (project / "requirements.txt").write_text("tiny\n")
     (project / "requirements-serve.txt").write_text("server\n")
     (project / "requirements-test.txt").write_text("-r requirements-serve.txt\nviewer\n")
+    (project / "requirements-ray.txt").write_text("cluster\n")
     links = {"PIP_FIND_LINKS": str(tmp_path)}
     python = project / ".venv" / "bin" / "python"
 
@@ -128,3 +129,7 @@ def test_extras_are_installed_for_their_words_alone(project, tmp_path):
         start(project, word, **links)
         assert packages() == {"tiny", "torch", *added}
         assert "installing" not in start(project, word).stdout
+    start(project, "annotate", "p", "in", "ray", **links)
+    assert "cluster" not in packages()
+    start(project, "annotate", "p", "in", "out", "--engine", "ray", **links)
+    assert packages() == {"tiny", "torch", "server", "viewer", "cluster"}

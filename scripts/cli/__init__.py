@@ -11,9 +11,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..common.errors import SURROUNDINGS, UserError, warn
+from ..common.errors import UserError, message_of, warn
 from ..common.old_names import RENAMED
-from . import comparison, data, encoders, pipelines, serving, training
+from . import annotation, comparison, data, encoders, pipelines, serving, training
 from .options import TRACEBACK
 
 # How the program was started. Shells can complete arguments of run.py, but not of `python -m`.
@@ -35,7 +35,7 @@ def program(
     """From raw corpora to spaCy pipelines: text classification and NER with transformers."""
 
 
-for group in (data, training, pipelines, comparison, serving, encoders):
+for group in (data, training, pipelines, comparison, serving, annotation, encoders):
     group.add_to(app)
 
 
@@ -63,15 +63,9 @@ def run() -> NoReturn:
     try:
         app([value for value in given if value != TRACEBACK], prog_name=PROGRAM)
     except (UserError, OSError) as error:
-        if TRACEBACK in given or os.environ.get("SCRIPTS_TRACEBACK", "0") != "0":
-            raise
-        if isinstance(error, UserError):
-            message = str(error)
-        elif error.filename is not None:
-            message = f"{error.filename}: {error.strerror}"
-        elif error.errno in SURROUNDINGS:
-            message = str(error)
-        else:
+        message = message_of(error)
+        shown = TRACEBACK in given or os.environ.get("SCRIPTS_TRACEBACK", "0") != "0"
+        if shown or message is None:
             raise
     # Not wasabi's msg.fail, which wraps lines at 80 characters, in the middle of paths.
     typer.secho(f"✘ {' '.join(message.split())}", fg="red", err=True)

@@ -33,6 +33,16 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
+def message_of(error: UserError | OSError) -> str | None:
+    """Return the message that users are shown; None for an OSError that is no fault of the surroundings,
+    but a bug: it names no file, and its errno is not in SURROUNDINGS."""
+    if isinstance(error, UserError):
+        return str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if error.errno in SURROUNDINGS else None
+
+
 def check_meant(option: str, value: str) -> None:
     """Raise UserError for a version, revision or name that was mangled on its way here.
 

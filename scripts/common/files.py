@@ -89,7 +89,8 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            # Not its own words, to which pyarrow adds what it was doing.
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
 

@@ -5,7 +5,7 @@ offsets count characters from 0, the end is exclusive. Of classes: `cats`, the p
 with the best one's `label` and `score` or, of several labels a text, `labels`, those assigned.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pyarrow
@@ -131,12 +131,16 @@ def predicted(nlp: Language, texts: list[str]) -> list[Doc | str]:
 
 
 def annotated(
-    nlp: Language, rows: Iterable[Row | BadRow], tasks: dict[str, list[str]]
+    nlp: Language,
+    rows: Iterable[Row | BadRow],
+    tasks: dict[str, list[str]],
+    keep: Callable[[Doc], None] | None = None,
 ) -> Iterator[Annotated | BadRow]:
     """Yield each row with what is predicted of its text, in order; rows that are bad as they are, and
     as bad ones those on which the pipeline fails.
 
-    tasks: the labels of each task, as `task_labels` returns them. What it yields holds nothing of the
+    tasks: the labels of each task, as `task_labels` returns them. keep: called with each document, in
+    order and before its row is yielded, while its memory lasts. What it yields holds nothing of the
     pipeline's memory, and the pipeline may be used between two rows. Raises what the pipeline raises if
     it fails on any text.
     """
@@ -150,8 +154,11 @@ def annotated(
             found = [
                 doc if isinstance(doc, str) else values_of(doc, tasks, thresholds) for doc in docs
             ]
+            for doc in docs if keep else ():
+                if not isinstance(doc, str):
+                    keep(doc)
             # They must not outlive the memory zone.
-            del docs
+            doc = docs = None
         results = iter(found)
         for row in chunk:
             if isinstance(row, BadRow):

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from ..common.devices import use_device
 from ..common.errors import AMBIGUOUS, BareExceptions, UserError, first_line, sift
 from ..common.files import check_whole
-from ..common.precision import AUTO, check_precision, choose_precision, choose_threads
+from ..common.precision import AUTO, FLOAT32, check_precision, choose_precision, choose_threads
 from ..common.probabilities import CALIBRATION
 from ..common.sources import AND
 from ..wheel.components import HFHead
@@ -151,9 +151,9 @@ def encoder_of(nlp: Language) -> PreTrainedModel | None:
     return head and head.model
 
 
-def set_precision(nlp: Language, precision: str) -> None:
+def set_precision(nlp: Language, precision: str) -> str:
     """Run a pipeline's encoder in a precision, "auto" for the faster one, and with the number of
-    threads that is fastest; on a GPU nothing changes. Raises UserError for an unknown precision.
+    threads that is fastest; on a GPU nothing changes. Return the precision. Raises UserError for an unknown precision.
 
     In bfloat16, probabilities differ in the third digit, and rarely the best label. An ONNX model has
     the precision it was written in: UserError for another.
@@ -166,9 +166,10 @@ def set_precision(nlp: Language, precision: str) -> None:
             f"--precision {precision}: this pipeline was made in {own}; `to-onnx` makes one in another."
         )
     encoder = encoder_of(nlp)
-    if encoder is not None:
-        choose_threads(encoder)
-        choose_precision(encoder, precision)
+    if encoder is None:
+        return FLOAT32 if light is None else own
+    choose_threads(encoder)
+    return choose_precision(encoder, precision)
 
 
 def encoder_name(nlp: Language) -> str | None:

@@ -7,7 +7,7 @@ already keeps its name, and the pipeline's is called `predicted_…`. In UTF-8, 
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +25,34 @@ ROW_GROUP_BYTES = 32_000_000
 Item = Annotated | BadRow
 
 
+def free_names(fields: Iterable[str], taken: Collection[str], location: str) -> dict[str, str]:
+    """Return a name for the column of each field, which no column in a file has.
+
+    Raises UserError if a name is taken, and that with PREFIX too.
+    """
+    folded = {name.casefold() for name in taken}
+    names = {}
+    for field in fields:
+        free = [name for name in (field, PREFIX + field) if name not in folded]
+        if not free:
+            raise UserError(
+                f"{location}: has columns {field!r} and {PREFIX + field!r}, and no name is left for "
+                "what the pipeline adds; rename one."
+            )
+        names[field] = free[0]
+    return names
+
+
 class Output:
     """What is added to the rows of a file.
 
-    types: of each field. names: of its column.
-
-    Raises UserError if a name is taken, and that with PREFIX too.
+    types: of each field. names: of its column. Raises UserError if no name is left for one.
     """
 
     def __init__(self, rows: Rows, tasks: dict[str, list[str]]) -> None:
         self.rows = rows
         self.types = fields(tasks) | {ERROR: pyarrow.string()}
-        taken = {name.casefold() for name in rows.names}
-        self.names = {}
-        for field in self.types:
-            free = [x for x in (field, PREFIX + field) if x not in taken]
-            if not free:
-                raise UserError(
-                    f"{rows.file}: has columns {field!r} and {PREFIX + field!r}, and no name is left "
-                    "for what the pipeline adds; rename one."
-                )
-            self.names[field] = free[0]
+        self.names = free_names(self.types, rows.names, str(rows.file))
 
     def added(self, item: Item) -> dict[str, Any]:
         """Return the cells that are added to a row, by the names of their columns."""
@@ -113,15 +120,12 @@ def batches(
         yield batch(part)
 
 
-def write_parquet(output: Output, items: Iterable[Item], path: Path) -> None:
-    """Write Parquet, with the schema of the file and what it says for pandas and `datasets`."""
-    schema = output.rows.schema
-    for field, name in output.names.items():
-        schema = schema.append(pyarrow.field(name, output.types[field]))
+def write_batches(schema: pyarrow.Schema, found: Iterable[pyarrow.RecordBatch], path: Path) -> None:
+    """Write batches to a Parquet file, several to a row group."""
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         group: list[pyarrow.RecordBatch] = []
         size = 0
-        for batch in batches(output, schema, items):
+        for batch in found:
             group.append(batch)
             size += batch.nbytes
             if size >= ROW_GROUP_BYTES:
@@ -129,6 +133,14 @@ def write_parquet(output: Output, items: Iterable[Item], path: Path) -> None:
                 group, size = [], 0
         if group:
             writer.write_table(pyarrow.Table.from_batches(group))
+
+
+def write_parquet(output: Output, items: Iterable[Item], path: Path) -> None:
+    """Write Parquet, with the schema of the file and what it says for pandas and `datasets`."""
+    schema = output.rows.schema
+    for field, name in output.names.items():
+        schema = schema.append(pyarrow.field(name, output.types[field]))
+    write_batches(schema, batches(output, schema, items), path)
 
 
 def write_rows(rows: Rows, tasks: dict[str, list[str]], items: Iterable[Item], path: Path) -> None:

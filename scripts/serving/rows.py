@@ -4,7 +4,7 @@ Plain text, CSV, TSV, JSON Lines or a JSON array, and Parquet, plain or compress
 annotated is yielded as one, with the reason, so that every row of a file is accounted for.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from ..corpora.readers.columns import text_column
 from ..corpora.readers.table import delimiter_in
 from ..corpora.readers.tabular import BATCH_ROWS, cells_of, parquet_file, wrong_width
 from ..corpora.records import JSON, json_objects
+from .column_types import STRING, is_text, kind_of, type_of
 
 TEXT, PARQUET, TABLES = ".txt", ".parquet", (".csv", ".tsv", ".tab")
 SUFFIXES = (TEXT, *TABLES, *JSON, PARQUET)
@@ -79,12 +80,20 @@ class Cells(Mapping):
 Record = tuple[int, Mapping[str, Any] | UserError]
 
 
+class Survey(NamedTuple):
+    """What reading a file through has found: the number of its rows, and the types of its columns."""
+
+    total: int
+    types: dict[str, pyarrow.DataType]
+
+
 class Rows:
     """The rows of a file, to be iterated any number of times, one in memory at a time.
 
     The file is read through when it is opened, so that damage is found before long work begins.
     total: number of rows, bad ones included; blank lines are none. names: of the columns, of JSON those
-    of any row. text_name: the column of the text. schema: of Parquet, None of other files. delimiter:
+    of any row. types: of the columns, by name; a value of JSON that has no type of its column is written
+    to one as a text. text_name: the column of the text. schema: of Parquet, None of other files. delimiter:
     of CSV and TSV. suffix: of a file that such rows are written to, ".jsonl" for plain text.
     Raises UserError for a file that is missing, empty, damaged or of another kind, or whose column of
     texts is not clear.
@@ -97,13 +106,14 @@ class Rows:
         name: str | None = None,
         longest: int | None = None,
         whole: bool = False,
+        known: Survey | None = None,
     ) -> None:
         """Open a file.
 
         options: its encoding, the column of the text, the names of columns if there is no header, the
         quoting. name: of the file, in messages and to tell its kind, if not the path. longest: the
         limit of a text in characters. whole: whether a plain text is a single row, rather than a row a
-        line.
+        line. known: what an earlier reading has found; the file is not read through again.
         """
         check_whole(path)
         if not path.is_file():
@@ -120,7 +130,8 @@ class Rows:
             raise UserError(f"{self.file}: --columns is for tables without a header; omit it.")
         self.delimiter = delimiter_in(self.file, options) if self.kind in TABLES else ""
         self.schema: pyarrow.Schema | None = None
-        self.total, self.names = self.survey()
+        self.total, self.types = known or self.survey()
+        self.names = list(self.types)
         self.text_name = text_name(self.names, options.text_column, str(self.file))
         if self.schema is not None:
             self.check_type(self.schema.field(self.text_name).type)
@@ -136,30 +147,37 @@ class Rows:
         """Whether the file begins with a byte order mark, by which Excel tells UTF-8."""
         return any(self.file.encoding == encoding for _, encoding in BYTE_ORDER_MARKS)
 
-    def survey(self) -> tuple[int, list[str]]:
-        """Return the number of rows, and the names of their columns. Raises UserError."""
-        total, names, error = 0, {}, None
+    def survey(self) -> Survey:
+        """Return the number of rows, and the types of their columns. Raises UserError."""
+        total, error = 0, None
+        kinds: defaultdict[str, set[str]] = defaultdict(set)
+        is_json = self.kind in JSON
         for _, record in self.records():
             total += 1
             if isinstance(record, UserError):
                 error = error or record
-                continue
-            names.update(dict.fromkeys(record))
-            if len(names) > MAX_NAMES:
-                raise UserError(
-                    f"{self.file}: over {MAX_NAMES:,} different keys, such as {next(iter(names))!r}; "
-                    "rows are objects with the same keys."
-                )
+            elif is_json:
+                for name, value in record.items():
+                    kinds[name].add(kind_of(value))
+                if len(kinds) > MAX_NAMES:
+                    raise UserError(
+                        f"{self.file}: over {MAX_NAMES:,} different keys, such as {next(iter(kinds))!r}; "
+                        "rows are objects with the same keys."
+                    )
+            elif not kinds:
+                kinds.update(dict.fromkeys(record, set()))
         if not total:
             raise UserError(f"{self.file}: no rows in it; give a file with texts.")
-        if not names:
+        if not kinds:
             raise error
-        return total, list(names)
+        if self.schema is not None:
+            return Survey(total, dict(zip(self.schema.names, self.schema.types)))
+        return Survey(total, {n: type_of(k) if is_json else STRING for n, k in kinds.items()})
 
     def check_type(self, kind: pyarrow.DataType) -> None:
         """Raise UserError unless a column of this type holds texts."""
         kind = kind.value_type if types.is_dictionary(kind) else kind
-        if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        if not is_text(kind):
             raise UserError(
                 f"{self.file}: column {self.text_name!r} holds {kind}, not texts, out of "
                 f"{', '.join(self.names)[:200]}; name another with --text-column."
