@@ -8,6 +8,7 @@ processor. CORPUS is a converted corpus, whose test split is sent.
 """
 
 import asyncio
+import os
 import random
 import re
 import signal
@@ -45,7 +46,9 @@ def server(pipeline: str) -> Iterator[tuple[str, psutil.Process]]:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        found = re.search(r"http://\S+:\d+", process.stdout.readline())
+        # Before, it may say in which precision it reads.
+        lines = (re.search(r"http://\S+:\d+", line) for line in process.stdout)
+        found = next(filter(None, lines), None)
         if found is None:
             raise SystemExit("the server did not start")
         try:
@@ -99,6 +102,7 @@ def load(
 ) -> None:
     """Measure requests a second, their latency, the answers' statuses, and memory."""
     _, texts, _, words = read_test(corpus)
+    others = os.getloadavg()[0]
     with server(pipeline) as (url, process):
         # The first requests in a process do work that later ones do not repeat.
         asyncio.run(ask(url, clients, cycle(texts), lambda asked: asked < 5 * clients))
@@ -121,7 +125,7 @@ def load(
     )  # fmt: skip
     lines = [
         f"{clients} clients, {passed:.0f} s, a text a request, of {len(texts):,} texts of "
-        f"{sum(words) / len(words):.0f} words on average. {about(0)}",
+        f"{sum(words) / len(words):.0f} words on average; load average before, of other work: {others:.1f}. {about(0)}",
         "",
         *markdown(header, [row]),
     ]

@@ -35,7 +35,7 @@ def named(pipelines: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for given in pipelines:
         name, equals, pipeline = given.partition("=")
-        if not equals or "/" in name:
+        if not equals or "/" in name or "\\" in name:
             pipeline = given
             path = Path(given).resolve() if Path(given).exists() else Path(given)
             name = path.parent.name if path.name == DIR_MODEL_BEST else path.name
