@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+import srsly
 import torch
 import typer
 from tqdm import tqdm
@@ -164,6 +165,9 @@ def commands(
     `spacy apply`, whose output is a DocBin in memory until it ends."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_texts(texts, count, Path(folder))
+        # Of a .txt file `spacy apply` makes a single document.
+        lines = path.with_suffix(".jsonl")
+        srsly.write_jsonl(lines, ({"text": text} for text in path.read_text("utf8").splitlines()))
         numbers = iter(range(10**6))
 
         def annotate(*options: str) -> None:
@@ -178,7 +182,7 @@ def commands(
                 "spacy",
                 "apply",
                 pipeline,
-                path,
+                lines,
                 output,
                 "--code",
                 "scripts/code.py",
@@ -196,8 +200,11 @@ def commands(
 
 
 def run_program(module: str, *arguments: object) -> None:
+    """Run a program; show what it printed if it fails."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(done.stdout[-800:])
 
 
 @app.command()
