@@ -51,9 +51,12 @@ class Heard(NamedTuple):
         ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """The Chromium or Chrome of this machine. Without one the test is skipped; on CI it fails."""
+    """The Chromium or Chrome of this machine. Without one the test is skipped; on CI it fails.
+
+    While it is open, playwright's event loop runs in this thread: other tests cannot start one.
+    """
     if MISSING:
         pytest.skip(NOT_INSTALLED)
     from playwright.sync_api import sync_playwright

@@ -113,7 +113,7 @@ def test_each_report_writes_it_beside_its_page(command, project, sample_corpora,
     assert row[:5] == [
         "fr_small", "entités nommées\nF des entités", shown.replace(".", ","), "ner\ntest", "187"
     ]  # fmt: skip
-    assert row[7] == "2,3\u202fMB" and row[9] == scores["date"]
+    assert row[7] == "2,3\u202fMo" and row[9] == scores["date"]
     assert links(page, 1) == [
         "fr_small", "config (fr_small)", "métriques (fr_small)", "wheel (fr_small)"
     ]  # fmt: skip
