@@ -102,8 +102,9 @@ def test_attention_page_in_a_browser(page, command, distilbert, tmp_path):
     path = tmp_path / "attention.html"
     assert command(inspect, distilbert, TEXT, "--attention", path).code == 0
     page.goto(path.as_uri())
-    page.select_option("#layer", value="1")
-    page.select_option("#head", value="0")
+    # By position: playwright takes a text for a value or a label, and both are numbers here.
+    page.select_option("#layer", index=2)
+    page.select_option("#head", index=1)
     data = json.loads(page.locator("#data").text_content())
     n = len(data["pieces"])
     # The corner cell, and one for each pair of pieces.
