@@ -115,6 +115,8 @@ def test_config_prints_the_complete_config_and_nothing_else(
         )  # fmt: skip
         assert result.code == 0, result.err
         saved.append(read(tmp_path / output / "model-best" / "config.cfg"))
+        # Chosen on dev by what was learnt, which depends on what precision was faster at the moment.
+        saved[-1]["components"][task].pop("threshold", None)
     assert saved[0] == saved[1]
     assert saved[0]["settings"]["warmup_steps"] == 0 and saved[0]["paths"]["logs"] is None
 

@@ -43,9 +43,10 @@ def texts(few_corpora) -> list[str]:
 
 def test_in_float32_results_are_those_of_torch(opened, texts):
     assert_same(opened["torch"].pipe(texts, batch_size=1000), opened["float32"].pipe(texts))
-    # In these, both tasks find something.
+    # In these, entities are found, and the probabilities of classes depend on the text.
     docs = list(opened["float32"].pipe(texts))
-    assert any(doc.ents for doc in docs) and any(max(doc.cats.values()) > 0.6 for doc in docs)
+    values = [doc.cats["positive"] for doc in docs]
+    assert any(doc.ents for doc in docs) and max(values) - min(values) > 0.01
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -68,7 +68,8 @@ def test_a_worker_and_a_node_are_killed(nodes, run, corpus, tmp_path, monkeypatc
         patch.setattr(cluster.Pool, "give", give)
         result = run(corpus, *options)
     assert result.code == 0, result.err
-    assert ends == ["worker", "node"] and result.err.count("is lost") >= 2
+    # The worker of the node may have had nothing to do.
+    assert ends == ["worker", "node"] and "is lost" in result.err
     assert "workers: 3, nodes: 3" in result.out
     assert run(corpus, "--part-rows", 20, output=tmp_path / "local").code == 0
     assert table(tmp_path / "out") == table(tmp_path / "local")

@@ -187,6 +187,8 @@ def test_the_last_sentence_of_a_long_text_counts(command, without_limit, tmp_pat
         train, ROOT / "configs" / f"{task}.cfg", out, "--corpus", tmp_path / "corpus", "--lang", "fr",
         "--settings.encoder", without_limit, "--settings.max_steps", 60, "--settings.learn_rate", 5e-3,
         "--settings.eval_frequency", 60, "--settings.batch_words", 300,
+        # What is faster differs from one moment to the next, and so would what is learnt.
+        "--settings.precision", "float32",
     )  # fmt: skip
     assert result.code == 0, result.out + result.err
     nlp = spacy.load(out / "model-best")
