@@ -45,7 +45,7 @@ def test_in_float32_results_are_those_of_torch(opened, texts):
     assert_same(opened["torch"].pipe(texts, batch_size=1000), opened["float32"].pipe(texts))
     # In these, entities are found, and the probabilities of classes depend on the text.
     docs = list(opened["float32"].pipe(texts))
-    values = [doc.cats["positive"] for doc in docs]
+    values = [doc.cats["positive"] for doc in docs if doc.text.strip()]
     assert any(doc.ents for doc in docs) and max(values) - min(values) > 0.01
 
 
