@@ -54,9 +54,16 @@ def distilbert(tmp_path_factory) -> Path:
     """A DistilBERT with a WordPiece vocabulary: 2 layers of width 32."""
     folder = tmp_path_factory.mktemp("encoders") / "tiny-distilbert"
     tokenizer = BertWordPieceTokenizer(lowercase=False)
-    tokenizer.train_from_iterator(sample_words(), vocab_size=800, show_progress=False)
+    # Among merges with the same count it chooses anew at each call, and numbers them anew: here the count
+    # ends it, the longest pieces are left out, and the rest is numbered in alphabetical order.
+    tokenizer.train_from_iterator(
+        sample_words(), vocab_size=10_000, min_frequency=20, show_progress=False
+    )
     folder.mkdir()
-    tokenizer.save_model(str(folder))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    found = sorted(tokenizer.get_vocab().keys() - set(special), key=lambda one: (len(one), one))
+    pieces = [*special, *sorted(found[: 800 - len(special)])]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf8")
     fast = DistilBertTokenizerFast(
         vocab_file=str(folder / "vocab.txt"), do_lower_case=False, model_max_length=512
     )

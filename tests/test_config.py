@@ -18,6 +18,8 @@ SHORT = (
     "--settings.max_steps", 2, "--settings.eval_frequency", 2, "--settings.dev_limit", 5,
     "--settings.batch_words", 100, "--settings.learn_rate", 1e-3, "--settings.batch_examples", 2,
     "--settings.accumulate", 1,
+    # What is faster differs from one moment to the next, and so would what is learnt.
+    "--settings.precision", "float32",
 )  # fmt: skip
 # … and for those of `spacy init config`.
 SPACYS = ("--training.max_steps", 2, "--training.eval_frequency", 2, "--corpora.dev.limit", 5)
@@ -115,8 +117,6 @@ def test_config_prints_the_complete_config_and_nothing_else(
         )  # fmt: skip
         assert result.code == 0, result.err
         saved.append(read(tmp_path / output / "model-best" / "config.cfg"))
-        # Chosen on dev by what was learnt, which depends on what precision was faster at the moment.
-        saved[-1]["components"][task].pop("threshold", None)
     assert saved[0] == saved[1]
     assert saved[0]["settings"]["warmup_steps"] == 0 and saved[0]["paths"]["logs"] is None
 

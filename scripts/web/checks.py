@@ -34,7 +34,7 @@ class Limits(NamedTuple):
 
     @property
     def body_bytes(self) -> int:
-        """The bytes of a request: of texts whose every character is escaped as two `\\uXXXX`, one; or many
+        """The bytes of a request: of one text, whose every character JSON may escape in twelve; or of many
         short ones."""
         return max(4_000_000, 12 * self.chars + 1000)
 

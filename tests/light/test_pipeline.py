@@ -43,10 +43,9 @@ def texts(few_corpora) -> list[str]:
 
 def test_in_float32_results_are_those_of_torch(opened, texts):
     assert_same(opened["torch"].pipe(texts, batch_size=1000), opened["float32"].pipe(texts))
-    # In these, entities are found, and the probabilities of classes depend on the text.
+    # In these, both tasks find something.
     docs = list(opened["float32"].pipe(texts))
-    values = [doc.cats["positive"] for doc in docs if doc.text.strip()]
-    assert any(doc.ents for doc in docs) and max(values) - min(values) > 0.01
+    assert any(doc.ents for doc in docs) and any(max(doc.cats.values()) > 0.6 for doc in docs)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
