@@ -12,6 +12,7 @@ ROOMS = (
     "common",
     "corpora",
     "encoders",
+    "seq2seq",
     "training",
     "serving",
     "scale",

@@ -1,0 +1,1 @@
+"""Encoder-decoders: translate with one, train one that restores punctuation and capitals."""
