@@ -1,5 +1,6 @@
 """Read back what `annotate` has written."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet
@@ -7,6 +8,9 @@ import pytest
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
+
+from scripts.serving.pipeline import load
+from scripts.serving.predictions import confidences
 
 
 def parts(output: Path) -> list[Path]:
@@ -38,3 +42,26 @@ def entities_of(doc: Doc) -> list[tuple]:
 def annotated(rows: list[dict]) -> list[tuple]:
     keys = ("start", "end", "label", "text")
     return [([tuple(e[key] for key in keys) for e in row["entities"]], row["cats"]) for row in rows]
+
+
+def check_annotation(command: Callable, pipeline: Path, texts: list[str], folder: Path) -> None:
+    """Check that `annotate` writes what a pipeline predicts of texts without line breaks, and all of it."""
+    (folder / "lines.txt").write_text("\n".join(texts), "utf8")
+    result = command("annotate", pipeline, folder / "lines.txt", folder / "annotated")
+    assert result.code == 0, result.err
+    rows, found = table(folder / "annotated"), 0
+    docs = list(load(str(pipeline)).pipe(texts))
+    assert len(rows) == len(docs) and not errors(folder / "annotated")
+    for row, doc in zip(rows, docs):
+        assert row["text"] == doc.text
+        assert ("entities" in row, "cats" in row) != (False, False)
+        if "entities" in row:
+            ((entities, _),) = annotated([row | {"cats": {}}])
+            assert entities == entities_of(doc)
+            stated = [entity["confidence"] for entity in row["entities"] if "confidence" in entity]
+            assert stated == pytest.approx(confidences(doc), abs=1e-5)
+            found += len(entities)
+        if "cats" in row:
+            assert row["cats"] == pytest.approx(doc.cats, abs=1e-5)
+            found += len(doc.cats)
+    assert found
