@@ -4,13 +4,11 @@
     python -m bench.annotate processes PIPELINE TEXTS
     python -m bench.annotate commands PIPELINE TEXTS
     python -m bench.annotate memory PIPELINE TEXTS
-    python -m bench.annotate reading TEXTS
 
 TEXTS is a file with a text a line; the texts are repeated, each with a running number. Ways are measured in
 turn, A B A B, and what is printed are ratios. Loading the pipeline is left out, but where it says so.
 """
 
-import gzip
 import os
 import platform
 import subprocess
@@ -22,8 +20,6 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-import pyarrow
-import pyarrow.parquet
 import srsly
 import torch
 import typer
@@ -32,9 +28,8 @@ from wasabi import msg
 
 from scripts.annotate import Request, Work, finish, prepared, run
 from scripts.common.processes import core_count
-from scripts.corpora.options import Options
 from scripts.scale import local
-from scripts.scale.inputs import find_inputs, surveyed
+from scripts.scale.inputs import find_inputs
 from scripts.scale.manifest import alone
 from scripts.scale.work import Annotator, load_pipeline
 from scripts.serving.pipeline import encoder_of, task_labels
@@ -194,6 +189,7 @@ def commands(
     count: int = COUNT,
     pairs: int = PAIRS,
     precision: str = PRECISION,
+    only: list[str] = typer.Option([], help="A way to measure; all if none is given"),
 ) -> None:
     """Compare whole commands, their start included: `annotate`, with two processes, with Ray, and
     `spacy apply`, whose output is a DocBin in memory until it ends."""
@@ -230,6 +226,7 @@ def commands(
             "one process": lambda: timed(lambda: annotate("--processes", "1")),
             "spacy apply": lambda: timed(apply),
         }
+        ways = {name: way for name, way in ways.items() if not only or name in only}
         compare(ways, pairs, path)
 
 
@@ -282,40 +279,6 @@ def memory(
         "strings of the pipeline",
     )
     msg.table(rows, header=header, divider=True)
-
-
-@app.command()
-def reading(texts: Path = TEXTS, count: int = 1_000_000, files: int = 10_000) -> None:
-    """Print how fast input is read through before anything is annotated: so many texts in one file of
-    each kind, and so many files of ten texts."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_texts(texts, count, Path(folder))
-        lines = path.read_text("utf8").splitlines()
-        with gzip.open(
-            path.with_suffix(".txt.gz"), "wt", compresslevel=6, encoding="utf8"
-        ) as stream:
-            stream.write("\n".join(lines))
-        srsly.write_jsonl(path.with_suffix(".jsonl"), ({"text": line} for line in lines))
-        pyarrow.parquet.write_table(pyarrow.table({"text": lines}), path.with_suffix(".parquet"))
-        many = Path(folder) / "many"
-        many.mkdir()
-        for number in range(files):
-            first = number * 10 % count
-            (many / f"{number:06}.txt").write_text("\n".join(lines[first : first + 10]), "utf8")
-        for source in [*sorted(Path(folder).glob("texts.*")), many]:
-            inputs = find_inputs([str(source)], Path(folder) / "out")
-            size = sum(each.stat().st_size for each in inputs.files.values())
-            start = time.perf_counter()
-            found = list(surveyed(inputs, Options(), False))
-            seconds = time.perf_counter() - start
-            total = sum(each.survey.total for each in found)
-            rows.append(
-                (source.name, f"{len(found):,}", f"{size / 1e6:,.0f}", f"{seconds:.1f}",
-                 f"{size / 1e6 / seconds:,.0f}", f"{total / seconds:,.0f}", f"{len(found) / seconds:,.0f}")
-            )  # fmt: skip
-    header = ("input", "files", "MB", "seconds", "MB/s", "texts/s", "files/s")
-    msg.table(rows, header=header, divider=True, aligns=("l", *"rrrrrr"))
 
 
 if __name__ == "__main__":
