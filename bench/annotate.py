@@ -53,11 +53,11 @@ def write_texts(source: Path, count: int, folder: Path) -> Path:
 
 
 def work_of(
-    pipeline: str, path: Path, output: Path, precision: str
+    pipeline: str, path: Path, output: Path, precision: str, part_rows: int = 0
 ) -> tuple[Request, Work, Annotator]:
     """Return what `annotate` does before it begins. The folder is not locked: nobody else has it."""
     nlp, precision = load_pipeline(pipeline, -1, precision)
-    request = Request(pipeline, [str(path)], output, processes=1)
+    request = Request(pipeline, [str(path)], output, processes=1, part_rows=part_rows)
     with alone(output):
         work = prepared(request, find_inputs(request.inputs, output), None, nlp, precision)
     return request, work, Annotator(work.job, nlp)
@@ -160,7 +160,9 @@ def processes(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = write_texts(texts, count, Path(folder))
-        _, work, annotator = work_of(pipeline, path, Path(folder) / "out", precision)
+        # Parts enough for two workers to end at about the same time.
+        output = Path(folder) / "out"
+        _, work, annotator = work_of(pipeline, path, output, precision, -(-count // 16))
         workers = local.start_workers(work.job, 2)
 
         def by_threads(threads: int) -> None:
