@@ -93,7 +93,7 @@ def test_transformers_opens_the_checkpoint_and_predicts_the_same_tags(made, samp
 
 
 def test_corpora_are_annotated_with_it(command, made, tmp_path):
-    check_annotation(command, made / "model-best", sample_words()[:50], tmp_path)
+    assert check_annotation(command, made / "model-best", sample_words()[:50], tmp_path)
 
 
 def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora, tmp_path):

@@ -103,7 +103,7 @@ def test_entities_that_do_not_align_are_counted(found, entities, counts):
 @pytest.mark.parametrize("name", ["distilbert", "texts"])
 def test_corpora_are_annotated_with_it(command, heads, tmp_path, name):
     wrapped(command, heads / name, tmp_path / "out")
-    check_annotation(command, tmp_path / "out" / "model-best", sample_words()[:50], tmp_path)
+    assert check_annotation(command, tmp_path / "out" / "model-best", sample_words()[:50], tmp_path)
 
 
 def test_long_texts_are_read_to_their_end(command, heads, tmp_path):

@@ -44,11 +44,19 @@ def annotated(rows: list[dict]) -> list[tuple]:
     return [([tuple(e[key] for key in keys) for e in row["entities"]], row["cats"]) for row in rows]
 
 
-def check_annotation(command: Callable, pipeline: Path, texts: list[str], folder: Path) -> None:
-    """Check that `annotate` writes what a pipeline predicts of texts without line breaks, and all of it."""
+def check_annotation(
+    command: Callable, pipeline: Path, texts: list[str], folder: Path, *options
+) -> int:
+    """Check that `annotate` writes what a pipeline predicts of texts without line breaks, all of it, and
+    goes on; return the number of entities and probabilities."""
     (folder / "lines.txt").write_text("\n".join(texts), "utf8")
-    result = command("annotate", pipeline, folder / "lines.txt", folder / "annotated")
-    assert result.code == 0, result.err
+    for again in (False, True):
+        for part in parts(folder / "annotated")[1:]:
+            part.unlink()
+        arguments = (pipeline, folder / "lines.txt", folder / "annotated", "--part-rows", 20)
+        result = command("annotate", *arguments, *options)
+        assert result.code == 0, result.err
+        assert not again or f"20 of {len(texts)} rows are annotated already" in result.out
     rows, found = table(folder / "annotated"), 0
     docs = list(load(str(pipeline)).pipe(texts))
     assert len(rows) == len(docs) and not errors(folder / "annotated")
@@ -58,10 +66,11 @@ def check_annotation(command: Callable, pipeline: Path, texts: list[str], folder
         if "entities" in row:
             ((entities, _),) = annotated([row | {"cats": {}}])
             assert entities == entities_of(doc)
-            stated = [entity["confidence"] for entity in row["entities"] if "confidence" in entity]
+            given = [entity.get("confidence") for entity in row["entities"]]
+            stated = [value for value in given if value is not None]
             assert stated == pytest.approx(confidences(doc), abs=1e-5)
             found += len(entities)
         if "cats" in row:
             assert row["cats"] == pytest.approx(doc.cats, abs=1e-5)
             found += len(doc.cats)
-    assert found
+    return found
