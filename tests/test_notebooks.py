@@ -10,9 +10,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from notebooks.execute import HERE, execute, sources
-
-from .conftest import ROOT
+from notebooks.execute import execute, sources
 
 NOTEBOOKS = pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
 # Paths of a machine, and what a bar, a warning or an error leaves behind.
