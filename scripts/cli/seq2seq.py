@@ -1,4 +1,4 @@
-"""Commands of the encoder lab that need a decoder: translate."""
+"""Commands of the encoder lab that need a decoder: translate, restore punctuation and capitals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .encoders import PANEL, Json
-from .options import EPILOG, Encoding, Revision
+from .options import EPILOG, SETTINGS, Encoding, Revision, Text
 
 Checkpoint = Annotated[
     str,
@@ -33,10 +33,12 @@ def translate(
         int, typer.Option(min=0, help="Beams of the search (0: what the checkpoint says)")
     ] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Write the translations to this file, complete or not at all")
+        Path | None,
+        typer.Option(help="Write the translations to this file, complete or not at all"),
     ] = None,
     lang: Annotated[
-        str, typer.Option(help="Language of spaCy's sentencizer (default: that of the source, or xx)")
+        str,
+        typer.Option(help="Language of spaCy's sentencizer (default: that of the source, or xx)"),
     ] = "",
     encoding: Encoding = None,
     revision: Revision = "",
@@ -59,5 +61,56 @@ def translate(
     )  # fmt: skip
 
 
+def train_restorer(
+    context: typer.Context,
+    text: Text,
+    output: Annotated[Path, typer.Argument(help="Folder for the encoder-decoder")],
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Encoder to begin with, such as `pretrain` makes; cased: a folder or a hub id"
+        ),
+    ],
+    revision: Revision = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Config file with the settings", show_default="configs/restoring.cfg"),
+    ] = None,
+    encoding: Encoding = None,
+) -> None:
+    """Train an encoder-decoder to restore punctuation and capitals.
+
+    From text that has them, such as books. Scores on held-out lines, beside two baselines. Settings can be overridden: --training.max_steps 5000. An interrupted training resumes when run again.
+    """
+    from ..common.settings import parse_settings
+    from ..seq2seq.train_restorer import train_restorer
+
+    given = parse_settings(context.args)
+    train_restorer(text, output, encoder, revision, config, encoding, given)
+
+
+def restore(
+    checkpoint: Annotated[
+        str, typer.Argument(help="What `train-restorer` made: a folder or a hub id")
+    ],
+    text: Annotated[str, typer.Argument(help="A text; or a file with a text a line, also .gz")],
+    output: Annotated[
+        Path | None, typer.Option(help="Write the texts to this file, complete or not at all")
+    ] = None,
+    encoding: Encoding = None,
+    revision: Revision = "",
+    as_json: Json = False,
+) -> None:
+    """Restore the punctuation and capitals of a text, or of a file line by line.
+
+    The words stay as they are, and so do marks and capitals that the text has, unless it is all in capitals.
+    """
+    from ..seq2seq.restore import restore
+
+    restore(checkpoint, text, output, encoding, revision, as_json)
+
+
 def add_to(app: typer.Typer) -> None:
-    app.command(rich_help_panel=PANEL, epilog=EPILOG)(translate)
+    for command in (translate, restore):
+        app.command(rich_help_panel=PANEL, epilog=EPILOG)(command)
+    app.command(rich_help_panel=PANEL, epilog=EPILOG, context_settings=SETTINGS)(train_restorer)
