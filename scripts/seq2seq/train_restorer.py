@@ -7,6 +7,7 @@ writes the text (Rothe et al. 2020).
 import json
 import math
 import shutil
+import warnings
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,8 @@ def train_restorer(
 
     An interrupted training resumes when run again with the same arguments. Raises UserError.
     """
+    # A warning from transformers about torch, which users can do nothing about.
+    warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
     settings = read_settings(config or CONFIG, overrides)
     output = output.resolve()
     check_folder(output)
