@@ -33,10 +33,12 @@ def translate(
         int, typer.Option(min=0, help="Beams of the search (0: what the checkpoint says)")
     ] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Write the translations to this file, complete or not at all")
+        Path | None,
+        typer.Option(help="Write the translations to this file, complete or not at all"),
     ] = None,
     lang: Annotated[
-        str, typer.Option(help="Language of spaCy's sentencizer (default: that of the source, or xx)")
+        str,
+        typer.Option(help="Language of spaCy's sentencizer (default: that of the source, or xx)"),
     ] = "",
     encoding: Encoding = None,
     revision: Revision = "",
