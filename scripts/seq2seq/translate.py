@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..common.errors import UserError, warn
 from ..common.files import check_file, written_beside
-from ..common.raw_text import TRANSCRIPT, turns
-from ..common.rawfile import RawFile, plain_path
+from ..common.raw_text import read_texts
+from ..common.rawfile import plain_path
 from .attention import write_attention
 from .task import open_translator, task_of
 from .translator import Translation, Translator
@@ -69,15 +69,6 @@ def input_lines(encoding: str | None) -> Iterator[str]:
         raise UserError(f"input: not valid {error.encoding}; pass its --encoding.") from error
 
 
-def file_lines(text: str, encoding: str | None) -> Iterator[str]:
-    """Yield the texts of a file, empty ones included: its lines, or the turns of a transcript."""
-    file = RawFile(Path(text), encoding)
-    if plain_path(file.path).suffix.lower() == TRANSCRIPT:
-        yield from turns(file)
-    else:
-        yield from (line for _, line in file.lines())
-
-
 def texts_of(request: Request) -> Iterable[str]:
     """Return the texts to translate, with a progress bar for those of a file.
 
@@ -90,10 +81,11 @@ def texts_of(request: Request) -> Iterable[str]:
     hidden = request.output is None and sys.stdout.isatty()
     if request.text == INPUT:
         return tqdm(input_lines(request.encoding), "translate", unit=" texts", disable=hidden)
-    if plain_path(Path(request.text)).suffix.lower() in TABLES:
+    path = Path(request.text)
+    if plain_path(path).suffix.lower() in TABLES:
         raise UserError(f"{request.text}: is a table; give a file with a text a line.")
-    total = sum(1 for _ in file_lines(request.text, request.encoding))
-    lines = file_lines(request.text, request.encoding)
+    total = sum(1 for _ in read_texts(path, request.encoding))
+    lines = read_texts(path, request.encoding)
     return tqdm(lines, "translate", total, unit=" texts", disable=hidden)
 
 
@@ -150,7 +142,7 @@ def warn_of(translator: Translator) -> None:
     if translator.cut:
         warn(
             f"{translator.cut} sentences were longer than the {translator.limit} pieces that the "
-            "model takes, and were cut at white space: each part was translated on its own"
+            "model takes; they were cut, at white space where there is any, and translated in parts"
         )
     if translator.incomplete:
         warn(
