@@ -96,9 +96,17 @@ def code_of(option: str, given: str, codes: Collection[str]) -> str:
     raise UserError(f"{option} {problem}; it has {len(codes)}, such as {shown}.")
 
 
-def of_many_languages(tokenizer: PreTrainedTokenizerBase, source: str, target: str) -> Task:
+def of_many_languages(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, source: str, target: str
+) -> Task:
     """Return the task of a model with codes for both languages, and set its tokenizer to it."""
-    ids = language_ids(tokenizer)
+    # Tokenizers list all languages of their kind, also those that a checkpoint has no vector for.
+    known = model.get_input_embeddings().num_embeddings
+    ids = {
+        code: number
+        for code, number in language_ids(tokenizer).items()
+        if number < known and number != tokenizer.unk_token_id
+    }
     tokenizer.src_lang = code_of("--from", source, ids)
     tokenizer.tgt_lang = code_of("--to", target, ids)
     # mBART was trained on targets that end with their language, which also starts the decoder; the
@@ -130,28 +138,23 @@ def of_marian(tokenizer: PreTrainedTokenizerBase, source: str, target: str) -> T
 
 def of_t5(config: PretrainedConfig, source: str, target: str, prefix: str | None) -> Task:
     """Return the task of a T5: its prefix is given, or is that of a task its configuration lists."""
-    tasks = {
-        name: task
-        for name, task in (config.task_specific_params or {}).items()
-        if name.startswith("translation") and task.get("prefix")
-    }
+    listed = config.task_specific_params or {}
+    tasks = {name: task for name, task in listed.items() if task.get("prefix")}
     if prefix is not None:
         refuse_languages(source, target, "the prefix says the languages")
         same = [task for task in tasks.values() if task["prefix"].strip() == prefix.strip()]
         return Task(prefix, settings_of(same[0]) if same else {})
-    wanted = f"translation_{source}_to_{target}"
-    if source or target:
-        tasks = {name: task for name, task in tasks.items() if name == wanted}
-    if len(tasks) == 1:
-        ((name, task),) = tasks.items()
+    wanted = f"translation_{source}_to_{target}" if source or target else "translation_"
+    found = {name: task for name, task in tasks.items() if name.startswith(wanted)}
+    if len(found) == 1:
+        ((name, task),) = found.items()
         language = name.removeprefix("translation_").partition("_to_")[0]
         return Task(task["prefix"], settings_of(task), language, f"prefix {task['prefix']!r}")
-    listed = [repr(task["prefix"]) for task in (config.task_specific_params or {}).values()
-              if task.get("prefix")]  # fmt: skip
-    known = f" as its config.json lists: {', '.join(listed[:SHOWN])}" if listed else ""
+    prefixes = ", ".join(repr(task["prefix"]) for task in tasks.values())
+    known = f"its config.json lists {prefixes}" if prefixes else "its config.json lists none"
     raise UserError(
-        f"--prefix: a T5 is told its task by a prefix;{known or ' its config.json lists none:'} "
-        "give the one it was trained with ('' if none)."
+        f"--prefix: a T5 is told its task by a prefix, and {known}; give the one it was trained "
+        "with ('' if none)."
     )
 
 
@@ -181,6 +184,6 @@ def task_of(
             raise UserError("--prefix: only a T5 is told its task by a prefix; leave it out.")
         if kind == "marian":
             return of_marian(tokenizer, source, target)
-        return of_many_languages(tokenizer, source, target)
+        return of_many_languages(tokenizer, model, source, target)
     refuse_languages(source, target, f"this {kind} model has no codes of languages")
     return Task(prefix or "")

@@ -51,7 +51,8 @@ TASKS = {
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
-    model.generation_config.update(max_length=LONGEST, num_beams=2)
+    if model.can_generate():
+        model.generation_config.update(max_length=LONGEST, min_length=4, num_beams=2)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     return folder
@@ -89,7 +90,9 @@ def many_languages(kind: type, pieces: Path, folder: Path) -> Path:
 
 def m2m100(listed: Path, pieces: Path, folder: Path) -> Path:
     tokenizer = M2M100Tokenizer(str(listed), str(pieces), model_max_length=40)
-    config = M2M100Config(**SHAPE, vocab_size=len(tokenizer), decoder_start_token_id=2)
+    # Eight more, as in the published ones.
+    size = max(tokenizer.lang_code_to_id.values()) + 9
+    config = M2M100Config(**SHAPE, vocab_size=size, decoder_start_token_id=2)
     return save(M2M100ForConditionalGeneration(config), tokenizer, folder)
 
 

@@ -48,8 +48,8 @@ def test_the_page_has_the_three_attentions(command, marian, pairs, tmp_path):
 
 def test_other_families_have_a_page_too(command, translators, tmp_path):
     languages = ("--from", "fr", "--to", "en")
-    options = {"m2m100": languages, "t5": ("--prefix", ""), "bert2bert": ()}
-    for family, options in options.items():
+    families = {"m2m100": languages, "t5": ("--prefix", ""), "bert2bert": ()}
+    for family, options in families.items():
         path = tmp_path / f"{family}.html"
         result = command("translate", translators[family], "Le chat", *options, "--attention", path)
         assert result.code == 0, result.err
