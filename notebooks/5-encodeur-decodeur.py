@@ -15,26 +15,26 @@
 #
 # Compter cinq minutes sur deux cœurs, sans carte graphique et sans hub.
 
-# %% tags=["parameters"]
-# True: translate with Helsinki-NLP/opus-mt-fr-en as well, from the hub
+# %% reduced={"PAIRS": 30, "UPDATES": 100} tags=["parameters"]
+# True : traduire aussi avec Helsinki-NLP/opus-mt-fr-en, pris sur le hub.
 HUB = False
-# Sentence pairs that the small translator learns, and its updates
-PAIRS, STEPS = 80, 300
+# Du petit traducteur : le nombre de phrases qu'il apprend, et celui des mises à jour.
+PAIRS = 80
+UPDATES = 300
+WORK = "training/course/5-encodeur-decodeur"
 
 # %%
-import course  # noqa: F401, I001
-
 from pathlib import Path
 
+import course
 import matplotlib.pyplot as plt
 import numpy
 import pandas
 import torch
 import torch.nn.functional as F
-from transformers import AutoTokenizer, MarianTokenizer, set_seed
+from transformers import MarianTokenizer, set_seed
 
-WORK = Path("training/course/5-encodeur-decodeur")
-WORK.mkdir(parents=True, exist_ok=True)
+marian = Path(WORK) / "marian"
 
 
 def draw(axis, weights, rows, columns, title):
@@ -225,10 +225,10 @@ pandas.DataFrame(pairs[:5], columns=["français", "anglais"])
 
 # %%
 set_seed(0)
-write_tokenizer(pairs, 500, WORK / "marian")
-tokenizer = MarianTokenizer.from_pretrained(WORK / "marian")
+write_tokenizer(pairs, 500, marian)
+tokenizer = MarianTokenizer.from_pretrained(marian)
 source, target = pairs[0]
-print(sorted(path.name for path in (WORK / "marian").iterdir()))
+print(sorted(path.name for path in marian.iterdir()))
 print(tokenizer.convert_ids_to_tokens(tokenizer(source)["input_ids"]))
 print(tokenizer.convert_ids_to_tokens(tokenizer(text_target=target)["input_ids"]))
 
@@ -293,8 +293,8 @@ print(f"au hasard : ln({len(tokenizer)}) = {numpy.log(len(tokenizer)):.2f}")
 # boucle tient en vingt lignes, dans `scripts/seq2seq/small_marian.py`.
 
 # %%
-losses = train(model, tokenizer, pairs, STEPS)
-model.save_pretrained(WORK / "marian")
+losses = train(model, tokenizer, pairs, UPDATES)
+model.save_pretrained(marian)
 figure, axis = plt.subplots(figsize=(7, 3))
 axis.plot(losses)
 axis.set_xlabel("pas")
@@ -306,7 +306,7 @@ print(f"perte : {losses[0]:.2f} au début, {losses[-1]:.3f} à la fin")
 from scripts.seq2seq.task import open_translator, task_of
 from scripts.seq2seq.translator import Translator
 
-tokenizer, model = open_translator(str(WORK / "marian"))
+tokenizer, model = open_translator(str(marian))
 translator = Translator(tokenizer, model, task_of(tokenizer, model))
 found = list(translator.translate([french for french, _ in pairs], scored=True))
 right = sum(one.translation == english for one, (_, english) in zip(found, pairs))
@@ -418,7 +418,7 @@ print(f"même chose que generate : {sum(agreed)} phrases sur {len(agreed)}")
 # morceaux écrits, morceaux lus), par couche : ici les lignes et les colonnes ne sont plus les mêmes.
 
 # %%
-tokenizer, model = open_translator(str(WORK / "marian"), attn_implementation="eager")
+tokenizer, model = open_translator(str(marian), attn_implementation="eager")
 translator = Translator(tokenizer, model, task_of(tokenizer, model))
 text = pairs[10][0]
 ids = translator.encode(text)
