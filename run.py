@@ -23,6 +23,10 @@ Single commands of scripts/:
   python3 run.py convert iob my/corpus corpus/mine --lang fr
   python3 run.py convert --help
 
+To learn:
+  python3 run.py course     open the course's notebooks (in French) in JupyterLab; its options may
+                            follow: --no-browser --port 9000
+
 For developers:
   python3 run.py test       run the tests; options of pytest may follow
   python3 run.py lint       check code style and formatting
@@ -30,7 +34,8 @@ For developers:
 The first run installs the requirements (2 GB with the CPU build of torch) into the active virtual
 environment, or else into .venv beside this file: the exact versions of constraints.txt or, if they
 cannot be installed, others that requirements.txt allows. An installed torch is kept.
-`serve`, `test` and `annotate --engine ray` add the packages of requirements-serve.txt, -test and -ray.
+`serve`, `course`, `test` and `annotate --engine ray` add the packages of requirements-serve.txt, -course,
+-test and -ray.
 ./run.py --install-completion sets up your shell to complete the commands of scripts/.
 --traceback shows the full traceback of an error, for a bug report.
 """
@@ -52,7 +57,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 CONSTRAINTS = HERE / "constraints.txt"
 # What some words of the command line need besides.
-EXTRAS = {name: [HERE / f"requirements-{name}.txt"] for name in ("serve", "test", "ray")}
+EXTRAS = {name: [HERE / f"requirements-{name}.txt"] for name in ("serve", "test", "ray", "course")}
 # The version that CI tests. Installed only if there is no torch yet: a build for your GPU, or
 # another version that requirements.txt allows, is kept.
 TORCH = "torch==2.13.0"
@@ -71,6 +76,13 @@ setup_cli()
 # Two processes, each with whole files, so that fixtures of a file are made once; in the order of
 # tests/conftest.py.
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Without the questions about news, and without asking a registry for newer versions.
+LAB = (
+    "-m", "jupyterlab", "notebooks", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)  # fmt: skip
+# What the notebooks open, and the step that makes it.
+ENCODER, ENCODER_STEP = HERE / "assets" / "encoders" / "e5-small-fr-en", "encoder-demo"
 LINT = (("-m", "ruff", "check"), ("-m", "ruff", "format", "--check"))
 
 
@@ -233,6 +245,9 @@ def programs(name: str, options: list[str]) -> list[list[str]]:
         return [[*PYTEST, *options]]
     if name == "lint":
         return [[*step, *options] for step in LINT]
+    if name == "course":
+        first = [] if ENCODER.exists() else programs(ENCODER_STEP, [])
+        return [*first, [*LAB, *options]]
     if name in steps():
         return [["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]]
     if name == "commands":

@@ -1,0 +1,92 @@
+"""The course's notebooks: each has its outputs, and each runs from top to bottom."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from notebooks.execute import execute, sources
+
+NOTEBOOKS = pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+# Paths of a machine, and what a bar, a warning or an error leaves behind.
+NOISE = re.compile(r"/(?:home|root|tmp|Users|usr|work)/|[A-Z]:\\|\dit/s|Warning\b|Traceback")
+
+
+def stored(source: Path) -> NotebookNode:
+    """Return the notebook with outputs that belongs to a source."""
+    return nbformat.read(source.with_suffix(".ipynb"), nbformat.NO_CONVERT)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts(cell: NotebookNode) -> list[str]:
+    """Return what a cell printed and displays, but for its pictures."""
+    found = []
+    for output in cell.outputs:
+        found.append(output.get("text", ""))
+        found += [
+            "".join(value) for kind, value in output.get("data", {}).items() if "image" not in kind
+        ]
+    return found
+
+
+def with_values(notebook: NotebookNode, values: dict[str, Any]) -> None:
+    """Assign values to parameters of a notebook, after its own assignments."""
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
+    assert cell is code_cells(notebook)[0]
+    statements = ast.parse(cell.source).body
+    names = [target.id for statement in statements for target in statement.targets]
+    for statement in statements:
+        ast.literal_eval(statement.value)
+    lines = [f"{name} = {value!r}" for name, value in values.items()]
+    assert values.keys() <= set(names)
+    cell.source = "\n".join([cell.source, *lines])
+
+
+def reduced(source: Path, **values: Any) -> NotebookNode:
+    """Return a notebook in its reduced setting, with further values of its parameters."""
+    notebook = jupytext.read(source)
+    setting = code_cells(notebook)[0].metadata["reduced"]
+    with_values(notebook, {**setting, **values})
+    return notebook
+
+
+def run(notebook: NotebookNode, folder: Path, **environment: str) -> None:
+    """Execute a notebook in a process that writes nowhere but below `folder`."""
+    quiet = {"IPYTHONDIR": str(folder / "ipython"), "HF_HUB_OFFLINE": "1"}
+    execute(notebook, **{**quiet, **environment})
+
+
+@NOTEBOOKS
+def test_a_notebook_is_stored_with_its_outputs(source):
+    """Those of the cells as they are in its source, run in their order, without noise."""
+    written, notebook = jupytext.read(source), stored(source)
+    assert [(c.cell_type, c.source) for c in notebook.cells] == [
+        (c.cell_type, c.source) for c in written.cells
+    ]
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert any(cell.outputs for cell in cells)
+    for cell in cells:
+        kinds = {output.output_type for output in cell.outputs}
+        assert "error" not in kinds
+        for text in texts(cell):
+            assert not NOISE.search(text), text[:300]
+
+
+@NOTEBOOKS
+def test_a_notebook_runs_from_top_to_bottom(source, distilbert, tmp_path):
+    """Every cell, in the reduced setting and with a tiny encoder; nothing is written elsewhere."""
+    names = ast.parse(code_cells(jupytext.read(source))[0].source).body
+    own = {"WORK": str(tmp_path / "work"), "ENCODER": str(distilbert)}
+    given = {target.id for statement in names for target in statement.targets}
+    notebook = reduced(source, **{name: own[name] for name in own.keys() & given})
+    run(notebook, tmp_path)
+    assert all(cell.execution_count for cell in code_cells(notebook))
