@@ -51,7 +51,10 @@ def is_file(text: str) -> bool:
     if text == INPUT or os.path.isfile(text):
         return True
     if os.path.isdir(text):
-        raise UserError(f"{text}: is a folder; give a file with a text a line.")
+        raise UserError(
+            f"{text}: is a folder; give a file with a text a line. To translate it as a text, end it "
+            "with a space."
+        )
     if FILES.fullmatch(text) or PATH.fullmatch(text):
         raise UserError(f"{text}: no such file; to translate it as a text, end it with a space.")
     if not text.strip():
