@@ -12,6 +12,7 @@ Workflows of project.yml, each from the raw corpus to a wheel and a page of pred
   light                         the demo's pipeline without torch, and a student that is spaCy alone
   sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
+  restorer                      punctuation and capitals for spoken text: a decoder on that encoder
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.
 Variables of project.yml follow as --vars.NAME VALUE; their paths are relative to the project:
   python3 run.py flue --vars.gpu_id 0 --vars.encoder_fr my/encoder
