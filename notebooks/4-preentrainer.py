@@ -50,6 +50,13 @@ from scripts.common.raw_text import read_lines, split
 
 TEXT, WORK = Path("assets/sample/raw-fr"), Path(WORK)
 WORK.mkdir(parents=True, exist_ok=True)
+pandas.set_option("display.max_colwidth", None)
+
+
+def count(number):
+    """Return a number as one writes it in French: 4 560."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
 
 # %% [markdown]
 # ## 1. Le texte
@@ -60,7 +67,7 @@ WORK.mkdir(parents=True, exist_ok=True)
 lines = list(read_lines(TEXT))
 train_lines, dev_lines = list(split(lines, held_out=False)), list(split(lines, held_out=True))
 words = sum(len(line.split()) for line in lines)
-print(f"{len(lines):,} lignes, {words:,} mots ; {len(dev_lines)} lignes de côté\n")
+print(f"{count(len(lines))} lignes, {count(words)} mots, {len(dev_lines)} lignes de côté\n")
 for file in sorted(TEXT.glob("*.txt")):
     print(f"{file.stem:14} {list(read_lines(file))[104]}")
 
@@ -77,11 +84,11 @@ from scripts.encoders.train_tokenizer import measure, train_unigram, train_wordp
 
 tokenizer = train_wordpiece(train_lines, PIECES)
 tokenizers = {
-    f"WordPiece, {len(tokenizer):,} morceaux": tokenizer,
-    f"unigram, {PIECES:,} morceaux": train_unigram(train_lines, PIECES),
+    f"WordPiece, {count(len(tokenizer))} morceaux": tokenizer,
+    f"unigram, {count(PIECES)} morceaux": train_unigram(train_lines, PIECES),
 }
 reference = open_tokenizer(ENCODER)
-tokenizers[f"{Path(ENCODER).name}, {len(reference):,} morceaux"] = reference
+tokenizers[f"{Path(ENCODER).name}, {count(len(reference))} morceaux"] = reference
 sentence = "ben il y a euh un marché le samedi au Martroi"
 for name, one in tokenizers.items():
     print(f"{name}\n    {' '.join(one.tokenize(sentence))}\n")
@@ -146,7 +153,7 @@ config = BertConfig(
 )
 set_seed(0)
 model = BertForMaskedLM(config)
-print(f"{model.num_parameters():,} paramètres")
+print(f"{count(model.num_parameters())} paramètres")
 
 # %% [markdown]
 # D'où viennent-ils ? Comptons à la main, avec *V* morceaux, une largeur *d* et une largeur intérieure *4 d* :
@@ -158,9 +165,9 @@ print(f"{model.num_parameters():,} paramètres")
 # %%
 from scripts.encoders.inspect import parameters
 
-print(f"V·d = {len(tokenizer) * WIDTH:,}     12·d² par couche = {12 * WIDTH**2:,}\n")
+print(f"V·d = {count(len(tokenizer) * WIDTH)}     12·d² par couche = {count(12 * WIDTH**2)}\n")
 parts = parameters(model)
-print(*(f"{part:12} {count:>9,}" for part, count in parts.items()), sep="\n")
+print(*(f"{part:12} {count(size):>9}" for part, size in parts.items()), sep="\n")
 
 # %% [markdown]
 # La dernière couche, qui prédit un morceau, a besoin de *V d* nombres encore : ce sont **les mêmes** que ceux de l'entrée (poids liés), on ne les compte qu'une fois. À partir d'une configuration seule on sait la taille des modèles publiés, sans rien télécharger ni même allouer :
@@ -184,7 +191,7 @@ for name, shape in shapes.items():
     table[name] = {
         "couches": shape.num_hidden_layers,
         "largeur": shape.hidden_size,
-        "morceaux": f"{shape.vocab_size:,}",
+        "morceaux": count(shape.vocab_size),
         "paramètres": f"{total / 1e6:.1f} M",
         "dont vecteurs des morceaux": f"{parts['embeddings'] / total:.0%}",
     }
@@ -257,8 +264,8 @@ lengths = numpy.array([len(ids) for ids in tokenizer(train_lines)["input_ids"]])
 numpy.random.default_rng(0).shuffle(lengths)
 batches = numpy.array_split(lengths, len(lengths) // BATCH)
 padding = 1 - lengths.sum() / sum(len(batch) * batch.max() for batch in batches)
-print(f"lignes en lots de {BATCH} : {padding:.0%} de remplissage ; blocs : 0 %")
-print(f"{len(train):,} blocs de {BLOCK} morceaux pour apprendre, {len(dev)} de côté\n")
+print(f"lignes en lots de {BATCH} : {padding:.0%} de remplissage, blocs : 0%")
+print(f"{count(len(train))} blocs de {BLOCK} morceaux pour apprendre, {len(dev)} de côté\n")
 print(tokenizer.decode(train[0]["input_ids"]))
 
 # %% [markdown]
@@ -277,7 +284,7 @@ from scripts.encoders.mlm import perplexity
 
 entropy = train.entropy()
 for name, loss in (("rien", numpy.log(len(tokenizer))), ("les fréquences", entropy)):
-    print(f"qui sait {name:15} perte {loss:.2f}   perplexité {perplexity(loss):7,.0f}")
+    print(f"qui sait {name:15} perte {loss:.2f}   perplexité {perplexity(loss):5.0f}")
 
 GAPS = [
     "il y [MASK] un marché le samedi",
@@ -331,7 +338,7 @@ arguments = TrainingArguments(
 )
 trainer = MaskedTrainer(model, arguments, tokenizer, collate, train, dev)
 trainer.train()
-final = trainer.evaluate()["eval_loss"]
+final = trainer.losses()[-1]["loss"]
 
 # %%
 log = pandas.DataFrame(trainer.state.log_history).set_index("step")
@@ -354,7 +361,7 @@ plt.show()
 
 # %%
 print(
-    f"perte {final:.2f}, perplexité {perplexity(final):,.0f} ; unigramme {perplexity(entropy):,.0f}"
+    f"perte {final:.2f}, perplexité {perplexity(final):.0f} (unigramme {perplexity(entropy):.0f})"
 )
 pandas.DataFrame({"avant": before, "après": answers(model)}, index=GAPS)
 
