@@ -19,7 +19,7 @@ ENCODER = "assets/encoders/e5-small-fr-en"
 LANGUAGE = "fr"
 # Couches qui n'apprennent pas, en comptant les plongements pour la première
 FROZEN_LAYERS = 4
-LEARN_RATE = 3e-4
+LEARN_RATE = 5e-4
 # Mises à jour, de 16 phrases, de chacun des trois apprentissages ; et entre deux évaluations
 UPDATES = 200
 EVERY = 40
