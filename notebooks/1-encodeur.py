@@ -160,17 +160,18 @@ far = torch.cosine_similarity(dessert, mirror, dim=-1)
 # %%
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(figsize=(7, 3))
+figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.plot(close, marker="o", label="deux desserts")
 axes.plot(far, marker="o", label="un dessert, un miroir")
 axes.set(xlabel="couche (0 : les plongements)", ylabel="similarité (cosinus)")
+axes.set_xticks(range(len(close)))
 axes.legend()
 plt.show()
 
 # %% [markdown]
 # Les deux courbes partent presque du même point, puis se séparent au milieu du modèle : les voisins (*vanille*, *chocolat*, *se regarde*) ont fait leur œuvre. Remarquez aussi que rien ne descend bien bas : les vecteurs d'un encodeur occupent un cône étroit, et un cosinus de 0,85 n'y veut pas dire « presque pareil ». On compare des cosinus entre eux, jamais à un seuil venu d'ailleurs.
 #
-# La même mesure sur des phrases entières, chacune étant la moyenne de ses morceaux :
+# La même mesure sur des phrases entières, chacune étant la moyenne de ses morceaux : à quel point deux phrases ressemblent-elles à « Le film est magnifique. » ?
 
 # %%
 from scripts.encoders.inspect import similarities
@@ -181,8 +182,7 @@ columns = {}
 for other in OTHERS:
     both, both_mask = run_model([REVIEW, other], tokenizer, model)
     columns[other] = similarities(both.hidden_states, both_mask)
-table = pandas.DataFrame(columns).rename_axis("couche")
-table.style.format("{:.2f}").set_caption(f"Similarité avec « {REVIEW} »")
+pandas.DataFrame(columns).rename_axis("couche").round(2)
 
 # %% [markdown]
 # ## Ce que regarde l'attention
