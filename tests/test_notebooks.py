@@ -88,13 +88,15 @@ def test_a_notebook_is_stored_with_its_outputs(source):
 
 @NOTEBOOKS
 def test_a_notebook_runs_from_top_to_bottom(source, distilbert, tmp_path):
-    """Every cell, in the reduced setting and with a tiny encoder; nothing is written elsewhere."""
+    """Every cell, in the reduced setting and with a tiny encoder; it leaves no file beside it."""
+    beside = sorted(path.name for path in HERE.iterdir() if path.suffix)
     names = ast.parse(code_cells(jupytext.read(source))[0].source).body
     own = {"WORK": str(tmp_path / "work"), "ENCODER": str(distilbert)}
     given = {target.id for statement in names for target in statement.targets}
     notebook = reduced(source, **{name: own[name] for name in own.keys() & given})
     run(notebook, tmp_path)
     assert all(cell.execution_count for cell in code_cells(notebook))
+    assert beside == sorted(path.name for path in HERE.iterdir() if path.suffix)
 
 
 @pytest.fixture(scope="module")
