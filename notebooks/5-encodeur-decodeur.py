@@ -15,12 +15,16 @@
 #
 # Compter cinq minutes sur deux cœurs, sans carte graphique et sans hub.
 
-# %% reduced={"PAIRS": 30, "UPDATES": 100} tags=["parameters"]
+# %% reduced={"PAIRS": 30, "UPDATES": 100, "LAYERS": 1, "RESTORER_UPDATES": 4} tags=["parameters"]
 # True : traduire aussi avec Helsinki-NLP/opus-mt-fr-en, pris sur le hub.
 HUB = False
 # Du petit traducteur : le nombre de phrases qu'il apprend, et celui des mises à jour.
 PAIRS = 80
 UPDATES = 300
+# Du modèle qui ponctue : son encodeur, les couches qu'on en garde, et ses mises à jour.
+ENCODER = "assets/encoders/e5-small-fr-en"
+LAYERS = 4
+RESTORER_UPDATES = 200
 WORK = "training/course/5-encodeur-decodeur"
 
 # %%
@@ -453,3 +457,126 @@ page = attention_page(
     "marian", attention_views(translator, ids, written), "fr", [text, translator.decode(written)]
 )
 course.framed(page, 620)
+
+# %% [markdown]
+# ## 8. Rendre sa ponctuation à du français parlé
+#
+# Une transcription n'a ni majuscules ni ponctuation. Les lui rendre est aussi une traduction : du français
+# sans, vers le français avec. Et les paires ne coûtent rien : n'importe quel texte bien ponctué, mis en
+# minuscules et privé de ses signes, donne la source.
+#
+# L'encodeur n'a pas à être neuf : on prend celui de la démonstration. Comme nous n'avons que trois minutes, on
+# n'en garde que quelques couches, et les morceaux que notre texte emploie (ce que font aussi les commandes
+# `shrink` et `trim`).
+
+# %%
+from scripts.common.raw_text import read_lines, split
+from scripts.encoders.shrink import choose_layers, keep_layers
+from scripts.encoders.trim import choose_pieces, count_lines, trim_vocabulary
+from scripts.seq2seq.model import encoder_decoder, open_encoder
+
+text = Path("assets/sample/raw-fr")
+tokenizer, encoder = open_encoder(ENCODER, None)
+print(f"{encoder.config.num_hidden_layers} couches, {encoder.num_parameters():,} paramètres")
+lines = list(split(read_lines(text), held_out=False))
+lines += [line.lower() for line in lines]
+seen = count_lines(tokenizer.backend_tokenizer, lines)
+encoder, tokenizer = trim_vocabulary(encoder, tokenizer, choose_pieces(tokenizer, seen, 0))
+keep_layers(encoder, choose_layers(encoder, LAYERS))
+print(f"{encoder.config.num_hidden_layers} couches, {encoder.num_parameters():,} paramètres")
+
+# %% [markdown]
+# Des lignes du texte, on ne garde que celles qui commencent par une majuscule et finissent par un signe : les
+# autres sont de la parole transcrite, qui n'apprendrait qu'à ne rien mettre. Une ligne sur vingt est mise de
+# côté pour juger.
+
+# %%
+from scripts.seq2seq.pairs import make_pairs, row
+from scripts.seq2seq.pieces import Pieces
+
+LIMIT = 64
+set_seed(0)
+Path(WORK).mkdir(parents=True, exist_ok=True)
+pieces = Pieces(tokenizer)
+settings = {"max_pieces": LIMIT, "eval_texts": 100}
+data = make_pairs(text, None, pieces, settings, Path(WORK) / "pairs.arrow")
+print(len(data.train), "textes pour apprendre,", len(data.held_out), "de côté")
+for what, count in sorted(data.counts.items()):
+    print(f"{count:6,} {what}")
+example = data.train[3]
+print("source :", tokenizer.decode(example["input_ids"]))
+print("cible  :", tokenizer.decode(example["labels"]))
+
+# %% [markdown]
+# L'`EncoderDecoderModel` de transformers réunit un encodeur et un décodeur quelconques. Le nôtre est un BERT
+# de deux couches avec un masque causal et une attention croisée ; il est neuf, à part les vecteurs de ses
+# morceaux, repris de l'encodeur. Ses positions sont absolues, car les positions relatives de BERT ne
+# fonctionnent pas avec la mémoire de l'attention croisée.
+
+# %%
+shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1024}
+shape |= {"initializer_range": 0.03, "dropout": 0.1}
+model = encoder_decoder(shape, tokenizer, encoder, 2 * LIMIT)
+for name in ("encoder", "decoder"):
+    part = getattr(model, name)
+    print(f"{name}: {type(part).__name__}, {part.num_parameters():,} paramètres")
+model.decoder.config.is_decoder, model.decoder.config.add_cross_attention
+
+# %% [markdown]
+# `Seq2SeqTrainer` fait la boucle. À chaque évaluation, la part des morceaux justes *quand on donne les
+# précédents* : elle monte vite, car la plupart ne sont que des copies.
+
+# %%
+from transformers import Seq2SeqTrainingArguments
+
+from scripts.common.trainer import training_arguments
+from scripts.seq2seq.trainer import PairsTrainer
+
+fields = {
+    "max_steps": RESTORER_UPDATES,
+    "per_device_train_batch_size": 32,
+    "group_by_length": True,
+    "learning_rate": 5e-4,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "eval_strategy": "steps",
+    "eval_steps": max(RESTORER_UPDATES // 5, 1),
+    "save_strategy": "no",
+}
+arguments = training_arguments(fields, Path(WORK) / "restorer", Seq2SeqTrainingArguments)
+held_out = [row(chunk, pieces) for chunk in data.held_out]
+trainer = PairsTrainer(model, arguments, tokenizer, data.train, held_out)
+trainer.train()
+trainer.close()
+
+# %% [markdown]
+# Laissé libre, un tel modèle change des mots : il écrit des morceaux probables, pas ceux de la source. On
+# contraint donc la génération (`LogitsProcessor`) : à chaque pas, seuls sont permis le mot suivant, avec ou sans
+# majuscule, et un signe. Voici ses scores sur les textes de côté, et ceux de deux façons de faire sans
+# modèle : tout laisser tel quel ; ou écrire chaque mot comme le plus souvent, avec une majuscule au début et un
+# point à la fin.
+
+# %%
+from scripts.seq2seq.restorer import Restorer
+from scripts.seq2seq.train_restorer import scores_of, table
+
+scores = scores_of(model, trainer, data, LIMIT)
+columns = ["textes de côté", "F des signes", "F des majuscules", "chrF"]
+pandas.DataFrame(table(scores), columns=columns).set_index("textes de côté")
+
+# %% [markdown]
+# Et sur du français parlé, qu'il n'a pas vu, puisque ces lignes n'ont pas de ponctuation :
+
+# %%
+restorer = Restorer(tokenizer, model, LIMIT, data.habits.spaced)
+spoken = list(read_lines(text / "interviews.txt"))[40:46]
+for one in restorer.restore(spoken):
+    print(one.source, "\n →", one.text)
+
+# %% [markdown]
+# Ce qu'il faut en retenir : en trois minutes et avec deux mille phrases, il met surtout un point à la fin et une
+# majuscule au début. Avec douze romans et une demi-heure, il fait nettement mieux : `python3 run.py
+# train-restorer` et `restore` sont les mêmes fonctions, en plus grand.
+#
+# **Exercice.** Dessinez l'attention croisée de ce modèle sur une phrase (`output_attentions=True`, comme au
+# point 7). La diagonale saute aux yeux : pourquoi, alors que celle du traducteur n'en avait pas ?

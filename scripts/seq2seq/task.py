@@ -44,7 +44,7 @@ class Task(NamedTuple):
 
 def check_sequence_to_sequence(name: str, config: PretrainedConfig) -> None:
     """Raise UserError if a checkpoint is no encoder-decoder that writes text."""
-    heads = [head for head in config.architectures or () if head.endswith(OTHER_HEADS)]
+    heads = [head for head in map(str, config.architectures or ()) if head.endswith(OTHER_HEADS)]
     if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING or heads:
         kind = heads[0] if heads else config.model_type
         raise UserError(
@@ -62,6 +62,11 @@ def open_translator(
     """
     check_sequence_to_sequence(name, open_config(name, revision))
     tokenizer, model = open_checkpoint(name, AutoModelForSeq2SeqLM, revision=revision, **settings)
+    if tokenizer.pad_token is None:
+        raise UserError(
+            f"{name}: its tokenizer has no padding token, which batches need; add the one it was "
+            "trained with."
+        )
     defaults = model.generation_config
     if defaults.decoder_start_token_id is None and defaults.bos_token_id is None:
         raise UserError(

@@ -30,7 +30,10 @@ def is_file(text: str, verb: str) -> bool:
     if text == INPUT or os.path.isfile(text):
         return True
     if os.path.isdir(text):
-        raise UserError(f"{text}: is a folder; give a file with a text a line.")
+        raise UserError(
+            f"{text}: is a folder; give a file with a text a line. To {verb} it as a text, end it with "
+            "a space."
+        )
     if FILES.fullmatch(text) or PATH.fullmatch(text):
         raise UserError(f"{text}: no such file; to {verb} it as a text, end it with a space.")
     if not text.strip():

@@ -339,6 +339,7 @@ def test_what_cannot_be_restored_is_refused(command, distilbert, trained, tmp_pa
     t5.save_pretrained(tmp_path / "t5")
     tokenizer.save_pretrained(tmp_path / "t5")
     assert "restores no marks" in command("restore", tmp_path / "t5", "oui").line
+    assert command("restore", distilbert, "oui").line.startswith(f"✘ {distilbert}: ")
     assert "no such file" in command("restore", trained, tmp_path / "missing.txt").line
     source = tmp_path / "spoken.txt"
     source.write_bytes(b"oui\n\xff\xfe\n")
