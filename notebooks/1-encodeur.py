@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 1. Un encodeur, vu de l'intérieur
 #
-# Un *encodeur* de la famille de BERT lit un texte et rend un vecteur pour chacun de ses morceaux. Ce carnet en ouvre un : sa configuration, son vocabulaire, ses états cachés, son attention, et le jeu auquel on l'a entraîné, deviner un mot caché.
+# Un *encodeur* de la famille de BERT lit un texte et rend un vecteur pour chacun de ses morceaux. Ce carnet en ouvre un : sa configuration, son vocabulaire, ses états cachés, son attention, et le jeu auquel on l'a entraîné, deviner un mot caché.
 #
-# Il s'exécute de haut en bas, sans *hub* ni carte graphique, en deux minutes environ. Chaque étape a sa commande dans le projet : `python3 run.py inspect`, `python3 run.py fill-mask`.
+# Il s'exécute de haut en bas, sans *hub* ni carte graphique, en deux minutes environ. Chaque étape a sa commande dans le projet : `python3 run.py inspect`, `python3 run.py fill-mask`.
 #
 # ## Réglages
 #
-# `ENCODER` est un dossier au format de Hugging Face ou un nom du *hub*. Celui de la démonstration, `e5-small-fr-en`, est multilingual-e5-small réduit au français et à l'anglais ; `python3 run.py course` l'a préparé. Si vous avez accès au *hub*, écrivez `HUB = True` : le carnet ouvre alors `distilbert-base-multilingual-cased`.
+# `ENCODER` est un dossier au format de Hugging Face ou un nom du *hub*. Celui de la démonstration, `e5-small-fr-en`, est multilingual-e5-small réduit au français et à l'anglais ; `python3 run.py course` l'a préparé. Si vous avez accès au *hub*, écrivez `HUB = True` : le carnet ouvre alors `distilbert-base-multilingual-cased`.
 
 # %% reduced={"UPDATES": 4} tags=["parameters"]
 HUB = False
@@ -28,9 +28,9 @@ if HUB:
 #
 # ## Charger
 #
-# `open_checkpoint` fait ce que font `AutoTokenizer.from_pretrained` et `AutoModel.from_pretrained`, avec trois précautions : aucun code téléchargé n'est exécuté, des poids absents sont une erreur et non un tirage au hasard, et le modèle est rendu en mode évaluation.
+# `open_checkpoint` fait ce que font `AutoTokenizer.from_pretrained` et `AutoModel.from_pretrained`, avec trois précautions : aucun code téléchargé n'est exécuté, des poids absents sont une erreur et non un tirage au hasard, et le modèle est rendu en mode évaluation.
 #
-# > **Depuis 2022.** Les poids sont des fichiers `safetensors`, qui ne peuvent contenir de programme, et non plus des *pickles*. L'attention est calculée d'un bloc (`sdpa`) sans que ses poids soient gardés : pour les regarder, il faut demander `attn_implementation="eager"`.
+# > **Depuis 2022.** Les poids sont des fichiers `safetensors`, qui ne peuvent contenir de programme, et non plus des *pickles*. L'attention est calculée d'un bloc (`sdpa`) sans que ses poids soient gardés : pour les regarder, il faut demander `attn_implementation="eager"`.
 
 # %%
 from scripts.encoders.checkpoint import open_checkpoint
@@ -41,7 +41,7 @@ type(tokenizer).__name__, type(model).__name__, model.training
 # %% [markdown]
 # ## La configuration
 #
-# Un modèle est une configuration (quelques nombres) et des poids (des millions). La configuration dit tout de la forme : le nombre de couches, leur largeur, le nombre de têtes d'attention, la taille du vocabulaire. Les noms changent d'une famille à l'autre (`dim` chez DistilBERT, `hidden_size` chez BERT) ; `PretrainedConfig` les fait correspondre.
+# Un modèle est une configuration (quelques nombres) et des poids (des millions). La configuration dit tout de la forme : le nombre de couches, leur largeur, le nombre de têtes d'attention, la taille du vocabulaire. Les noms changent d'une famille à l'autre (`dim` chez DistilBERT, `hidden_size` chez BERT) ; `PretrainedConfig` les fait correspondre.
 
 # %%
 import pandas
@@ -59,7 +59,7 @@ pandas.DataFrame(
 )
 
 # %% [markdown]
-# Où sont les poids ? Dans un petit encodeur multilingue, pour moitié dans la table des plongements (*embeddings*), qui a une ligne par morceau du vocabulaire : c'est pourquoi réduire le vocabulaire allège tant.
+# Où sont les poids ? Dans un petit encodeur multilingue, pour moitié dans la table des plongements (*embeddings*), qui a une ligne par morceau du vocabulaire : c'est pourquoi réduire le vocabulaire allège tant.
 
 # %%
 from scripts.encoders.inspect import parameters
@@ -71,14 +71,14 @@ counts
 # %% [markdown]
 # ## Du texte aux morceaux
 #
-# Le modèle ne lit pas des mots, mais des *morceaux* (*pieces*) : un mot fréquent en est un, un mot rare est coupé en plusieurs, et rien, ou presque, n'est inconnu. Le signe `▁` marque un début de mot (SentencePiece) ; chez BERT, c'est la suite d'un mot qui porte `##`.
+# Le modèle ne lit pas des mots, mais des *morceaux* (*pieces*) : un mot fréquent en est un, un mot rare est coupé en plusieurs, et rien, ou presque, n'est inconnu. Le signe `▁` marque un début de mot (SentencePiece) ; chez BERT, c'est la suite d'un mot qui porte `##`.
 
 # %%
 TEXT = "Marie Curie est née à Varsovie, et l'hydrogéologie l'ennuyait."
 tokenizer.tokenize(TEXT)
 
 # %% [markdown]
-# `pieces_of` ajoute ce qu'il faut savoir pour revenir au texte : le numéro de chaque morceau dans le vocabulaire, sa place en caractères, et les mots de spaCy qu'il recouvre. Le premier et le dernier sont des morceaux spéciaux, que le modèle attend autour de tout texte.
+# `pieces_of` ajoute ce qu'il faut savoir pour revenir au texte : le numéro de chaque morceau dans le vocabulaire, sa place en caractères, et les mots de spaCy qu'il recouvre. Le premier et le dernier sont des morceaux spéciaux, que le modèle attend autour de tout texte.
 
 # %%
 from scripts.encoders.inspect import pieces_of
@@ -95,7 +95,7 @@ print(ids)
 print(tokenizer.decode(ids))
 
 # %% [markdown]
-# Plusieurs textes forment un lot (*batch*), un tableau rectangulaire : les plus courts sont complétés (*padding*), et `attention_mask` dit par des 0 quels morceaux ne comptent pas.
+# Plusieurs textes forment un lot (*batch*), un tableau rectangulaire : les plus courts sont complétés (*padding*), et `attention_mask` dit par des 0 quels morceaux ne comptent pas.
 
 # %%
 TEXTS = ["Un beau film.", "Un film d'une lenteur admirable, et pourtant trop court."]
@@ -106,7 +106,7 @@ for name, tensor in batch.items():
 # %% [markdown]
 # ## Des morceaux aux vecteurs
 #
-# `run_model` passe un lot dans le modèle et demande tout : les états cachés de chaque couche et les poids de l'attention. Retenez les formes ; tout le reste du cours est fait avec elles.
+# `run_model` passe un lot dans le modèle et demande tout : les états cachés de chaque couche et les poids de l'attention. Retenez les formes ; tout le reste du cours est fait avec elles.
 
 # %%
 from scripts.encoders.inspect import run_model
@@ -117,7 +117,7 @@ print("hidden_states:", len(output.hidden_states), "fois", tuple(output.hidden_s
 print("attentions:", len(output.attentions), "fois", tuple(output.attentions[0].shape))
 
 # %% [markdown]
-# Il y a un état caché de plus que de couches : le premier sort des plongements, avant toute couche ; le dernier est `last_hidden_state`. Vérifions-le plutôt que de le croire.
+# Il y a un état caché de plus que de couches : le premier sort des plongements, avant toute couche ; le dernier est `last_hidden_state`. Vérifions-le plutôt que de le croire.
 
 # %%
 import torch
@@ -130,7 +130,7 @@ print(torch.equal(output.last_hidden_state, output.hidden_states[-1]))
 # %% [markdown]
 # ### Un mot, plusieurs vecteurs
 #
-# Dans la table des plongements, *glace* n'a qu'une entrée. Après les couches, le mot a autant de vecteurs que de phrases : c'est ce qu'on appelle un vecteur *en contexte*. Comparons, couche après couche, deux glaces qui se mangent, puis une glace et un miroir.
+# Dans la table des plongements, *glace* n'a qu'une entrée. Après les couches, le mot a autant de vecteurs que de phrases : c'est ce qu'on appelle un vecteur *en contexte*. Comparons, couche après couche, deux glaces qui se mangent, puis une glace et un miroir.
 
 # %%
 WORD = "glace"
@@ -160,17 +160,18 @@ far = torch.cosine_similarity(dessert, mirror, dim=-1)
 # %%
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(figsize=(7, 3))
+figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.plot(close, marker="o", label="deux desserts")
 axes.plot(far, marker="o", label="un dessert, un miroir")
 axes.set(xlabel="couche (0 : les plongements)", ylabel="similarité (cosinus)")
+axes.set_xticks(range(len(close)))
 axes.legend()
 plt.show()
 
 # %% [markdown]
-# Les deux courbes partent presque du même point, puis se séparent au milieu du modèle : les voisins (*vanille*, *chocolat*, *se regarde*) ont fait leur œuvre. Remarquez aussi que rien ne descend bien bas : les vecteurs d'un encodeur occupent un cône étroit, et un cosinus de 0,85 n'y veut pas dire « presque pareil ». On compare des cosinus entre eux, jamais à un seuil venu d'ailleurs.
+# Les deux courbes partent presque du même point, puis se séparent au milieu du modèle : les voisins (*vanille*, *chocolat*, *se regarde*) ont fait leur œuvre. Remarquez aussi que rien ne descend bien bas : les vecteurs d'un encodeur occupent un cône étroit, et un cosinus de 0,85 n'y veut pas dire « presque pareil ». On compare des cosinus entre eux, jamais à un seuil venu d'ailleurs.
 #
-# La même mesure sur des phrases entières, chacune étant la moyenne de ses morceaux :
+# La même mesure sur des phrases entières, chacune étant la moyenne de ses morceaux : à quel point deux phrases ressemblent-elles à « Le film est magnifique. » ?
 
 # %%
 from scripts.encoders.inspect import similarities
@@ -181,13 +182,12 @@ columns = {}
 for other in OTHERS:
     both, both_mask = run_model([REVIEW, other], tokenizer, model)
     columns[other] = similarities(both.hidden_states, both_mask)
-table = pandas.DataFrame(columns).rename_axis("couche")
-table.style.format("{:.2f}").set_caption(f"Similarité avec « {REVIEW} »")
+pandas.DataFrame(columns).rename_axis("couche").round(2)
 
 # %% [markdown]
 # ## Ce que regarde l'attention
 #
-# Dans chaque couche, chaque *tête* distribue l'attention de chaque morceau entre tous les autres : une ligne de poids positifs, dont la somme est 1. La phrase fait donc, pour chaque couche et chaque tête, un tableau carré.
+# Dans chaque couche, chaque *tête* distribue l'attention de chaque morceau entre tous les autres : une ligne de poids positifs, dont la somme est 1. La phrase fait donc, pour chaque couche et chaque tête, un tableau carré.
 
 # %%
 PHRASE = "Marie Curie est née à Varsovie, et elle a vécu à Paris."
@@ -197,7 +197,7 @@ print(tuple(attention.shape), "(couches, têtes, morceaux, morceaux)")
 print("sommes des lignes : de", attention.sum(-1).min().item(), "à", attention.sum(-1).max().item())
 
 # %% [markdown]
-# Cela fait beaucoup de tableaux. Cherchons plutôt ce qu'ils ont de commun : quelle part de son attention chaque tête donne-t-elle, en moyenne, au morceau précédent, au suivant, au premier, au dernier ?
+# Cela fait beaucoup de tableaux. Cherchons plutôt ce qu'ils ont de commun : quelle part de son attention chaque tête donne-t-elle, en moyenne, au morceau précédent, au suivant, au premier, au dernier ?
 
 # %%
 looks_at = {
@@ -218,7 +218,7 @@ figure.colorbar(picture, ax=panels, label="part de l'attention")
 plt.show()
 
 # %% [markdown]
-# Quelques têtes sont des spécialistes : elles regardent le voisin de gauche, ou celui de droite. Beaucoup d'autres fixent le premier morceau, `<s>` ou `[CLS]`, qui n'a pas de sens à lui : une tête qui n'a rien à dire d'une phrase doit bien poser son attention quelque part. Voici, pour chaque motif, la tête qui le suit le mieux.
+# Quelques têtes sont des spécialistes : elles regardent le voisin de gauche, ou celui de droite. Beaucoup d'autres fixent le premier morceau, `<s>` ou `[CLS]`, qui n'a pas de sens à lui : une tête qui n'a rien à dire d'une phrase doit bien poser son attention quelque part. Voici, pour chaque motif, la tête qui le suit le mieux.
 
 # %%
 names = tokenizer.convert_ids_to_tokens(tokenizer(PHRASE)["input_ids"])
@@ -232,7 +232,7 @@ for panel, (name, share) in zip(panels, looks_at.items()):
 plt.show()
 
 # %% [markdown]
-# La page d'attention du projet (`python3 run.py inspect ENCODEUR "texte" --attention page.html`) les montre toutes : choisissez la couche et la tête, promenez la souris. Elle s'anime dans JupyterLab, une fois la cellule exécutée.
+# La page d'attention du projet (`python3 run.py inspect ENCODEUR "texte" --attention page.html`) les montre toutes : choisissez la couche et la tête, promenez la souris. Elle s'anime dans JupyterLab, une fois la cellule exécutée.
 
 # %%
 from scripts.encoders.inspect import attention_page, describe
@@ -241,11 +241,11 @@ report = describe(PHRASE, pieces_of(PHRASE, tokenizer, "fr"), output, tokenizer,
 course.framed(attention_page(report, output.attentions, "fr"), height=640)
 
 # %% [markdown]
-# Que *elle* regarde *Marie* ou non dans telle tête, gardez-vous d'en conclure que le modèle a « compris » le pronom : l'attention dit d'où vient l'information dans une couche, pas ce qu'elle devient dans les suivantes. C'est un instrument pour chercher, ce n'est pas une explication.
+# Que *elle* regarde *Marie* ou non dans telle tête, gardez-vous d'en conclure que le modèle a « compris » le pronom : l'attention dit d'où vient l'information dans une couche, pas ce qu'elle devient dans les suivantes. C'est un instrument pour chercher, ce n'est pas une explication.
 #
 # ## Combler un trou
 #
-# Un encodeur apprend en devinant des mots cachés. Il lui faut pour cela une *tête* (rien à voir avec celles de l'attention) : quelques poids de plus, qui font d'un état caché une probabilité pour chaque morceau du vocabulaire. Demandons au nôtre de combler un trou.
+# Un encodeur apprend en devinant des mots cachés. Il lui faut pour cela une *tête* (rien à voir avec celles de l'attention) : quelques poids de plus, qui font d'un état caché une probabilité pour chaque morceau du vocabulaire. Demandons au nôtre de combler un trou.
 
 # %%
 from transformers import AutoModelForMaskedLM
@@ -259,7 +259,7 @@ except UserError as error:
     print(error)
 
 # %% [markdown]
-# Refusé, et à raison : e5 a été entraîné à rapprocher des phrases, et publié sans cette tête. `transformers` seul ne refuse pas : il tire les poids absents au hasard, le dit dans un avertissement que l'on finit par ne plus lire, et rend des probabilités qui n'en sont pas. Regardez ce qui manque, puis ce que cela donne.
+# Refusé, et à raison : e5 a été entraîné à rapprocher des phrases, et publié sans cette tête. `transformers` seul ne refuse pas : il tire les poids absents au hasard, le dit dans un avertissement que l'on finit par ne plus lire, et rend des probabilités qui n'en sont pas. Regardez ce qui manque, puis ce que cela donne.
 
 # %%
 from scripts.encoders.fill_mask import fill
@@ -270,11 +270,12 @@ print("tirés au hasard :", info["missing_keys"])
 pandas.DataFrame(fill(GAP, tokenizer, unheaded.eval(), top=5)[0])
 
 # %% [markdown]
-# Il nous faut un encodeur préentraîné avec sa tête. Avec le *hub*, `distilbert-base-multilingual-cased` en a une. Sans lui, fabriquons-en un petit sur place : un vocabulaire, puis un préentraînement d'une minute sur les 46 000 mots de français de `assets/sample/raw-fr`. Prenez ces deux appels comme une boîte noire ; le carnet 4 l'ouvre.
+# Il nous faut un encodeur préentraîné avec sa tête. Avec le *hub*, `distilbert-base-multilingual-cased` en a une. Sans lui, fabriquons-en un petit sur place : un vocabulaire, puis un préentraînement d'une minute sur les 46 000 mots de français de `assets/sample/raw-fr`. Prenez ces deux appels comme une boîte noire ; le carnet 4 l'ouvre.
 
 # %%
 from pathlib import Path
 
+from scripts.common.files import discard
 from scripts.encoders.pretrain import pretrain
 from scripts.encoders.train_tokenizer import train_tokenizer
 
@@ -289,10 +290,12 @@ else:
         "training.max_steps": UPDATES,
         "training.eval_steps": UPDATES // 4,
     }
+    # What an interrupted run of this cell left; it would be resumed.
+    discard(Path(f"{masked}.unfinished"))
     pretrain(text, Path(masked), vocabulary, "", "", None, None, settings)
 
 # %% [markdown]
-# La perte sur des phrases mises de côté passe sous l'entropie des morceaux, celle d'un modèle qui ne saurait que leurs fréquences : il lit donc le contexte. Assez pour du français parlé simple ?
+# La perte sur des phrases mises de côté passe sous l'entropie des morceaux, celle d'un modèle qui ne saurait que leurs fréquences : il lit donc le contexte. Assez pour du français parlé simple ?
 
 # %%
 masked_tokenizer, masked_model = open_checkpoint(masked, AutoModelForMaskedLM)
@@ -308,12 +311,12 @@ GAPS = ["il y [MASK] un marché le samedi", "je [MASK] pas", "Paris est la [MASK
 pandas.concat({gap: guesses(gap) for gap in GAPS}, axis=1)
 
 # %% [markdown]
-# Les deux premiers trous sont de la grammaire, que 46 000 mots enseignent un peu ; le troisième demande de connaître le monde, et il faut pour cela mille fois plus de texte. Deux erreurs à ne pas faire : lire ces probabilités comme celles d'une réponse juste, et oublier que le trou a la taille d'*un morceau* : un mot que le vocabulaire coupe en deux n'y entre pas.
+# Les deux premiers trous sont de la grammaire, que 46 000 mots enseignent un peu ; le troisième demande de connaître le monde, et il faut pour cela mille fois plus de texte. Deux erreurs à ne pas faire : lire ces probabilités comme celles d'une réponse juste, et oublier que le trou a la taille d'*un morceau* : un mot que le vocabulaire coupe en deux n'y entre pas.
 #
 # ## À retenir
 #
-# - Texte → morceaux → numéros → vecteurs ; un vecteur par morceau et par couche, de forme `(textes, morceaux, largeur)`.
-# - Le vecteur d'un mot dépend de sa phrase ; on compare des cosinus entre eux.
-# - Les poids d'une tête sont dans le fichier, ou tirés au hasard : vérifiez lequel des deux.
+# - Texte → morceaux → numéros → vecteurs ; un vecteur par morceau et par couche, de forme `(textes, morceaux, largeur)`.
+# - Le vecteur d'un mot dépend de sa phrase ; on compare des cosinus entre eux.
+# - Les poids d'une tête sont dans le fichier, ou tirés au hasard : vérifiez lequel des deux.
 #
 # Le carnet 2 pose sur cet encodeur une tête à soi, et l'entraîne.

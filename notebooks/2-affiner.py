@@ -1,11 +1,11 @@
 # %% [markdown]
-# # 2. Affiner un encodeur : la polarité
+# # 2. Affiner un encodeur : la polarité
 #
-# Un encodeur préentraîné sait du français ; il ne sait rien de votre tâche. L'*affiner* (*fine-tuning*), c'est lui ajouter une tête et entraîner le tout sur des exemples annotés. Ce carnet le fait pas à pas sur des phrases anglaises façon SST-2, puis vous propose de recommencer en français, sur des critiques façon FLUE : la solution est à la fin.
+# Un encodeur préentraîné sait du français ; il ne sait rien de votre tâche. L'*affiner* (*fine-tuning*), c'est lui ajouter une tête et entraîner le tout sur des exemples annotés. Ce carnet le fait pas à pas sur des phrases anglaises façon SST-2, puis vous propose de recommencer en français, sur des critiques façon FLUE : la solution est à la fin.
 #
 # ## Réglages
 #
-# Sans *hub* : l'encodeur de la démonstration et les échantillons de `assets/sample`. Avec `HUB = True` : `distilbert-base-multilingual-cased` sur le vrai SST-2, puis `camembert-base` sur FLUE, dont l'archive est téléchargée dans `CORPORA` si elle n'y est pas ; comptez alors une heure sur un processeur ordinaire, ou réduisez les nombres.
+# Sans *hub* : l'encodeur de la démonstration et les échantillons de `assets/sample`. Avec `HUB = True` : `distilbert-base-multilingual-cased` sur le vrai SST-2, puis `camembert-base` sur FLUE, dont l'archive est téléchargée dans `CORPORA` si elle n'y est pas ; comptez alors une heure sur un processeur ordinaire, ou réduisez les nombres.
 
 # %% reduced={"SENTENCES": 24, "UPDATES": 6, "EVALUATE_EVERY": 3, "REVIEWS": 40, "REVIEW_UPDATES": 2} tags=["parameters"]
 HUB = False
@@ -29,9 +29,9 @@ if HUB:
 # %% [markdown]
 # ## Le corpus, avant tout
 #
-# SST-2 : des phrases et des bouts de phrases de critiques de cinéma, `positive` (1) ou `negative` (0). `load_dataset` lit un nom du *hub* ou des fichiers ; ici, un TSV sans guillemets (`QUOTE_NONE`, sans quoi un guillemet isolé avale des lignes).
+# SST-2 : des phrases et des bouts de phrases de critiques de cinéma, `positive` (1) ou `negative` (0). `load_dataset` lit un nom du *hub* ou des fichiers ; ici, un TSV sans guillemets (`QUOTE_NONE`, sans quoi un guillemet isolé avale des lignes).
 #
-# > **Depuis 2022.** Les jeux de données qui étaient des programmes (`load_dataset("flue", "CLS")`, `"glue"` à ses débuts) sont refusés depuis `datasets` 4 : on ne lit plus que des données. Les noms portent celui de leur propriétaire : `nyu-mll/glue`.
+# > **Depuis 2022.** Les jeux de données qui étaient des programmes (`load_dataset("flue", "CLS")`, `"glue"` à ses débuts) sont refusés depuis `datasets` 4 : on ne lit plus que des données. Les noms portent celui de leur propriétaire : `nyu-mll/glue`.
 
 # %%
 import csv
@@ -54,7 +54,7 @@ dev = sst2["validation"]
 train, dev
 
 # %% [markdown]
-# Regardez toujours les exemples, les étiquettes et les longueurs avant d'entraîner quoi que ce soit. Ici : des phrases déjà découpées (`there 's`), une espace à la fin de chacune, des fragments d'un seul mot. Et sachez sur quoi vous noterez : le vrai SST-2 ne publie pas les étiquettes de son jeu de test (elles valent −1), si bien que tout le monde note sur `validation`.
+# Regardez toujours les exemples, les étiquettes et les longueurs avant d'entraîner quoi que ce soit. Ici : des phrases déjà découpées (`there 's`), une espace à la fin de chacune, des fragments d'un seul mot. Et sachez sur quoi vous noterez : le vrai SST-2 ne publie pas les étiquettes de son jeu de test (elles valent −1), si bien que tout le monde note sur `validation`.
 
 # %%
 import pandas
@@ -72,7 +72,7 @@ frame.groupby("label")["mots"].describe()[["count", "min", "50%", "max"]]
 # %% [markdown]
 # ## Des morceaux, puis des lots
 #
-# Le tokeniseur transforme chaque phrase en numéros ; `truncation=True` coupe ce que l'encodeur ne peut lire. On ne complète pas encore : la longueur commune ne regarde que le lot.
+# Le tokeniseur transforme chaque phrase en numéros ; `truncation=True` coupe ce que l'encodeur ne peut lire. On ne complète pas encore : la longueur commune ne regarde que le lot.
 
 # %%
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, set_seed
@@ -88,7 +88,7 @@ print(encoded["train"].column_names)
 print(tokenizer.convert_ids_to_tokens(encoded["train"][0]["input_ids"]))
 
 # %% [markdown]
-# `DataCollatorWithPadding` assemble un lot : il complète chaque phrase jusqu'à la plus longue *du lot*, et non jusqu'aux 512 morceaux que le modèle accepte.
+# `DataCollatorWithPadding` assemble un lot : il complète chaque phrase jusqu'à la plus longue *du lot*, et non jusqu'aux 512 morceaux que le modèle accepte.
 
 # %%
 collator = DataCollatorWithPadding(tokenizer)
@@ -105,7 +105,7 @@ print(
 # %% [markdown]
 # ## Une tête qui n'a rien appris
 #
-# `AutoModelForSequenceClassification` pose sur l'encodeur une couche linéaire à deux sorties. Ses poids n'existent pas encore : `allow_new_head` dit que c'est voulu, et `set_seed` que le tirage sera le même demain. L'encodeur, lui, arrive avec les siens.
+# `AutoModelForSequenceClassification` pose sur l'encodeur une couche linéaire à deux sorties. Ses poids n'existent pas encore : `allow_new_head` dit que c'est voulu, et `set_seed` que le tirage sera le même demain. L'encodeur, lui, arrive avec les siens.
 
 # %%
 set_seed(0)
@@ -117,7 +117,7 @@ head = {name: p.numel() for name, p in model.named_parameters() if "classifier" 
 print(head, "sur", f"{model.num_parameters():,}", "paramètres")
 
 # %% [markdown]
-# Elle rend déjà quelque chose. Deux nombres par phrase, les *logits*, à peu près les mêmes pour toutes : un tirage à pile ou face qui retombe toujours du même côté.
+# Elle rend déjà quelque chose. Deux nombres par phrase, les *logits*, à peu près les mêmes pour toutes : un tirage à pile ou face qui retombe toujours du même côté.
 
 # %%
 import torch
@@ -129,7 +129,7 @@ logits
 # %% [markdown]
 # ### Logits et softmax
 #
-# Les logits sont des nombres quelconques. `softmax` en fait des probabilités, positives et de somme 1 ; il ne regarde que leurs *différences* : ajoutez 100 à toutes, rien ne change. L'ordre est gardé, et pour dire la classe `argmax` des logits suffit.
+# Les logits sont des nombres quelconques. `softmax` en fait des probabilités, positives et de somme 1 ; il ne regarde que leurs *différences* : ajoutez 100 à toutes, rien ne change. L'ordre est gardé, et pour dire la classe `argmax` des logits suffit.
 
 # %%
 probabilities = logits.softmax(-1)
@@ -138,7 +138,7 @@ print(torch.allclose(probabilities, (logits + 100).softmax(-1)))
 print(torch.equal(logits.argmax(-1), probabilities.argmax(-1)))
 
 # %% [markdown]
-# La perte, `cross_entropy`, veut les *logits* : elle applique `softmax` elle-même. Lui donner des probabilités ne lève aucune erreur, et aplatit tout : même une réponse parfaite y garde une perte de 0,31. C'est une faute courante, et muette.
+# La perte, `cross_entropy`, veut les *logits* : elle applique `softmax` elle-même. Lui donner des probabilités ne lève aucune erreur, et aplatit tout : même une réponse parfaite y garde une perte de 0,31. C'est une faute courante, et muette.
 
 # %%
 from torch.nn.functional import cross_entropy
@@ -151,7 +151,7 @@ print(f"la tête neuve : {cross_entropy(logits, batch['labels']):.4f} (au hasard
 # %% [markdown]
 # ### Mode entraînement, mode évaluation
 #
-# Le même texte, deux fois. En mode entraînement, le *dropout* éteint des nombres au hasard à chaque passage, pour que le modèle ne compte sur aucun en particulier : les deux réponses diffèrent. `model.eval()` l'arrête. Oublier `eval()` avant de prédire ne lève pas d'erreur non plus ; les scores sont seulement moins bons, et jamais deux fois les mêmes.
+# Le même texte, deux fois. En mode entraînement, le *dropout* éteint des nombres au hasard à chaque passage, pour que le modèle ne compte sur aucun en particulier : les deux réponses diffèrent. `model.eval()` l'arrête. Oublier `eval()` avant de prédire ne lève pas d'erreur non plus ; les scores sont seulement moins bons, et jamais deux fois les mêmes.
 
 # %%
 text = tokenizer("a sharp little fable with teeth", return_tensors="pt")
@@ -162,13 +162,13 @@ with torch.no_grad():
     print("eval  :", *(model(**text).logits.tolist() for _ in range(2)))
 
 # %% [markdown]
-# `torch.no_grad()` est autre chose : il ne change aucun résultat, il évite de garder en mémoire de quoi calculer les gradients.
+# `torch.no_grad()` est autre chose : il ne change aucun résultat, il évite de garder en mémoire de quoi calculer les gradients.
 #
 # ## La mesure
 #
-# L'exactitude (*accuracy*), et F, la moyenne harmonique de la précision et du rappel, qui compte quand une classe est rare. Toujours à côté d'un repère : répondre partout l'étiquette la plus fréquente.
+# L'exactitude (*accuracy*), et F, la moyenne harmonique de la précision et du rappel, qui compte quand une classe est rare. Toujours à côté d'un repère : répondre partout l'étiquette la plus fréquente.
 #
-# > **Depuis 2022.** `datasets.load_metric` a disparu. Son successeur, le paquet `evaluate`, va chercher chaque mesure sur le *hub*, et c'est un programme ; quatre lignes de numpy n'ont besoin de rien.
+# > **Depuis 2022.** `datasets.load_metric` a disparu. Son successeur, le paquet `evaluate`, va chercher chaque mesure sur le *hub*, et c'est un programme ; quatre lignes de numpy n'ont besoin de rien.
 
 # %%
 from transformers import EvalPrediction
@@ -190,9 +190,9 @@ print(f"repère, la plus fréquente : {shares.max():.3f} sur {len(dev)} phrases"
 #
 # | réglage | pourquoi |
 # |---|---|
-# | `per_device_train_batch_size=4`, `gradient_accumulation_steps=4` | chaque mise à jour lit 16 phrases, mais la mémoire n'en voit que 4 à la fois : les gradients s'additionnent |
-# | `warmup_ratio=0.1` | le pas grandit pendant le premier dixième, puis décroît : la tête est neuve, et de grands pas au début abîmeraient l'encodeur |
-# | `learning_rate=1e-4` | petit encodeur ; pour un modèle de taille *base*, plutôt `2e-5` |
+# | `per_device_train_batch_size=4`, `gradient_accumulation_steps=4` | chaque mise à jour lit 16 phrases, mais la mémoire n'en voit que 4 à la fois : les gradients s'additionnent |
+# | `warmup_ratio=0.1` | le pas grandit pendant le premier dixième, puis décroît : la tête est neuve, et de grands pas au début abîmeraient l'encodeur |
+# | `learning_rate=1e-4` | petit encodeur ; pour un modèle de taille *base*, plutôt `2e-5` |
 # | `eval_strategy="steps"` | évaluer toutes les `EVALUATE_EVERY` mises à jour, sur des phrases que l'entraînement ne voit pas |
 # | `report_to=["tensorboard"]` | écrire les courbes |
 #
@@ -247,7 +247,7 @@ result = trainer.train()
 # %% [markdown]
 # ## Les courbes
 #
-# `Trainer` a écrit ses courbes pour TensorBoard ; `tensorboard --logdir training/course` les suit en direct. Les fichiers se lisent aussi d'ici.
+# `Trainer` a écrit ses courbes pour TensorBoard ; `tensorboard --logdir training/course` les suit en direct. Les fichiers se lisent aussi d'ici.
 
 # %%
 import matplotlib.pyplot as plt
@@ -278,11 +278,11 @@ def draw_curves(folder: str) -> None:
 draw_curves(f"{WORK}/sst2/logs")
 
 # %% [markdown]
-# La perte d'entraînement tombe vers zéro ; celle d'évaluation cesse vite de baisser, ou remonte : avec si peu de phrases le modèle les apprend par cœur (*surapprentissage*). C'est l'évaluation qui dit quand s'arrêter.
+# La perte d'entraînement tombe vers zéro ; celle d'évaluation cesse vite de baisser, ou remonte : avec si peu de phrases le modèle les apprend par cœur (*surapprentissage*). C'est l'évaluation qui dit quand s'arrêter.
 #
 # ## Lire les réponses
 #
-# Un score résume ; les erreurs expliquent. Triez-les par assurance : les plus sûres des fausses sont les plus instructives, et parfois c'est l'étiquette qui a tort.
+# Un score résume ; les erreurs expliquent. Triez-les par assurance : les plus sûres des fausses sont les plus instructives, et parfois c'est l'étiquette qui a tort.
 
 # %%
 predicted = trainer.predict(encoded["dev"])
@@ -300,7 +300,7 @@ wrong = answers[answers["étiquette"] != answers["réponse"]]
 wrong.sort_values("assurance", ascending=False).head(8)
 
 # %% [markdown]
-# Que vaut une exactitude mesurée sur si peu de phrases ? Retirons-en au sort, avec remise, mille fois autant : 95 % des scores tombent dans un intervalle, que `evaluate` imprime pour chaque score du projet. Un écart plus petit que lui n'est pas une découverte.
+# Que vaut une exactitude mesurée sur si peu de phrases ? Retirons-en au sort, avec remise, mille fois autant : 95 % des scores tombent dans un intervalle, que `evaluate` imprime pour chaque score du projet. Un écart plus petit que lui n'est pas une découverte.
 
 # %%
 import numpy
@@ -313,7 +313,7 @@ print(f"exactitude {right.mean():.2f}, intervalle à 95 % : {low:.2f} à {high:.
 # %% [markdown]
 # ## Garder, rouvrir
 #
-# `save_model` écrit un dossier complet : configuration (avec les noms des étiquettes), poids, tokeniseur. Rouvert, il doit donner les mêmes réponses ; vérifiez-le une fois dans votre vie.
+# `save_model` écrit un dossier complet : configuration (avec les noms des étiquettes), poids, tokeniseur. Rouvert, il doit donner les mêmes réponses ; vérifiez-le une fois dans votre vie.
 
 # %%
 from pathlib import Path
@@ -327,7 +327,7 @@ with torch.no_grad():
 print(again.config.id2label, torch.allclose(same, before.cpu(), atol=1e-5))
 
 # %% [markdown]
-# Et en deux lignes, pour qui veut seulement s'en servir :
+# Et en deux lignes, pour qui veut seulement s'en servir :
 
 # %%
 from transformers import pipeline
@@ -336,17 +336,17 @@ classify = pipeline("text-classification", model=again, tokenizer=again_tokenize
 pandas.DataFrame(classify(["a small miracle of a film", "two hours i will never get back"]))
 
 # %% [markdown]
-# ## À vous : la polarité en français
+# ## À vous : la polarité en français
 #
 # Des critiques de livres, de DVD et de musique, dans le format de FLUE (`assets/sample/cls-fr`). Entraînez un classeur de leur polarité et notez-le sur le jeu de test.
 #
-# 1. Lire les critiques : `scripts.corpora.readers.cls.read` rend des exemples avec `text` et `label`.
+# 1. Lire les critiques : `scripts.corpora.readers.cls.read` rend des exemples avec `text` et `label`.
 # 2. Si le corpus n'a pas de jeu de développement (le vrai FLUE n'en a pas), en tailler un dans `train`, sans jamais toucher à `test`.
-# 3. Tokeniser. Les critiques sont longues : combien de morceaux ? Où couper ?
-# 4. Tête neuve, `Trainer`, courbes. Que faut-il changer aux réglages ?
-# 5. Noter sur le test, une seule fois, avec son intervalle ; lire les erreurs les plus sûres.
+# 3. Tokeniser. Les critiques sont longues : combien de morceaux ? Où couper ?
+# 4. Tête neuve, `Trainer`, courbes. Que faut-il changer aux réglages ?
+# 5. Noter sur le test, une seule fois, avec son intervalle ; lire les erreurs les plus sûres.
 #
-# Repliez « Solution » (le triangle à gauche du titre) avant de commencer.
+# Repliez « Solution » (le triangle à gauche du titre) avant de commencer.
 #
 # ## Solution
 #
@@ -390,7 +390,7 @@ reviews["train"] = train.select(range(min(REVIEWS, len(train))))
 reviews["train"].to_pandas().groupby("label").head(3)
 
 # %% [markdown]
-# ### Où couper ?
+# ### Où couper ?
 
 # %%
 tokenizer = open_tokenizer(ENCODER)
@@ -404,7 +404,7 @@ print(f"{(lengths > LENGTH).mean():.1%} ont plus de {LENGTH} morceaux")
 # %% [markdown]
 # ### Entraîner
 #
-# Autres réglages que plus haut : des textes plus longs et plus d'exemples, donc des lots de 16, et des mises à jour assez nombreuses pour voir chaque critique une fois environ.
+# Autres réglages que plus haut : des textes plus longs et plus d'exemples, donc des lots de 16, et des mises à jour assez nombreuses pour voir chaque critique une fois environ.
 
 # %%
 encoded = {
@@ -476,10 +476,10 @@ wrong = answers[answers["étiquette"] != answers["réponse"]]
 wrong.sort_values("assurance", ascending=False).head(6)
 
 # %% [markdown]
-# Négations, ironie, éloges d'un sujet sinistre : ce qui trompe le modèle tromperait parfois un lecteur pressé. Pour aller plus loin avec les mêmes données, `python3 run.py demo-reviews` entraîne ce classeur dans spaCy, le note, l'empaquette et dessine la page de ses erreurs ; `python3 run.py train-hf` fait ce que ce carnet a fait, et reprend où il s'est arrêté.
+# Négations, ironie, éloges d'un sujet sinistre : ce qui trompe le modèle tromperait parfois un lecteur pressé. Pour aller plus loin avec les mêmes données, `python3 run.py demo-reviews` entraîne ce classeur dans spaCy, le note, l'empaquette et dessine la page de ses erreurs ; `python3 run.py train-hf` fait ce que ce carnet a fait, et reprend où il s'est arrêté.
 #
 # ## À retenir
 #
-# - Regarder le corpus avant, les erreurs après ; noter une seule fois sur le test.
-# - La perte prend des logits ; `eval()` avant de prédire ; une tête neuve se déclare.
+# - Regarder le corpus avant, les erreurs après ; noter une seule fois sur le test.
+# - La perte prend des logits ; `eval()` avant de prédire ; une tête neuve se déclare.
 # - Un score a un intervalle, et un repère à côté de lui.

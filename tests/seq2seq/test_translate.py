@@ -14,7 +14,7 @@ from scripts.common.errors import UserError
 from scripts.seq2seq import translator as module
 from scripts.seq2seq.small_marian import read_pairs
 from scripts.seq2seq.task import open_translator, task_of
-from scripts.seq2seq.translate import writer
+from scripts.seq2seq.texts import writer
 from scripts.seq2seq.translator import Translator
 
 from ..hub import pointed_at
@@ -202,9 +202,8 @@ def test_a_checkpoint_of_the_hub(command, marian, pairs, tmp_path):
 
 def test_weights_of_torch_are_opened_without_running_them(command, marian, pairs, tmp_path):
     """As most of Opus-MT's are published."""
-    tokenizer, model = AutoTokenizer.from_pretrained(marian), None
+    AutoTokenizer.from_pretrained(marian).save_pretrained(tmp_path / "marian")
     model = AutoModelForSeq2SeqLM.from_pretrained(marian)
-    tokenizer.save_pretrained(tmp_path / "marian")
     model.save_pretrained(tmp_path / "marian", safe_serialization=False)
     assert command("translate", tmp_path / "marian", pairs[3][0]).out == f"{pairs[3][1]}\n"
 
@@ -218,7 +217,7 @@ def test_weights_of_torch_are_opened_without_running_them(command, marian, pairs
     assert not (tmp_path / "proof").exists()
 
 
-def test_pieces_that_are_no_longer_read_do_no_harm(monkeypatch):
+def test_a_reader_that_has_read_enough_is_no_error(monkeypatch):
     """`translate … | head` ends."""
     read, write = os.pipe()
     os.close(read)
@@ -250,7 +249,7 @@ def test_a_line_that_is_no_pair_is_refused(tmp_path):
         (" ", (), "the text is empty"),
         ("phrases.csv", (), "is a table"),
         ("latin.txt", (), "latin.txt:2: not valid UTF-8"),
-        ("phrases.txt", ("--output", "phrases.txt"), "is the file to translate"),
+        ("phrases.txt", ("--output", "phrases.txt"), "is the file to read"),
         ("phrases.txt", ("--attention", "a.html"), "--attention draws a single sentence"),
         ("Oui.", ("--output", "o", "--attention", "o"), "are both o"),
         ("Oui. Non.", ("--attention", "a.html"), "the text has 2 sentences"),
