@@ -280,6 +280,15 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     assert not (tmp_path / "stopped.unfinished").exists()
 
 
+def test_a_diverged_training_is_reported(command, distilbert, dialogues, tmp_path):
+    result = command(
+        train_restorer, dialogues, tmp_path / "out", "--encoder", distilbert, *SMALL,
+        "--training.max_steps", 6, "--training.learning_rate", 1e30, "--training.max_grad_norm", 0.0,
+    )  # fmt: skip
+    assert result.code == 1 and "lower --training.learning_rate" in result.line
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "content, problem",
     [
