@@ -226,6 +226,7 @@ def train_restorer(
         about["scores"] = scores_of(trainer.model, trainer, pairs, limit)
         write(trainer, work, output, about, pairs)
         show(about["scores"])
+    del pairs
     trainer.close()
     # Wait until no process has a file in the work folder open.
     trainer.accelerator.wait_for_everyone()
