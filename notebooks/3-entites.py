@@ -180,9 +180,12 @@ print(
 # > **Depuis 2022.** `evaluation_strategy` s'appelle `eval_strategy`, l'argument `tokenizer` du `Trainer` est devenu `processing_class`, et `datasets.load_metric("seqeval")` a disparu : la mesure se prend dans une bibliothèque à part ou, comme ici, chez spaCy et dans le projet. Les corpus distribués comme un programme à exécuter (`conll2003` l'était) sont refusés par `datasets` depuis sa version 4 ; on prend une copie en Parquet, ou le fichier d'origine.
 
 # %%
+from scripts.common.files import discard
 from scripts.train_hf import train_hf
 
 if not HUB:
+    # An interrupted training would be resumed, or refused if the parameters have changed
+    discard(WORK / "hf.unfinished")
     train_hf(
         "ner", WORK / "hf", WORK / "corpus", LANGUAGE, ENCODER, revision="", config=None,
         overrides={

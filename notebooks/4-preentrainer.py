@@ -389,6 +389,7 @@ print(*sorted(file.name for file in (WORK / "encoder").iterdir()), sep="\n")
 # %%
 from spacy.vocab import Vocab
 
+from scripts.common.files import discard
 from scripts.convert import convert
 from scripts.corpora.docbins import read_docs
 from scripts.encoders.pretrain import pretrain
@@ -398,6 +399,8 @@ convert("cls", Path("assets/sample/cls-fr"), WORK / "reviews", "fr")
 docs = read_docs(WORK / "reviews" / "train.spacy", Vocab())
 reviews = [" ".join(doc.text.split()) for doc in docs]
 (WORK / "reviews.txt").write_text("\n".join(reviews), encoding="utf8")
+# An interrupted pretraining would be resumed, or refused if the parameters have changed
+discard(WORK / "further.unfinished")
 pretrain(
     WORK / "reviews.txt", WORK / "further",
     tokenizer_name="", encoder=START, revision="", config=None, encoding=None,
