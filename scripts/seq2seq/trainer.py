@@ -124,3 +124,9 @@ class PairsTrainer(QuietTrainer, Seq2SeqTrainer):
             }
             for step in sorted(found)
         ]
+
+    def close(self) -> None:
+        """Close the files in the work folder: Windows does not delete open ones, nor mapped ones."""
+        super().close()
+        self.train_dataset = self.callback_handler.train_dataloader = None
+        self.accelerator.free_memory()

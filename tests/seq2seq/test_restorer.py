@@ -1,6 +1,7 @@
 """Restoring marks and capitals, with minuscule encoder-decoders that are really trained."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
+from scripts.common.files import discard
 from scripts.seq2seq import train_restorer
 from scripts.seq2seq.model import encoder_decoder, open_encoder
 from scripts.seq2seq.restorer import Restorer
@@ -229,6 +231,14 @@ def test_batches_are_of_one_length_and_in_random_order():
     assert list(sampler) == order
 
 
+def discard_closed(folder: Path) -> None:
+    """Delete a folder after checking that none of its files is open or mapped, as Windows does."""
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    assert not [path for path in opened if path.startswith(str(folder))]
+    discard(folder)
+
+
 class Killed(Exception):
     pass
 
@@ -264,6 +274,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
         other.code == 1
         and "an interrupted training of a restorer with other settings" in other.line
     )
+    monkeypatch.setattr(train_restorer, "discard", discard_closed)
     again = command(*arguments("stopped"))
     assert again.code == 0 and "resuming from" in again.out, again.err
     assert command(*arguments("whole")).code == 0
@@ -278,6 +289,15 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     )
     assert resumed["scores"] == whole["scores"] and resumed["held_out"][-1] == whole["held_out"][-1]
     assert not (tmp_path / "stopped.unfinished").exists()
+
+
+def test_a_diverged_training_is_reported(command, distilbert, dialogues, tmp_path):
+    result = command(
+        train_restorer, dialogues, tmp_path / "out", "--encoder", distilbert, *SMALL,
+        "--training.max_steps", 6, "--training.learning_rate", 1e30, "--training.max_grad_norm", 0.0,
+    )  # fmt: skip
+    assert result.code == 1 and "lower --training.learning_rate" in result.line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
