@@ -3,7 +3,7 @@
 #
 # Un *encodeur* de la famille de BERT lit un texte et rend un vecteur pour chacun de ses morceaux. Ce carnet en ouvre un : sa configuration, son vocabulaire, ses états cachés, son attention, et le jeu auquel on l'a entraîné, deviner un mot caché.
 #
-# Il s'exécute de haut en bas, sans *hub* ni carte graphique, en deux minutes environ. Chaque étape a sa commande dans le projet : `python3 run.py inspect`, `python3 run.py fill-mask`.
+# Il s'exécute de haut en bas, sans *hub* ni carte graphique, en trois minutes. Chaque étape a sa commande dans le projet : `python3 run.py inspect`, `python3 run.py fill-mask`.
 #
 # ## Réglages
 #
@@ -59,7 +59,7 @@ pandas.DataFrame(
 )
 
 # %% [markdown]
-# Où sont les poids ? Dans un petit encodeur multilingue, pour moitié dans la table des plongements (*embeddings*), qui a une ligne par morceau du vocabulaire : c'est pourquoi réduire le vocabulaire allège tant.
+# Où sont les poids ? Dans un petit encodeur, pour une grande part dans la table des plongements (*embeddings*), qui a une ligne par morceau du vocabulaire : c'est pourquoi réduire le vocabulaire allège tant.
 
 # %%
 from scripts.encoders.inspect import parameters
@@ -75,7 +75,7 @@ counts
 
 # %%
 TEXT = "Marie Curie est née à Varsovie, et l'hydrogéologie l'ennuyait."
-tokenizer.tokenize(TEXT)
+print(tokenizer.tokenize(TEXT))
 
 # %% [markdown]
 # `pieces_of` ajoute ce qu'il faut savoir pour revenir au texte : le numéro de chaque morceau dans le vocabulaire, sa place en caractères, et les mots de spaCy qu'il recouvre. Le premier et le dernier sont des morceaux spéciaux, que le modèle attend autour de tout texte.
@@ -130,7 +130,7 @@ print(torch.equal(output.last_hidden_state, output.hidden_states[-1]))
 # %% [markdown]
 # ### Un mot, plusieurs vecteurs
 #
-# Dans la table des plongements, *glace* n'a qu'une entrée. Après les couches, le mot a autant de vecteurs que de phrases : c'est ce qu'on appelle un vecteur *en contexte*. Comparons, couche après couche, deux glaces qui se mangent, puis une glace et un miroir.
+# Dans la table des plongements, *glace* est partout le même (un morceau ou deux, dont nous prenons la moyenne). Après les couches, le mot a autant de vecteurs que de phrases : c'est ce qu'on appelle un vecteur *en contexte*. Comparons, couche après couche, deux glaces qui se mangent, puis une glace et un miroir.
 
 # %%
 WORD = "glace"
@@ -169,7 +169,9 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# Les deux courbes partent presque du même point, puis se séparent au milieu du modèle : les voisins (*vanille*, *chocolat*, *se regarde*) ont fait leur œuvre. Remarquez aussi que rien ne descend bien bas : les vecteurs d'un encodeur occupent un cône étroit, et un cosinus de 0,85 n'y veut pas dire « presque pareil ». On compare des cosinus entre eux, jamais à un seuil venu d'ailleurs.
+# Les deux courbes partent presque du même point, puis s'écartent au milieu du modèle : les voisins (*vanille*, *chocolat*, *se regarde*) ont fait leur œuvre. À la dernière couche l'écart a disparu, sans doute parce que e5 a été entraîné à y résumer la phrase entière : la dernière couche n'est pas toujours la meilleure pour savoir ce qu'est un mot.
+#
+# Remarquez aussi que rien ne descend bien bas : les vecteurs d'un encodeur occupent un cône étroit, et un cosinus de 0,85 n'y veut pas dire « presque pareil ». On compare des cosinus entre eux, jamais à un seuil venu d'ailleurs.
 #
 # La même mesure sur des phrases entières, chacune étant la moyenne de ses morceaux : à quel point deux phrases ressemblent-elles à « Le film est magnifique. » ?
 
@@ -194,7 +196,8 @@ PHRASE = "Marie Curie est née à Varsovie, et elle a vécu à Paris."
 output, _ = run_model([PHRASE], tokenizer, model)
 attention = torch.stack(output.attentions)[:, 0]
 print(tuple(attention.shape), "(couches, têtes, morceaux, morceaux)")
-print("sommes des lignes : de", attention.sum(-1).min().item(), "à", attention.sum(-1).max().item())
+sums = attention.sum(-1)
+print(f"sommes des lignes : de {sums.min():.6f} à {sums.max():.6f}")
 
 # %% [markdown]
 # Cela fait beaucoup de tableaux. Cherchons plutôt ce qu'ils ont de commun : quelle part de son attention chaque tête donne-t-elle, en moyenne, au morceau précédent, au suivant, au premier, au dernier ?
@@ -212,7 +215,7 @@ for panel, (name, share) in zip(panels, looks_at.items()):
     picture = panel.imshow(
         share, vmin=0, vmax=1, cmap="Blues", extent=(0.5, n_heads + 0.5, n_layers + 0.5, 0.5)
     )
-    panel.set(title=name, xlabel="tête")
+    panel.set(title=name, xlabel="tête", xticks=range(2, n_heads + 1, 2))
 panels[0].set_ylabel("couche")
 figure.colorbar(picture, ax=panels, label="part de l'attention")
 plt.show()
@@ -238,7 +241,7 @@ plt.show()
 from scripts.encoders.inspect import attention_page, describe
 
 report = describe(PHRASE, pieces_of(PHRASE, tokenizer, "fr"), output, tokenizer, model)
-course.framed(attention_page(report, output.attentions, "fr"), height=640)
+course.framed(attention_page(report, output.attentions, "fr"), height=820)
 
 # %% [markdown]
 # Que *elle* regarde *Marie* ou non dans telle tête, gardez-vous d'en conclure que le modèle a « compris » le pronom : l'attention dit d'où vient l'information dans une couche, pas ce qu'elle devient dans les suivantes. C'est un instrument pour chercher, ce n'est pas une explication.
@@ -307,11 +310,18 @@ def guesses(text: str, top: int = 5) -> pandas.DataFrame:
     return pandas.DataFrame(found)[["piece", "probability"]]
 
 
-GAPS = ["il y [MASK] un marché le samedi", "je [MASK] pas", "Paris est la [MASK] de la France."]
+GAPS = [
+    "il y [MASK] un marché le samedi",
+    "je [MASK] pas",
+    "Paris est la [MASK] de la France.",
+    "Rome est la [MASK] de la France.",
+]
 pandas.concat({gap: guesses(gap) for gap in GAPS}, axis=1)
 
 # %% [markdown]
-# Les deux premiers trous sont de la grammaire, que 46 000 mots enseignent un peu ; le troisième demande de connaître le monde, et il faut pour cela mille fois plus de texte. Deux erreurs à ne pas faire : lire ces probabilités comme celles d'une réponse juste, et oublier que le trou a la taille d'*un morceau* : un mot que le vocabulaire coupe en deux n'y entre pas.
+# Les deux premiers trous sont de la grammaire, que 46 000 mots enseignent un peu : un auxiliaire, un verbe après *je*. Le troisième a l'air de connaître la géographie ; mais c'est mot pour mot la première ligne de `explications.txt`, où d'autres capitales suivent. Le quatrième le trahit : le modèle remplit un moule, il ne sait rien de Rome.
+#
+# Deux erreurs à ne pas faire : lire ces probabilités comme celles d'une réponse juste, et oublier que le trou a la taille d'*un morceau* : un mot que le vocabulaire coupe en deux n'y entre pas.
 #
 # ## À retenir
 #

@@ -250,15 +250,16 @@ result = trainer.train()
 # `Trainer` a écrit ses courbes pour TensorBoard ; `tensorboard --logdir training/course` les suit en direct. Les fichiers se lisent aussi d'ici.
 
 # %%
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def draw_curves(folder: str) -> None:
     """Draw loss, accuracy and learning rate from the newest event file in a folder."""
-    events = EventAccumulator(
-        str(max(Path(folder).glob("events.*"), key=lambda file: file.stat().st_mtime))
-    )
+    newest = max(Path(folder).glob("events.*"), key=lambda file: file.stat().st_mtime)
+    events = EventAccumulator(str(newest))
     events.Reload()
     curves = {
         "perte": ["train/loss", "eval/loss"],
@@ -316,8 +317,6 @@ print(f"exactitude {right.mean():.2f}, intervalle à 95 % : {low:.2f} à {high:.
 # `save_model` écrit un dossier complet : configuration (avec les noms des étiquettes), poids, tokeniseur. Rouvert, il doit donner les mêmes réponses ; vérifiez-le une fois dans votre vie.
 
 # %%
-from pathlib import Path
-
 trainer.save_model(f"{WORK}/sst2/model")
 print(sorted(path.name for path in Path(f"{WORK}/sst2/model").iterdir()))
 again_tokenizer, again = open_checkpoint(f"{WORK}/sst2/model", AutoModelForSequenceClassification)

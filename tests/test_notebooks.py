@@ -19,7 +19,7 @@ from .hub import add_corpora, recorded
 
 NOTEBOOKS = pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
 # Paths of a machine, and what a bar, a warning or an error leaves behind.
-NOISE = re.compile(r"/(?:home|root|tmp|Users|usr|work)/|[A-Z]:\\|\dit/s|Warning\b|Traceback")
+NOISE = re.compile(r"/(?:home|root|tmp|Users|usr|work)/|[A-Z]:\\|it/s|Warning\b|Traceback")
 
 
 def stored(source: Path) -> NotebookNode:
