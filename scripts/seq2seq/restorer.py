@@ -10,6 +10,7 @@ from transformers import AutoModelForSeq2SeqLM, EncoderDecoderModel, PreTrainedT
 
 from ..common.errors import UserError
 from ..encoders.checkpoint import open_checkpoint, open_config
+from .chunks import begins_small
 from .copying import Candidate, candidates, write
 from .marks import ENDS, NONE, Token, forms, tokens_of
 from .pieces import Pieces
@@ -53,11 +54,15 @@ class Word(NamedTuple):
 
 
 class Reading:
-    """A text that is read window by window. decided: how its first words are written."""
+    """A text that is read window by window.
+
+    decided: how its first words are written. begins: whether the word after these begins a sentence.
+    """
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.words = words
         self.decided: list[Candidate] = []
+        self.begins = True
 
     @property
     def unfinished(self) -> bool:
@@ -68,7 +73,7 @@ class Reading:
         decide on, and with at most `size` pieces to read and `length` to write."""
         begin = end = len(self.decided)
         half = size // 2, length // 2
-        while begin > max(end - BEFORE, 0) and self.decided[begin - 1].mark not in ENDS:
+        while begin > max(end - BEFORE, 0) and not self.begins_at(begin):
             left = (
                 size - len(self.words[begin - 1].spoken),
                 length - len(self.decided[begin - 1].ids),
@@ -85,6 +90,12 @@ class Reading:
             end += 1
         return begin, end
 
+    def begins_at(self, place: int) -> bool:
+        """Return whether a sentence begins at a word."""
+        if place == len(self.decided):
+            return self.begins
+        return starts(self.decided, place)
+
     def choices(self, begin: int, end: int) -> list[Sequence[Candidate]]:
         """Return the ways to write the words of a window: for those that are decided, one."""
         decided = [[one] for one in self.decided[begin:]]
@@ -95,9 +106,16 @@ class Reading:
         or up to some words before its own."""
         fresh = written[len(self.decided) - begin :]
         if begin + len(written) < len(self.words):
-            ends = (n for n in range(len(fresh) - 1, 0, -1) if fresh[n - 1].mark in ENDS)
-            fresh = fresh[: next(ends, max(len(fresh) - AHEAD, 1))]
+            places = (n for n in range(len(fresh) - 1, 0, -1) if starts(fresh, n))
+            place = next(places, None)
+            self.begins = place is not None
+            fresh = fresh[: place or max(len(fresh) - AHEAD, 1)]
         self.decided += fresh
+
+
+def starts(words: Sequence[Candidate], place: int) -> bool:
+    """Return whether a sentence begins at a word that is written."""
+    return words[place - 1].mark in ENDS and not begins_small(words[place].form)
 
 
 class Restorer:
