@@ -76,9 +76,9 @@ setup_cli()
 # Two processes, each with whole files, so that fixtures of a file are made once; in the order of
 # tests/conftest.py.
 PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-# Without the questions about news, and without asking a registry for newer versions.
+# Without asking a registry for newer versions at each start.
 LAB = (
-    "-m", "jupyterlab", "notebooks", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
+    "-m", "jupyterlab", "notebooks",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )  # fmt: skip
 # What the notebooks open, and the step that makes it.

@@ -7,8 +7,10 @@ It moves to the project's folder, wherever Jupyter was started, so that paths ar
 import html
 import os
 import sys
+from functools import partialmethod
 from pathlib import Path
 
+import tqdm.auto
 from IPython.display import HTML
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,8 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 os.chdir(ROOT)
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
-# Those of tqdm, which transformers and datasets use as well; TQDM_DISABLE=0 brings them back.
-os.environ.setdefault("TQDM_DISABLE", "1")
+# tqdm's in a terminal, those of two libraries, and all others, which are tqdm's in a page.
+for name in ("TQDM_DISABLE", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_PROGRESS_BARS"):
+    os.environ.setdefault(name, "1")
+tqdm.auto.tqdm.__init__ = partialmethod(tqdm.auto.tqdm.__init__, disable=True)
 
 
 def framed(page: str, height: int) -> HTML:

@@ -34,7 +34,9 @@ def execute(notebook: NotebookNode, **environment: str) -> None:
         # Random otherwise, and others each time.
         cell["id"] = f"cell-{number}"
     place = {"metadata": {"path": str(HERE)}}
-    client = NotebookClient(notebook, timeout=None, record_timing=False, resources=place)
+    client = NotebookClient(
+        notebook, timeout=None, startup_timeout=300, record_timing=False, resources=place
+    )
     client.execute(env={**os.environ, **environment})
 
 

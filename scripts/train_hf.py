@@ -222,7 +222,7 @@ def train_hf(
     check_settings(path, overrides, ("training", "encoder"), "configs/trainer.cfg")
     sections = load_config(path, overrides=overrides)
     settings, frozen_layers = dict(sections["training"]), sections["encoder"]["frozen_layers"]
-    output = output.resolve()
+    named, output = output, output.resolve()
     check_folder(output)
     blank(lang)
     splits = split_paths(corpus)
@@ -293,5 +293,5 @@ def train_hf(
     if main:
         discard(work)
         announce(task, calibrated)
-        msg.good(f"{output / 'model-best'}: {scorer.name} {about['score']:.3f} on dev")
+        msg.good(f"{named / 'model-best'}: {scorer.name} {about['score']:.3f} on dev")
     trainer.leave()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 # What requirements-test.txt adds; without it the other tests run.
-ADDED = ("fastapi", "uvicorn", "playwright", "axe_playwright_python")
+ADDED = ("fastapi", "uvicorn", "playwright", "axe_playwright_python", "jupyterlab", "jupytext")
 MISSING = [name for name in ADDED if find_spec(name) is None]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # playwright itself disables the sandbox, which root cannot have, updates and sync.
@@ -28,7 +28,9 @@ NO_OTHER_MACHINE = ", ".join(["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in
 FLAGS = ("--disable-gpu", "--disable-quic", f"--host-resolver-rules={NO_OTHER_MACHINE}")
 DID_NOT_RUN = "BROWSER TESTS DID NOT RUN: install chromium"
 LOUD = re.compile(r"[A-Z]+ TESTS DID NOT RUN: [\w. -]+")
-NOT_INSTALLED = "TESTS OF PAGES AND OF serve DID NOT RUN: pip install -r requirements-test.txt"
+NOT_INSTALLED = (
+    "TESTS OF PAGES, serve AND THE COURSE DID NOT RUN: pip install -r requirements-test.txt"
+)
 # What axe-core tests: WCAG 2.2 at levels A and AA, and what it calls best practices.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ import jupytext
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from transformers import CamembertForMaskedLM, DistilBertForMaskedLM, set_seed
 
-from notebooks.execute import execute, sources
+from notebooks.execute import HERE, execute, sources
+
+from .conftest import SAMPLE
+from .hub import add_corpora, recorded
 
 NOTEBOOKS = pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
 # Paths of a machine, and what a bar, a warning or an error leaves behind.
-NOISE = re.compile(r"/(?:home|root|tmp|Users|usr|work)/|[A-Z]:\\|\dit/s|Warning\b|Traceback")
+NOISE = re.compile(r"/(?:home|root|tmp|Users|usr|work)/|[A-Z]:\\|it/s|Warning\b|Traceback")
 
 
 def stored(source: Path) -> NotebookNode:
@@ -60,8 +65,8 @@ def reduced(source: Path, **values: Any) -> NotebookNode:
 
 def run(notebook: NotebookNode, folder: Path, **environment: str) -> None:
     """Execute a notebook in a process that writes nowhere but below `folder`."""
-    quiet = {"IPYTHONDIR": str(folder / "ipython"), "HF_HUB_OFFLINE": "1"}
-    execute(notebook, **{**quiet, **environment})
+    own = {"IPYTHONDIR": str(folder / "ipython"), "HF_HOME": str(folder / "hub")}
+    execute(notebook, **{"HF_HUB_OFFLINE": "1", **own, **environment})
 
 
 @NOTEBOOKS
@@ -83,10 +88,52 @@ def test_a_notebook_is_stored_with_its_outputs(source):
 
 @NOTEBOOKS
 def test_a_notebook_runs_from_top_to_bottom(source, distilbert, tmp_path):
-    """Every cell, in the reduced setting and with a tiny encoder; nothing is written elsewhere."""
+    """Every cell, in the reduced setting and with a tiny encoder; it leaves no file beside it."""
+    beside = sorted(path.name for path in HERE.iterdir() if path.suffix)
     names = ast.parse(code_cells(jupytext.read(source))[0].source).body
     own = {"WORK": str(tmp_path / "work"), "ENCODER": str(distilbert)}
     given = {target.id for statement in names for target in statement.targets}
     notebook = reduced(source, **{name: own[name] for name in own.keys() & given})
     run(notebook, tmp_path)
     assert all(cell.execution_count for cell in code_cells(notebook))
+    assert beside == sorted(path.name for path in HERE.iterdir() if path.suffix)
+
+
+@pytest.fixture(scope="module")
+def hub(distilbert, camembert, heads, tmp_path_factory) -> Path:
+    """A stand-in for the hub: minuscule checkpoints under the names of the published ones, corpora."""
+    root = tmp_path_factory.mktemp("hub")
+    add_corpora(root)
+    set_seed(0)
+    multilingual = root / "models" / "distilbert-base-multilingual-cased"
+    shutil.copytree(distilbert, multilingual)
+    DistilBertForMaskedLM.from_pretrained(distilbert).save_pretrained(multilingual)
+    shutil.copytree(camembert, root / "models" / "camembert-base")
+    masked = CamembertForMaskedLM.from_pretrained(camembert)
+    masked.save_pretrained(root / "models" / "camembert-base")
+    shutil.copytree(heads / "camembert", root / "models" / "Jean-Baptiste" / "camembert-ner")
+    return root
+
+
+# What each notebook asks the hub for.
+ASKED = {
+    "1-encodeur": ["distilbert-base-multilingual-cased"],
+    "2-affiner": ["distilbert-base-multilingual-cased", "nyu-mll/glue", "camembert-base"],
+    "3-entites": ["camembert-base", "Jean-Baptiste/camembert-ner", "Jean-Baptiste/wikiner_fr"],
+    "4-preentrainer": ["camembert-base"],
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_notebook_switches_to_the_hub(name, hub, tmp_path):
+    """To its encoders and corpora; the archive of FLUE, which is no data set there, is in its folder."""
+    given = {"HUB": True, "WORK": str(tmp_path / "work")}
+    if name == "2-affiner":
+        shutil.copytree(SAMPLE / "cls-fr", tmp_path / "corpora" / "flue")
+        given["CORPORA"] = str(tmp_path / "corpora")
+    notebook = reduced(HERE / f"{name}.py", **given)
+    with recorded(hub) as (address, requests):
+        home = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
+        run(notebook, tmp_path, **home)
+    for asked in ASKED[name]:
+        assert any(asked in request for request in requests), asked

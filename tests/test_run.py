@@ -114,6 +114,14 @@ def test_help_lists_every_workflow():
     assert set(srsly.read_yaml(ROOT / "project.yml")["workflows"]) <= set(words)
 
 
+def test_the_course_makes_the_encoder_that_it_opens_if_it_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "ENCODER", tmp_path)
+    assert run.programs("course", ["--no-browser"]) == [[*run.LAB, "--no-browser"]]
+    monkeypatch.setattr(run, "ENCODER", tmp_path / "missing")
+    step, lab = run.programs("course", [])
+    assert run.ENCODER_STEP in run.steps() and run.ENCODER_STEP in step and lab == [*run.LAB]
+
+
 def test_completion_sets_nothing_up(project):
     result = start(project, **{"_RUN.PY_COMPLETE": "complete_bash"})
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -213,7 +213,7 @@ def pretrain(
         raise UserError(
             "give either --tokenizer, to start from scratch, or --encoder, to continue from one."
         )
-    output = output.resolve()
+    named, output = output, output.resolve()
     check_folder(output)
     n_lines, digest = measure_lines(text, encoding)
     work = output.with_name(f"{output.name}.unfinished")
@@ -271,7 +271,7 @@ def pretrain(
     if trainer.is_world_process_zero():
         discard(work)
         msg.good(
-            f"{output}: held-out loss {figures['loss']:.3f} "
+            f"{named}: held-out loss {figures['loss']:.3f} "
             f"(perplexity {figures['perplexity']:,.1f}); unigram entropy {entropy:.3f}"
         )
     trainer.leave()
