@@ -12,13 +12,14 @@ Checkpoint = Annotated[
     str,
     typer.Argument(help="Marian, mBART, M2M100, T5 or EncoderDecoderModel: a folder or a hub id"),
 ]
+TextOrFile = Annotated[
+    str, typer.Argument(help="A text; or a file with a text a line, also .gz; - for the input")
+]
 
 
 def translate(
     checkpoint: Checkpoint,
-    text: Annotated[
-        str, typer.Argument(help="A text; or a file with a text a line, also .gz; - for the input")
-    ],
+    text: TextOrFile,
     source: Annotated[
         str, typer.Option("--from", help="Source language, where the model has several: fr, fr_XX…")
     ] = "",
@@ -47,9 +48,9 @@ def translate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Translate a text, or a file line by line, with a ready-made model.
+    """Translate a text or a file with a ready-made model.
 
-    Texts are translated sentence by sentence. Says how many sentences were too long for the model, and how many translations have no end.
+    A file line by line. Texts are translated sentence by sentence. Says how many sentences were too long for the model, and how many translations have no end.
     """
     from ..seq2seq.translate import Request, translate
 
@@ -78,9 +79,9 @@ def train_restorer(
     ] = None,
     encoding: Encoding = None,
 ) -> None:
-    """Train an encoder-decoder to restore punctuation and capitals.
+    """Train a restorer of punctuation and capitals.
 
-    From text that has them, such as books. Scores on held-out lines, beside two baselines. Settings can be overridden: --training.max_steps 5000. An interrupted training resumes when run again.
+    It is an encoder-decoder on a pretrained encoder, and learns from text that has them, such as books. Scores it on held-out lines, beside two baselines. Settings can be overridden: --training.max_steps 5000. An interrupted training resumes when run again.
     """
     from ..common.settings import parse_settings
     from ..seq2seq.train_restorer import train_restorer
@@ -93,7 +94,7 @@ def restore(
     checkpoint: Annotated[
         str, typer.Argument(help="What `train-restorer` made: a folder or a hub id")
     ],
-    text: Annotated[str, typer.Argument(help="A text; or a file with a text a line, also .gz")],
+    text: TextOrFile,
     output: Annotated[
         Path | None, typer.Option(help="Write the texts to this file, complete or not at all")
     ] = None,
@@ -101,9 +102,9 @@ def restore(
     revision: Revision = "",
     as_json: Json = False,
 ) -> None:
-    """Restore the punctuation and capitals of a text, or of a file line by line.
+    """Restore the punctuation and capitals of a text or a file.
 
-    The words stay as they are, and so do marks and capitals that the text has, unless it is all in capitals.
+    A file line by line. The words stay as they are, and so do marks and capitals that the text has, unless it is all in capitals.
     """
     from ..seq2seq.restore import restore
 

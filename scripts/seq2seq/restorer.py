@@ -9,10 +9,11 @@ from spacy.util import minibatch
 from transformers import AutoModelForSeq2SeqLM, EncoderDecoderModel, PreTrainedTokenizerBase
 
 from ..common.errors import UserError
-from ..encoders.checkpoint import open_checkpoint
+from ..encoders.checkpoint import open_checkpoint, open_config
 from .copying import Candidate, candidates, write
 from .marks import ENDS, NONE, Token, forms, tokens_of
 from .pieces import Pieces
+from .task import check_sequence_to_sequence
 
 # Texts that are read together, each from window to window.
 BATCH = 32
@@ -202,6 +203,7 @@ class Restorer:
 
 def open_restorer(checkpoint: str, revision: str | None = None) -> Restorer:
     """Return the restorer of a checkpoint. Raises UserError if it is none."""
+    check_sequence_to_sequence(checkpoint, open_config(checkpoint, revision))
     tokenizer, model = open_checkpoint(checkpoint, AutoModelForSeq2SeqLM, revision=revision)
     settings = getattr(model.config, "restoring", None)
     if not isinstance(settings, dict) or not {"max_pieces", "spaced"} <= set(settings):

@@ -115,19 +115,12 @@ def write(
 ) -> None:
     """Write the encoder-decoder, its model card, TensorBoard logs and restoring.json.
 
-    about: the contents of restoring.json, with evaluations and scores. Raises UserError if the training
-    diverged.
+    about: the contents of restoring.json, with evaluations and scores.
     """
-    last = about["held_out"][-1]
-    if not math.isfinite(last["loss"]):
-        raise UserError(
-            f"held-out loss is {last['loss']}: the training diverged; delete {work} and lower "
-            "--training.learning_rate."
-        )
     card = CARD.format(
         encoder=about["encoder"], marks=" ".join(about["marks"]), steps=trainer.state.global_step,
         parameters=trainer.model.num_parameters(), train=len(pairs.train), lines=about["lines"],
-        digest=about["text_sha256"], held_out=len(pairs.held_out), accuracy=last["accuracy"],
+        digest=about["text_sha256"], held_out=len(pairs.held_out), accuracy=about["held_out"][-1]["accuracy"],
         rows="\n".join(f"| {' | '.join(cells)} |" for cells in table(about["scores"])),
     )  # fmt: skip
     with written_beside(output) as folder:
@@ -139,19 +132,18 @@ def write(
         (folder / "README.md").write_text(card, encoding="utf8")
 
 
-def show(about: dict[str, Any], pairs: Pairs, spaced: str) -> None:
-    """Print the scores, and an example."""
+def show(scored: dict[str, dict]) -> None:
+    """Print the scores, and those of each mark."""
     msg.table(
-        table(about["scores"]),
+        table(scored),
         header=("held-out texts", "F of marks", "F of capitals", "chrF"),
         divider=True,
         aligns=("l", "r", "r", "r"),
     )
-    scored = about["scores"]["restored"]
     msg.table(
         [
             (name, f"{one['precision']:.3f}", f"{one['recall']:.3f}", f"{one['f']:.3f}", f"{one['gold']:,}")
-            for name, one in scored.items()
+            for name, one in scored["restored"].items()
             if isinstance(one, dict) and one["gold"]
         ],
         header=("restored", "precision", "recall", "F", "in the texts"),
@@ -224,14 +216,21 @@ def train_restorer(
     with save_errors(work):
         trainer.resume(checkpoint, finished)
     about |= {"counts": dict(pairs.counts), "held_out": trainer.evaluations()}
+    last = about["held_out"][-1]
+    if not math.isfinite(last["loss"]):
+        raise UserError(
+            f"held-out loss is {last['loss']}: the training diverged; delete {work} and lower "
+            "--training.learning_rate."
+        )
     if trainer.is_world_process_zero():
         about["scores"] = scores_of(trainer.model, trainer, pairs, limit)
         write(trainer, work, output, about, pairs)
-        show(about, pairs, pairs.habits.spaced)
+        show(about["scores"])
+    del pairs
     trainer.close()
     # Wait until no process has a file in the work folder open.
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         discard(work)
-        msg.good(f"{output}: {about['held_out'][-1]['accuracy']:.2%} of held-out pieces right")
+        msg.good(f"{output}: {last['accuracy']:.2%} of held-out pieces right")
     trainer.leave()

@@ -1,9 +1,12 @@
 """transformers' Seq2SeqTrainer for pairs of which most pieces are copies."""
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 import torch
 from datasets import Dataset
+from spacy.util import minibatch
 from torch.nn.functional import cross_entropy
 from transformers import (
     DataCollatorForSeq2Seq,
@@ -22,7 +25,9 @@ IGNORED = -100
 
 
 class ByLength(LengthGroupedSampler):
-    """Batches of about the same length, in the same order again when a training resumes."""
+    """Texts of about the same length in a batch, the batches in random order: from long to short, as they
+    come otherwise, a model forgets long texts again and again. The order is the same in a training that
+    resumes."""
 
     def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
         super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
@@ -31,6 +36,13 @@ class ByLength(LengthGroupedSampler):
 
     def set_epoch(self, epoch: int) -> None:
         self.generator.manual_seed(self.seed + epoch)
+
+    def __iter__(self) -> Iterator[int]:
+        batches = list(minibatch(super().__iter__(), self.batch_size))
+        # An incomplete batch stays the last.
+        whole = len(self.lengths) // self.batch_size
+        order = torch.randperm(whole, generator=self.generator).tolist()
+        return chain.from_iterable(batches[n] for n in [*order, *range(whole, len(batches))])
 
 
 def loss_per_piece(
@@ -112,3 +124,9 @@ class PairsTrainer(QuietTrainer, Seq2SeqTrainer):
             }
             for step in sorted(found)
         ]
+
+    def close(self) -> None:
+        """Close the files in the work folder: Windows does not delete open ones, nor mapped ones."""
+        super().close()
+        self.train_dataset = self.callback_handler.train_dataloader = None
+        self.accelerator.free_memory()

@@ -1,6 +1,7 @@
 """Restoring marks and capitals, with minuscule encoder-decoders that are really trained."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -20,11 +21,13 @@ from transformers import (
     T5ForConditionalGeneration,
     set_seed,
 )
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
+from scripts.common.files import discard
 from scripts.seq2seq import train_restorer
 from scripts.seq2seq.model import encoder_decoder, open_encoder
 from scripts.seq2seq.restorer import Restorer
-from scripts.seq2seq.trainer import PairsTrainer
+from scripts.seq2seq.trainer import IGNORED, ByLength, PairsTrainer, loss_per_piece
 
 from ..conftest import SAMPLE
 
@@ -50,7 +53,7 @@ def untrained(distilbert) -> Restorer:
 
 
 def test_no_word_changes_whatever_the_model_writes(untrained):
-    spoken = [line.lower() for line in STORIES.read_text("utf8").splitlines()[:10]]
+    spoken = [line.lower() for line in STORIES.read_text("utf8").splitlines()[:5]]
     # One text of many windows, and what is no word, too long, or unknown to the tokenizer.
     spoken += [" ".join(spoken), "", " … ", "anti" * 30, "кот 猫 qu- l’ami 3,5 %", "x\u0301 \u00ad"]
     restored = list(untrained.restore(spoken))
@@ -83,7 +86,7 @@ def test_the_marks_and_capitals_of_a_text_stay(untrained):
 
 
 def test_a_text_does_not_depend_on_those_beside_it(untrained):
-    spoken = [line.lower() for line in STORIES.read_text("utf8").splitlines()[:6]]
+    spoken = [line.lower() for line in STORIES.read_text("utf8").splitlines()[:4]]
     together = [one.text for one in untrained.restore(spoken)]
     assert together == [next(untrained.restore([text])).text for text in spoken]
 
@@ -197,6 +200,45 @@ def test_restoring_texts_and_files(command, trained, tmp_path):
     assert second == {"source": "", "restored": "", "words": []}
 
 
+def test_the_loss_of_an_update_is_that_of_its_parts():
+    set_seed(0)
+    logits, labels = torch.randn(4, 5, 7), torch.randint(7, (4, 5))
+    labels[0, 2:] = labels[3, 1:] = IGNORED
+    whole = loss_per_piece(Seq2SeqLMOutput(logits=logits), labels)
+    mean = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    count = (labels != IGNORED).sum()
+    parts = [
+        loss_per_piece(Seq2SeqLMOutput(logits=logits[part]), labels[part], count)
+        for part in (slice(0, 1), slice(1, 4))
+    ]
+    assert whole == pytest.approx(mean) == pytest.approx(sum(parts))
+
+
+def test_batches_are_of_one_length_and_in_random_order():
+    lengths = random.Random(0).choices(range(5, 90), k=403)
+    sampler = ByLength(8, lengths, seed=0)
+    order = list(sampler)
+    assert sorted(order) == list(range(403))
+    batches = [[lengths[n] for n in order[start : start + 8]] for start in range(0, 400, 8)]
+    assert sum(max(batch) - min(batch) for batch in batches) / len(batches) < 20
+    means = [sum(batch) / 8 for batch in batches]
+    assert sum(one > other for one, other in zip(means, means[1:])) < 35
+    # The same again in a training that resumes in this epoch, and another in the next.
+    assert list(ByLength(8, lengths, seed=0)) == order
+    sampler.set_epoch(1)
+    assert list(sampler) != order
+    sampler.set_epoch(0)
+    assert list(sampler) == order
+
+
+def discard_closed(folder: Path) -> None:
+    """Delete a folder after checking that none of its files is open or mapped, as Windows does."""
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    opened = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    assert not [path for path in opened if path.startswith(str(folder))]
+    discard(folder)
+
+
 class Killed(Exception):
     pass
 
@@ -204,20 +246,22 @@ class Killed(Exception):
 def test_a_stopped_training_resumes_to_the_same_weights(
     command, distilbert, dialogues, tmp_path, monkeypatch
 ):
-    """In its second epoch, with batches of texts of the same length, of two parts each."""
+    """In its second epoch, with batches of texts of the same length."""
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(dialogues.read_text("utf8").splitlines()[:120]), "utf8")
 
     def arguments(name: str) -> tuple:
         return (
-            train_restorer, dialogues, tmp_path / name, "--encoder", distilbert, *SMALL,
-            "--model.dropout", 0.1, "--training.max_steps", 24, "--training.save_steps", 5,
-            "--training.eval_steps", 12, "--training.gradient_accumulation_steps", 2,
+            train_restorer, text, tmp_path / name, "--encoder", distilbert, *SMALL,
+            "--model.dropout", 0.1, "--training.max_steps", 12, "--training.save_steps", 4,
+            "--training.eval_steps", 6,
         )  # fmt: skip
 
     save = PairsTrainer._save_checkpoint
 
     def save_and_die(self, *given):
         save(self, *given)
-        if self.state.global_step == 20:
+        if self.state.global_step == 8:
             raise Killed
 
     with monkeypatch.context() as killed:
@@ -230,6 +274,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(
         other.code == 1
         and "an interrupted training of a restorer with other settings" in other.line
     )
+    monkeypatch.setattr(train_restorer, "discard", discard_closed)
     again = command(*arguments("stopped"))
     assert again.code == 0 and "resuming from" in again.out, again.err
     assert command(*arguments("whole")).code == 0
@@ -244,6 +289,15 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     )
     assert resumed["scores"] == whole["scores"] and resumed["held_out"][-1] == whole["held_out"][-1]
     assert not (tmp_path / "stopped.unfinished").exists()
+
+
+def test_a_diverged_training_is_reported(command, distilbert, dialogues, tmp_path):
+    result = command(
+        train_restorer, dialogues, tmp_path / "out", "--encoder", distilbert, *SMALL,
+        "--training.max_steps", 6, "--training.learning_rate", 1e30, "--training.max_grad_norm", 0.0,
+    )  # fmt: skip
+    assert result.code == 1 and "lower --training.learning_rate" in result.line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -305,9 +359,11 @@ def test_what_cannot_be_restored_is_refused(command, distilbert, trained, tmp_pa
     t5.save_pretrained(tmp_path / "t5")
     tokenizer.save_pretrained(tmp_path / "t5")
     assert "restores no marks" in command("restore", tmp_path / "t5", "oui").line
+    assert command("restore", distilbert, "oui").line.startswith(f"✘ {distilbert}: ")
     assert "no such file" in command("restore", trained, tmp_path / "missing.txt").line
     source = tmp_path / "spoken.txt"
     source.write_bytes(b"oui\n\xff\xfe\n")
     result = command("restore", trained, source, "--output", tmp_path / "out.txt")
     assert result.code == 1 and f"{source}:2" in result.line and not (tmp_path / "out.txt").exists()
-    assert "is the file to restore" in command("restore", trained, source, "--output", source).line
+    source.write_text("oui", "utf8")
+    assert "is the file to read" in command("restore", trained, source, "--output", source).line

@@ -14,7 +14,7 @@ from scripts.common.errors import UserError
 from scripts.seq2seq import translator as module
 from scripts.seq2seq.small_marian import read_pairs
 from scripts.seq2seq.task import open_translator, task_of
-from scripts.seq2seq.translate import writer
+from scripts.seq2seq.texts import writer
 from scripts.seq2seq.translator import Translator
 
 from ..hub import pointed_at
@@ -249,7 +249,7 @@ def test_a_line_that_is_no_pair_is_refused(tmp_path):
         (" ", (), "the text is empty"),
         ("phrases.csv", (), "is a table"),
         ("latin.txt", (), "latin.txt:2: not valid UTF-8"),
-        ("phrases.txt", ("--output", "phrases.txt"), "is the file to translate"),
+        ("phrases.txt", ("--output", "phrases.txt"), "is the file to read"),
         ("phrases.txt", ("--attention", "a.html"), "--attention draws a single sentence"),
         ("Oui.", ("--output", "o", "--attention", "o"), "are both o"),
         ("Oui. Non.", ("--attention", "a.html"), "the text has 2 sentences"),
