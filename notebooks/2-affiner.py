@@ -5,7 +5,7 @@
 #
 # ## Réglages
 #
-# Sans *hub* : l'encodeur de la démonstration et les échantillons de `assets/sample`. Avec `HUB = True` : `distilbert-base-multilingual-cased` sur le vrai SST-2, puis `camembert-base` sur FLUE, dont l'archive est téléchargée dans `CORPORA` si elle n'y est pas ; comptez alors une heure sur un processeur ordinaire, ou réduisez les nombres.
+# Sans *hub* : l'encodeur de la démonstration et les échantillons de `assets/sample`. Avec `HUB = True` : `distilbert-base-multilingual-cased` sur le vrai SST-2, puis `camembert-base` sur FLUE, dont l'archive est téléchargée dans `CORPORA` si elle n'y est pas ; c'est bien plus long : réduisez les nombres si vous n'avez pas de carte graphique.
 
 # %% reduced={"SENTENCES": 24, "UPDATES": 6, "EVALUATE_EVERY": 3, "REVIEWS": 40, "REVIEW_UPDATES": 2} tags=["parameters"]
 HUB = False
@@ -196,10 +196,20 @@ print(f"repère, la plus fréquente : {shares.max():.3f} sur {len(dev)} phrases"
 # | `eval_strategy="steps"` | évaluer toutes les `EVALUATE_EVERY` mises à jour, sur des phrases que l'entraînement ne voit pas |
 # | `report_to=["tensorboard"]` | écrire les courbes |
 #
+# `QuietTrainer` est le `Trainer` de `transformers`, mais n'imprime qu'une ligne par évaluation : la mise à jour, la perte d'entraînement, et ce qu'on lui dit de montrer.
+#
 # > **Depuis 2022.** `evaluation_strategy` s'appelle `eval_strategy`, le `tokenizer=` de `Trainer` est devenu `processing_class=`, et `no_cuda` `use_cpu`. Dans `transformers` 5, `warmup_ratio` et `logging_dir` s'en vont à leur tour. Un carnet qui ne tourne plus est souvent un carnet dont les noms ont changé.
 
 # %%
-from transformers import Trainer, TrainingArguments
+from transformers import TrainingArguments
+
+from scripts.common.trainer import QuietTrainer
+
+
+def shown(metrics: dict[str, float]) -> str:
+    """Return what is printed of an evaluation."""
+    return f"eval {metrics['eval_loss']:.3f}   accuracy {metrics['eval_accuracy']:.3f}"
+
 
 gpu = torch.cuda.is_available()
 SETTINGS = {
@@ -220,10 +230,10 @@ arguments = TrainingArguments(
     gradient_accumulation_steps=4,
     per_device_eval_batch_size=32,
     eval_steps=EVALUATE_EVERY,
-    logging_steps=EVALUATE_EVERY,
+    logging_steps=max(1, EVALUATE_EVERY // 5),
     **SETTINGS,
 )
-trainer = Trainer(
+trainer = QuietTrainer(
     model,
     arguments,
     data_collator=collator,
@@ -232,16 +242,8 @@ trainer = Trainer(
     processing_class=tokenizer,
     compute_metrics=scores,
 )
-print(
-    "avant :",
-    {
-        name: round(value, 3)
-        for name, value in trainer.evaluate().items()
-        if name in ("eval_loss", "eval_accuracy")
-    },
-)
-
-# %%
+trainer.show(shown)
+result = trainer.evaluate()
 result = trainer.train()
 
 # %% [markdown]
@@ -335,9 +337,11 @@ classify = pipeline("text-classification", model=again, tokenizer=again_tokenize
 pandas.DataFrame(classify(["a small miracle of a film", "two hours i will never get back"]))
 
 # %% [markdown]
+# Une réponse fausse ici n'a rien d'étonnant : le classifieur n'a vu que quelques dizaines de phrases. L'exercice en a bien davantage.
+#
 # ## À vous : la polarité en français
 #
-# Des critiques de livres, de DVD et de musique, dans le format de FLUE (`assets/sample/cls-fr`). Entraînez un classeur de leur polarité et notez-le sur le jeu de test.
+# Des critiques de livres, de DVD et de musique, dans le format de FLUE (`assets/sample/cls-fr`). Entraînez un classifieur de leur polarité et notez-le sur le jeu de test.
 #
 # 1. Lire les critiques : `scripts.corpora.readers.cls.read` rend des exemples avec `text` et `label`.
 # 2. Si le corpus n'a pas de jeu de développement (le vrai FLUE n'en a pas), en tailler un dans `train`, sans jamais toucher à `test`.
@@ -420,7 +424,7 @@ names = {
 _, model = open_checkpoint(
     ENCODER, AutoModelForSequenceClassification, allow_new_head=True, num_labels=2, **names
 )
-trainer = Trainer(
+trainer = QuietTrainer(
     model,
     TrainingArguments(
         output_dir=f"{WORK}/reviews",
@@ -438,6 +442,7 @@ trainer = Trainer(
     processing_class=tokenizer,
     compute_metrics=scores,
 )
+trainer.show(shown)
 result = trainer.train()
 
 # %%
@@ -475,7 +480,7 @@ wrong = answers[answers["étiquette"] != answers["réponse"]]
 wrong.sort_values("assurance", ascending=False).head(6)
 
 # %% [markdown]
-# Négations, ironie, éloges d'un sujet sinistre : ce qui trompe le modèle tromperait parfois un lecteur pressé. Pour aller plus loin avec les mêmes données, `python3 run.py demo-reviews` entraîne ce classeur dans spaCy, le note, l'empaquette et dessine la page de ses erreurs ; `python3 run.py train-hf` fait ce que ce carnet a fait, et reprend où il s'est arrêté.
+# Négations, ironie, éloges d'un sujet sinistre : ce qui trompe le modèle tromperait parfois un lecteur pressé. Pour aller plus loin avec les mêmes données, `python3 run.py demo-reviews` entraîne ce classifieur dans spaCy, le note, l'empaquette et dessine la page de ses erreurs ; `python3 run.py train-hf` fait ce que ce carnet a fait, et reprend où il s'est arrêté.
 #
 # ## À retenir
 #

@@ -35,7 +35,9 @@ collect_ignore = [] if find_spec("fastapi") else ["web", "light/test_serving.py"
 collect_ignore += [] if find_spec("jupytext") else ["test_notebooks.py", "test_course.py"]
 ROOT = Path(__file__).parent.parent
 # Started first, so that the two processes end at about the same time.
-LONGEST = ("test_workflow.py", "test_package.py", "test_wrap.py", "test_flaubert.py")
+LONGEST = (
+    "test_workflow.py", "test_package.py", "test_notebooks.py", "test_wrap.py", "test_flaubert.py"
+)  # fmt: skip
 SAMPLE = ROOT / "assets" / "sample"
 
 
