@@ -453,7 +453,7 @@ for kind in types:
 table.astype(float).round(3)
 
 # %% [markdown]
-# Les mêmes données, le même encodeur, autant de mises à jour. L'avance de la tête à soi sur celle de `transformers` tient surtout à une ligne, la normalisation : comparez leurs F sur `dev` à la même mise à jour. Avec plus de mises à jour, l'écart se réduit. `MISC`, qui réunit tout ce qui n'est ni personne, ni lieu, ni organisation, est pour toutes le plus difficile.
+# Les mêmes données, le même encodeur, autant de mises à jour. L'avance de la tête à soi sur celle de `transformers` tient surtout à une ligne, la normalisation : comparez leurs F sur `dev` à la même mise à jour. `MISC`, qui réunit tout ce qui n'est ni personne, ni lieu, ni organisation, est pour toutes le plus difficile.
 #
 # Attention avant de classer : un jeu de test de moins de deux cents phrases laisse plusieurs points d'incertitude, et un autre tirage (`seed`) changerait les scores. Pour trancher, le projet a `compare`, qui teste si une différence est sûre.
 #
