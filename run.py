@@ -12,6 +12,7 @@ Workflows of project.yml, each from the raw corpus to a wheel and a page of pred
   light                         the demo's pipeline without torch, and a student that is spaCy alone
   sst2, flue, ner-fr, ner-en    published corpora from the hub; `all` runs these four
   encoder                       a tokenizer and an encoder, pretrained on raw text
+  restorer                      punctuation and capitals for spoken text: a decoder on that encoder
 A single step, such as train-sst2, runs in the same way. NAME --help describes a workflow or step.
 Variables of project.yml follow as --vars.NAME VALUE; their paths are relative to the project:
   python3 run.py flue --vars.gpu_id 0 --vars.encoder_fr my/encoder
@@ -63,7 +64,7 @@ TORCH = "torch==2.13.0"
 # The package to install on systems whose Python comes without venv and pip.
 VENV = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
 # Options of the project engine, besides variables.
-FLAGS = ("--force", "-F", "--dry", "-D", "--help")
+FLAGS = ("--force", "-F", "--dry", "-D")
 # The engine kills its command 0.25 s after Ctrl-C, before the command can report where its work is.
 # Without a handler of its own it waits.
 ENGINE = """
@@ -203,6 +204,19 @@ def may_be_command(name: str) -> bool:
     return any(re.search(pattern, file.read_text("utf8"), re.MULTILINE) for file in files)
 
 
+def is_workflow(name: str, options: list[str]) -> bool:
+    """Return whether a word is a workflow or step. One that is also a command, as `annotate`, is the
+    workflow if nothing or what is for the project engine follows it."""
+    if name not in steps():
+        return False
+    engine = not options or options[0].startswith("--vars.") or options[0] in FLAGS
+    pattern = rf"^def {re.escape(name)}\("
+    files = HERE.glob("scripts/cli/*.py")
+    return engine or not any(
+        re.search(pattern, file.read_text("utf8"), re.MULTILINE) for file in files
+    )
+
+
 def encoded(name: str, value: str) -> str:
     """Encode a value for the project engine so that commands get it as typed.
 
@@ -224,7 +238,7 @@ def engine_options(options: list[str]) -> list[str]:
     done, left = [], list(options)
     while left:
         name, equals, value = left.pop(0).partition("=")
-        if name in FLAGS:
+        if name in (*FLAGS, "--help"):
             done.append(name)
             continue
         if not name.startswith("--vars."):
@@ -247,7 +261,7 @@ def programs(name: str, options: list[str]) -> list[list[str]]:
     if name == "course":
         first = [] if ENCODER.exists() else programs(ENCODER_STEP, [])
         return [*first, [*LAB, *options]]
-    if name in steps():
+    if is_workflow(name, options):
         return [["-c", ENGINE, "project", "run", name, str(HERE), *engine_options(options)]]
     if name == "commands":
         return [["-m", "scripts", "--help"]]

@@ -1,14 +1,20 @@
-"""Measure the memory of annotating files: `python -m bench.rows`.
+"""Measure how files that are annotated are read: the memory, and the time of reading them through.
+
+    python -m bench.rows memory [SIZE…]
+    python -m bench.rows reading
 
 The texts are generated, with a word in each that no other has. The pipeline is an untrained `ner`, which is
 quick and finds much.
 """
 
 import csv
+import gzip
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +22,9 @@ import pyarrow
 import pyarrow.parquet
 import typer
 from wasabi import msg
+
+from scripts.corpora.options import Options
+from scripts.scale.inputs import find_inputs, surveyed
 
 app = typer.Typer(add_completion=False, help=__doc__)
 SCHEMA = pyarrow.schema({"id": pyarrow.int64(), "text": pyarrow.string()})
@@ -38,6 +47,8 @@ def write(path: Path, count: int) -> None:
             writer = csv.DictWriter(stream, ["id", "text"])
             writer.writeheader()
             writer.writerows(rows(count))
+        elif path.suffix == ".txt":
+            stream.writelines(row["text"] + "\n" for row in rows(count))
         else:
             stream.writelines(json.dumps(row) + "\n" for row in rows(count))
 
@@ -102,6 +113,36 @@ def memory(sizes: list[int] = typer.Argument([10_000, 200_000])) -> None:
         "strings of the pipeline",
     )
     msg.table(table, header=header, divider=True)
+
+
+@app.command()
+def reading(count: int = 1_000_000, files: int = 10_000) -> None:
+    """Print how fast files of each kind, and many files of ten texts, are read through before anything is
+    annotated: rows are counted, types of columns found, and the SHA-256 is taken."""
+    table = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".txt", ".csv", ".jsonl", ".parquet"):
+            write(Path(folder) / f"texts{suffix}", count)
+        plain = Path(folder) / "texts.txt"
+        with gzip.open(f"{plain}.gz", "wb", compresslevel=6) as packed, plain.open("rb") as stream:
+            shutil.copyfileobj(stream, packed)
+        many = Path(folder) / "many"
+        many.mkdir()
+        ten = "".join(row["text"] + "\n" for row in rows(10))
+        for number in range(files):
+            (many / f"{number:06}.txt").write_text(ten, "utf8")
+        for source in [*sorted(Path(folder).glob("texts.*")), many]:
+            inputs = find_inputs([str(source)], Path(folder) / "out")
+            start = time.perf_counter()
+            found = list(surveyed(inputs, Options(), False))
+            seconds = time.perf_counter() - start
+            size, total = sum(one.size for one in found), sum(one.survey.total for one in found)
+            table.append(
+                (source.name, f"{len(found):,}", f"{size / 1e6:,.1f}", f"{seconds:.2f}",
+                 f"{size / 1e6 / seconds:,.0f}", f"{total / seconds:,.0f}", f"{len(found) / seconds:,.0f}")
+            )  # fmt: skip
+    header = ("input", "files", "MB", "seconds", "MB/s", "rows/s", "files/s")
+    msg.table(table, header=header, divider=True, aligns=("l", *"rrrrrr"))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ pandas.DataFrame(
 )
 
 # %% [markdown]
-# Le nôtre a vingt fois moins de morceaux que celui de la démonstration (qui tient, lui, le français et l'anglais écrits) et n'en demande guère plus par mot sur *ce* texte : il en connaît les mots. Hors de son domaine, il le paie :
+# Le nôtre a vingt fois moins de morceaux que celui de la démonstration (qui tient, lui, le français et l'anglais écrits), et n'en demande qu'un dixième de plus par mot sur *ce* texte : il en connaît les mots. Hors de son domaine, il le paie :
 
 # %%
 for outside in ("Rendez-vous à Łódź 😀", "photosynthèse"):
@@ -355,7 +355,7 @@ axes[1].set(title="perplexité sur le texte de côté", xlabel="mises à jour")
 plt.show()
 
 # %% [markdown]
-# La courbe se lit en deux temps. Elle tombe vite jusqu'à l'entropie unigramme : le modèle a appris les fréquences, répond partout *de*, *le*, *est*, et y piétine. Puis l'attention trouve les voisins, et la perte passe dessous : c'est là qu'il commence à lire. L'écart qui se creuse ensuite entre les deux courbes est celui du par cœur : avec si peu de texte, chaque bloc a été vu de nombreuses fois.
+# La courbe se lit en deux temps. En cent mises à jour elle tombe à l'entropie unigramme : le modèle a appris les fréquences, répond partout *de*, *le*, *est*, et piétine. Puis l'attention trouve les voisins et la pente reprend : c'est là qu'il commence à lire. L'écart qui se creuse ensuite entre les deux courbes est celui du par cœur : avec si peu de texte, chaque bloc a été vu de nombreuses fois. (`tensorboard --logdir training/course` montre les mêmes courbes pendant l'apprentissage.)
 #
 # Le même trou, avant et après :
 
@@ -389,6 +389,7 @@ print(*sorted(file.name for file in (WORK / "encoder").iterdir()), sep="\n")
 # %%
 from spacy.vocab import Vocab
 
+from scripts.common.files import discard
 from scripts.convert import convert
 from scripts.corpora.docbins import read_docs
 from scripts.encoders.pretrain import pretrain
@@ -398,6 +399,8 @@ convert("cls", Path("assets/sample/cls-fr"), WORK / "reviews", "fr")
 docs = read_docs(WORK / "reviews" / "train.spacy", Vocab())
 reviews = [" ".join(doc.text.split()) for doc in docs]
 (WORK / "reviews.txt").write_text("\n".join(reviews), encoding="utf8")
+# An interrupted pretraining would be resumed, or refused if the parameters have changed
+discard(WORK / "further.unfinished")
 pretrain(
     WORK / "reviews.txt", WORK / "further",
     tokenizer_name="", encoder=START, revision="", config=None, encoding=None,

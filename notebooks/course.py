@@ -10,7 +10,6 @@ import sys
 from functools import partialmethod
 from pathlib import Path
 
-import tqdm.auto
 from IPython.display import HTML
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,9 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 os.chdir(ROOT)
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
-# tqdm's in a terminal, those of two libraries, and all others, which are tqdm's in a page.
+# tqdm's in a terminal, if it is set before the import; those of two libraries; and all others, which
+# are tqdm's in a page.
 for name in ("TQDM_DISABLE", "HF_DATASETS_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_PROGRESS_BARS"):
     os.environ.setdefault(name, "1")
+import tqdm.auto  # noqa: E402
+
 tqdm.auto.tqdm.__init__ = partialmethod(tqdm.auto.tqdm.__init__, disable=True)
 
 

@@ -8,7 +8,7 @@ from spacy.util import minibatch
 from tqdm import tqdm
 from wasabi import msg
 
-from .common.annotate import pipe
+from .common.annotate import forgetting, pipe
 from .common.errors import UserError, warn
 from .common.files import check_folder, written_beside
 from .common.precision import check_precision
@@ -63,7 +63,7 @@ def predicted(project: Project, texts: Iterator[tuple[str, str]]) -> Iterator[Su
     nlp, task, labels = project.nlp, project.task, project.labels
     threshold = threshold_of(nlp, task)
     for chunk in minibatch(texts, CHUNK):
-        with nlp.memory_zone():
+        with forgetting(nlp):
             for doc, (_, origin) in zip(pipe(nlp, [text for text, _ in chunk]), chunk):
                 yield suggested(doc, origin, task, labels, threshold)
 

@@ -17,7 +17,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from .common.annotate import pipe
+from .common.annotate import forgetting, pipe
 from .common.errors import UserError, warn
 from .common.files import LOCK, check_folder, discard, sha256, written_beside
 from .common.precision import check_precision
@@ -64,7 +64,7 @@ def annotate(
     docbin = DocBin(attrs=attributes)
     tokens, counts = 0, Counter()
     # The teacher's vocabulary would keep every word.
-    with nlp.memory_zone():
+    with forgetting(nlp):
         for doc, (file, raw) in zip(pipe(nlp, [raw.text for _, raw in texts]), texts):
             probabilities = {} if task == "ner" else dict(doc.cats)
             doc.cats = {} if task == "ner" else labels_of(nlp, task, doc)

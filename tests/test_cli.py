@@ -21,7 +21,7 @@ COMMANDS = {
     ],
     "Encoder lab": [
         "inspect", "fill-mask", "train-tokenizer", "trim", "shrink", "unpack-e5", "demo-encoder",
-        "fingerprint", "pretrain",
+        "fingerprint", "pretrain", "translate", "restore", "train-restorer",
     ],
 }  # fmt: skip
 NAMES = sum(COMMANDS.values(), [])

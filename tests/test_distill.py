@@ -19,6 +19,7 @@ from scripts.training.student import SILVER, GoldAndSilver, learn_probabilities
 from scripts.training.unfinished import Progress
 
 from .corpora.reading import docs as docs_in
+from .scale.reading import check_annotation
 from .small import small_pipeline
 from .test_silver import lines
 
@@ -103,6 +104,7 @@ def test_a_student(command, teachers, few_corpora, text, tmp_path, task):
     assert result.code == 0, result.err
     metrics = srsly.read_json(tmp_path / "m.json")
     assert metrics["encoder"] is None and metrics["trained_on"] == folder.name
+    check_annotation(command, output / "model-best", lines(60), tmp_path)
 
     # Another one begins with its training.
     result = command("distill", *arguments, "--no-gold-alone", "--settings.width", 16)

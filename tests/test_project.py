@@ -109,7 +109,8 @@ def lines_of(name: str) -> list[list[str]]:
 def module_of(command: str) -> str:
     """Return the module that does the work of a command."""
     name = command.replace("-", "_")
-    return f"scripts.{name}" if file_of(f"scripts.{name}") else f"scripts.encoders.{name}"
+    places = (f"scripts.{name}", f"scripts.encoders.{name}", f"scripts.seq2seq.{name}")
+    return next(place for place in places if file_of(place))
 
 
 def test_closures_are_found():

@@ -173,3 +173,20 @@ def test_ctrl_c_waits_for_the_command(ready):
         os.killpg(process.pid, signal.SIGINT)
         assert "saved\n" in lines
         assert process.wait(10) == 3
+
+
+@pytest.mark.parametrize(
+    "options, workflow",
+    [
+        ([], True),
+        (["--vars.texts", "my/texts"], True),
+        (["--force"], True),
+        (["training/mine", "my/texts", "out"], False),
+        (["--format", "jsonl", "training/mine", "my/texts", "out"], False),
+        (["--help"], False),
+    ],
+)
+def test_a_word_that_is_a_workflow_and_a_command(options, workflow):
+    (arguments,) = run.programs("annotate", options)
+    assert ("project" in arguments) is workflow
+    assert workflow or arguments == ["-m", "scripts", "annotate", *options]

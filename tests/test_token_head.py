@@ -18,6 +18,9 @@ from scripts.corpora.docbins import read_docs
 from scripts.serving.predictions import CONFIDENCE, Predictions, read_predictions
 from scripts.training.heads import TokenHead
 
+from .conftest import sample_words
+from .scale.reading import check_annotation
+
 ENTITIES = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
 
 
@@ -87,6 +90,10 @@ def test_transformers_opens_the_checkpoint_and_predicts_the_same_tags(made, samp
     # So does its own pipeline.
     found = pipeline("ner", model=model, tokenizer=tokenizer, aggregation_strategy="first")
     assert found("Marie Curie vit à Paris.")
+
+
+def test_corpora_are_annotated_with_it(command, made, tmp_path):
+    assert check_annotation(command, made / "model-best", sample_words()[:50], tmp_path)
 
 
 def test_it_is_scored_drawn_packaged_and_exported(command, made, sample_corpora, tmp_path):

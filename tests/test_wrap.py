@@ -22,8 +22,9 @@ from scripts.corpora.docbins import read_docs
 from scripts.wheel.components import HFEntities
 from scripts.wheel.tags import to_iob
 
-from .conftest import ROOT
+from .conftest import ROOT, sample_words
 from .hub import pointed_at
+from .scale.reading import check_annotation
 
 ENCODERS = ["distilbert", "camembert"]
 
@@ -97,6 +98,12 @@ def test_entities_that_do_not_align_are_counted(found, entities, counts):
         scores = [item["score"] for item in found if item["entity_group"] == entity.label_]
         assert [entity._.confidence] == scores
     assert head.counts == Counter(counts)
+
+
+@pytest.mark.parametrize("name", ["distilbert", "texts"])
+def test_corpora_are_annotated_with_it(command, heads, tmp_path, name):
+    wrapped(command, heads / name, tmp_path / "out")
+    assert check_annotation(command, tmp_path / "out" / "model-best", sample_words()[:50], tmp_path)
 
 
 def test_long_texts_are_read_to_their_end(command, heads, tmp_path):

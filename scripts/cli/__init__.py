@@ -13,7 +13,7 @@ import typer
 
 from ..common.errors import UserError, message_of, warn
 from ..common.old_names import RENAMED
-from . import annotation, comparison, data, encoders, pipelines, serving, training
+from . import annotation, comparison, data, encoders, pipelines, seq2seq, serving, training
 from .options import TRACEBACK
 
 # How the program was started. Shells can complete arguments of run.py, but not of `python -m`.
@@ -35,7 +35,7 @@ def program(
     """From raw corpora to spaCy pipelines: text classification and NER with transformers."""
 
 
-for group in (data, training, pipelines, comparison, serving, annotation, encoders):
+for group in (data, training, pipelines, comparison, serving, annotation, encoders, seq2seq):
     group.add_to(app)
 
 

@@ -58,6 +58,18 @@ def turns(file: RawFile) -> Iterator[str]:
         ) from error
 
 
+def read_texts(path: Path, encoding: str | None = None) -> Iterator[str]:
+    """Yield the texts of a file as they are: its lines, empty ones included, or the turns of a transcript.
+
+    Raises UserError for files that are not text.
+    """
+    file = RawFile(path, encoding)
+    if plain_path(path).suffix.lower() == TRANSCRIPT:
+        yield from turns(file)
+    else:
+        yield from (line for _, line in file.lines())
+
+
 def read_lines(source: Path, encoding: str | None = None) -> Iterator[str]:
     """Yield the non-empty lines of a file or folder, with whitespace collapsed to single spaces.
 

@@ -27,8 +27,10 @@ POSITIVE = (
 )  # fmt: skip
 
 
-def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingArguments:
-    """Return the fields of [training] as TrainingArguments. Raises UserError.
+def training_arguments(
+    fields: dict[str, Any], work: Path, kind: type[TrainingArguments] = TrainingArguments, **fixed
+) -> TrainingArguments:
+    """Return the fields of [training] as TrainingArguments, or as a `kind` of these. Raises UserError.
 
     fixed: fields that are not the user's. bf16 is left to `in_best_precision`.
 
@@ -41,7 +43,7 @@ def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingA
     cpu = not has_gpu()
     forget_precision()
     try:
-        return TrainingArguments(
+        return kind(
             **{**fields, "bf16": False, **fixed},
             output_dir=str(work),
             logging_dir=str(work / "logs"),
@@ -53,7 +55,7 @@ def training_arguments(fields: dict[str, Any], work: Path, **fixed) -> TrainingA
         )
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"[training]: {first_line(error)}; see the fields of transformers.TrainingArguments."
+            f"[training]: {first_line(error)}; see the fields of transformers.{kind.__name__}."
         ) from error
 
 

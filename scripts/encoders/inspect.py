@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from jinja2 import Environment, FileSystemLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from wasabi import msg
 
 from ..common.errors import UserError, warn
-from ..common.files import check_file, written_beside
+from ..common.files import check_file
 from ..common.languages import blank
 from ..wheel.offsets import with_offsets
+from .attention import View, attention_page, check_drawn, write_page
 from .checkpoint import check_length, open_checkpoint
-
-# The attention page draws one table per layer and head; with more pieces they become unreadable.
-MAX_DRAWN = 64
 
 
 class Piece(NamedTuple):
@@ -159,31 +156,6 @@ def print_report(report: dict[str, Any]) -> None:
         warn(f"{report['misaligned']} pieces overlap several tokens or white space")
 
 
-def attention_page(
-    report: dict[str, Any], attentions: tuple[torch.Tensor, ...], language: str
-) -> str:
-    """Return an HTML page that shows the attention of every layer and head.
-
-    attentions: (1, heads, pieces, pieces) for each layer. Raises UserError if the text has too many
-    pieces to be readable as a table.
-    """
-    names = [piece["piece"] for piece in report["pieces"]]
-    if len(names) > MAX_DRAWN:
-        raise UserError(
-            f"--attention: the text has {len(names)} pieces, but the page is readable only up to "
-            f"{MAX_DRAWN}; give a shorter text."
-        )
-    # Thousandths take a third of the space and are finer than a colour can show.
-    weights = [(layer[0] * 1000).round().int().tolist() for layer in attentions]
-    data = json.dumps({"pieces": names, "weights": weights}, ensure_ascii=True)
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    # The data must not close the script element that it is in.
-    data = data.replace("<", "\\u003c")
-    return environment.get_template("attention.html").render(
-        report=report, data=data, lang=language
-    )
-
-
 def inspect(
     encoder: str,
     text: str,
@@ -207,9 +179,10 @@ def inspect(
         report["other"] = compare
         report["similarity"] = similarities(both.hidden_states, mask)
     if attention:
-        page = attention_page(report, output.attentions, lang)
-        with written_beside(attention.parent) as folder:
-            (folder / attention.name).write_text(page, encoding="utf8")
+        names = [piece.piece for piece in pieces]
+        check_drawn(len(names))
+        view = View("self-attention", names, names, output.attentions)
+        write_page(attention, attention_page(tokenizer.name_or_path, [view], lang))
     if as_json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
         return

@@ -29,9 +29,10 @@ from ..common.files import check_whole
 MAIN = "main"
 COMMIT = re.compile("[0-9a-f]{40}")
 CONFIG = "config.json"
-# Config and tokenizer, whatever the tokenizer's type; none of these is ever unpickled.
+# Config and tokenizer, whatever the tokenizer's type, and how a decoder generates; none of these is
+# ever unpickled.
 SMALL = (
-    CONFIG, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*vocab*.json",
+    CONFIG, "generation_config.json", "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*vocab*.json",
     "*vocab*.txt", "merges.txt", "bpe.codes", "dict.txt", "*.model", "*.spm",
 )  # fmt: skip
 # Weights, in transformers' order of preference, with their shards. Those of torch are pickles, which

@@ -2,7 +2,11 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +17,14 @@ from tqdm import tqdm
 
 from ..common.errors import UserError
 from ..common.files import sha256
+from ..common.processes import CONTEXT, core_count, work_for_parent
 from ..common.rawfile import plain_path, printable
 from ..common.rawfolder import files_below
 from ..corpora.options import Options
 from ..serving.rows import PARQUET, SUFFIXES, Rows, Survey
+
+# Bytes that are worth the start of processes to read them, which takes seconds.
+WORTHWHILE = 200_000_000
 
 
 class Source(NamedTuple):
@@ -103,20 +111,50 @@ def find_inputs(given: Iterable[str], output: Path) -> Inputs:
     return Inputs(dict(sorted(names.items())), others)
 
 
+def read_through(options: Options, whole: bool, file: tuple[str, Path]) -> Source | BadFile:
+    """Read a file, given with its name, through; return what it holds."""
+    name, path = file
+    state = path.stat()
+    try:
+        rows = Rows(path, options, name, whole=whole)
+    except UserError as error:
+        return BadFile(name, state.st_size, state.st_mtime_ns, str(error))
+    survey = Survey(rows.total, rows.types)
+    return Source(name, path, state.st_size, state.st_mtime_ns, sha256(path), survey)
+
+
 def surveyed(inputs: Inputs, options: Options, whole: bool) -> Iterator[Source | BadFile]:
-    """Read each file through, and yield what it holds."""
+    """Read each file through, several at a time if there is much to read, and yield what they hold, in
+    order."""
     total = sum(path.stat().st_size for path in inputs.files.values())
-    with tqdm(total=total, desc="read", unit="B", unit_scale=True) as bar:
-        for name, path in inputs.files.items():
-            state = path.stat()
-            try:
-                rows = Rows(path, options, name, whole=whole)
-            except UserError as error:
-                yield BadFile(name, state.st_size, state.st_mtime_ns, str(error))
-            else:
-                survey = Survey(rows.total, rows.types)
-                yield Source(name, path, state.st_size, state.st_mtime_ns, sha256(path), survey)
-            bar.update(state.st_size)
+    read = partial(read_through, options, whole)
+    with (
+        each_in_turn(read, [*inputs.files.items()], total) as results,
+        tqdm(total=total, desc="read", unit="B", unit_scale=True) as bar,
+    ):
+        for found in results:
+            bar.update(found.size)
+            yield found
+
+
+@contextmanager
+def each_in_turn(read: Callable, files: list, total: int) -> Iterator[Iterator[Source | BadFile]]:
+    """Yield the results of `read` for files of so many bytes in all, in order, from as many processes as
+    there are cores if that is worth their start."""
+    processes = min(core_count(), len(files))
+    if processes == 1 or total < WORTHWHILE:
+        yield map(read, files)
+        return
+    chunk = min(64, -(-len(files) // (8 * processes)))
+    executor = ProcessPoolExecutor(processes, CONTEXT, work_for_parent, (True,))
+    try:
+        yield executor.map(read, files, chunksize=chunk)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process that read files was killed; free memory, and run again."
+        ) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def write_inputs(found: Iterable[Source | BadFile], path: Path) -> None:

@@ -1,9 +1,6 @@
 """The engine of one machine: this process with all its threads, or a process a core with one thread each."""
 
-import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,13 +15,12 @@ from wasabi import msg
 
 from ..common.annotate import BATCH_DOCS
 from ..common.errors import UserError, message_of, warn
+from ..common.processes import CONTEXT, core_count, work_for_parent
 from ..serving.annotated import predicted
 from ..serving.rows import Row
 from .units import Queue, Unit
 from .work import Annotator, Job
 
-# A forked process has no threads of torch, and waits for them for ever.
-CONTEXT = multiprocessing.get_context("spawn")
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -36,13 +32,6 @@ WORTHWHILE, MEASURED, INTERVAL = 60.0, 2.0, 0.5
 TRIES = 2
 READY, ROWS, DONE, FAILED = "ready", "rows", "done", "failed"
 RESUME = "the same command goes on"
-
-
-def core_count() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -58,12 +47,6 @@ def environment(settings: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it ends, even if that is killed."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
 
 
 class Progress:
@@ -89,9 +72,7 @@ def timed(nlp: Language, texts: list[str]) -> float:
 
 def serve(pipe: Connection, job: Job) -> None:
     """Annotate the units, and time the texts, that come through a pipe, until it is closed."""
-    # Ctrl-C in a terminal reaches all processes: this one ends with its parent.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    work_for_parent()
     try:
         annotator = Annotator(job)
         pipe.send((READY, 0))

@@ -158,10 +158,12 @@ def set_precision(nlp: Language, precision: str) -> str:
     In bfloat16, probabilities differ in the third digit, and rarely the best label. An ONNX model has
     the precision it was written in: UserError for another.
     """
-    check_precision("--precision", precision)
     light = onnx_part(nlp)
     own = AUTO if light is None else light.onnx.settings["precision"]
-    if light is not None and precision not in (AUTO, own):
+    if precision == own != AUTO:
+        return own
+    check_precision("--precision", precision)
+    if light is not None and precision != AUTO:
         raise UserError(
             f"--precision {precision}: this pipeline was made in {own}; `to-onnx` makes one in another."
         )

@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..common.annotate import forgetting
 from ..common.errors import UserError
 from .predictions import Entity, confidences, entities
 
@@ -167,7 +168,7 @@ def prodigy(found: list[Suggested], project: Project, folder: Path) -> str:
             if each.certainty is not None:
                 meta["certainty"] = rounded(each.certainty)
             if project.task == "ner":
-                with project.nlp.memory_zone():
+                with forgetting(project.nlp):
                     shown = prodigy_spans(each, project.nlp.make_doc(each.text))
             else:
                 config = {"choice_style": style}

@@ -14,6 +14,8 @@ from scripts.common.weights import weights_hash
 from scripts.to_onnx import to_onnx
 from scripts.wheel.bundle import ONNX, TORCH, bundle, in_order
 
+from ..conftest import sample_words
+from ..scale.reading import check_annotation
 from ..small import small_pipeline
 
 
@@ -35,6 +37,15 @@ def test_its_costs_are_printed_and_it_has_scores_and_a_page(command, joint, few_
     assert page.code == 0, page.err
     refused = command(evaluate, output, few_corpora / "ner", metrics, "--precision", "bfloat16")
     assert refused.code == 1 and "this pipeline was made in float32; `to-onnx`" in refused.line
+
+
+@pytest.mark.parametrize("form", ["torch", "float32", "int8"])
+def test_corpora_are_annotated_with_it(command, joint, light, tmp_path, form):
+    pipeline = joint if form == "torch" else light / form
+    options = ("--processes", 2) if form == "int8" else ()
+    assert check_annotation(
+        command, pipeline / "model-best", sample_words()[:50], tmp_path, *options
+    )
 
 
 @pytest.mark.parametrize(

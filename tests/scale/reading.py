@@ -1,5 +1,6 @@
 """Read back what `annotate` has written."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet
@@ -7,6 +8,9 @@ import pytest
 import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
+
+from scripts.serving.pipeline import load
+from scripts.serving.predictions import confidences
 
 
 def parts(output: Path) -> list[Path]:
@@ -38,3 +42,35 @@ def entities_of(doc: Doc) -> list[tuple]:
 def annotated(rows: list[dict]) -> list[tuple]:
     keys = ("start", "end", "label", "text")
     return [([tuple(e[key] for key in keys) for e in row["entities"]], row["cats"]) for row in rows]
+
+
+def check_annotation(
+    command: Callable, pipeline: Path, texts: list[str], folder: Path, *options
+) -> int:
+    """Check that `annotate` writes what a pipeline predicts of texts without line breaks, all of it, and
+    goes on; return the number of entities and probabilities."""
+    (folder / "lines.txt").write_text("\n".join(texts), "utf8")
+    for again in (False, True):
+        for part in parts(folder / "annotated")[1:]:
+            part.unlink()
+        arguments = (pipeline, folder / "lines.txt", folder / "annotated", "--part-rows", 20)
+        result = command("annotate", *arguments, *options)
+        assert result.code == 0, result.err
+        assert not again or f"20 of {len(texts)} rows are annotated already" in result.out
+    rows, found = table(folder / "annotated"), 0
+    docs = list(load(str(pipeline)).pipe(texts))
+    assert len(rows) == len(docs) and not errors(folder / "annotated")
+    for row, doc in zip(rows, docs):
+        assert row["text"] == doc.text
+        assert ("entities" in row, "cats" in row) != (False, False)
+        if "entities" in row:
+            ((entities, _),) = annotated([row | {"cats": {}}])
+            assert entities == entities_of(doc)
+            given = [entity.get("confidence") for entity in row["entities"]]
+            stated = [value for value in given if value is not None]
+            assert stated == pytest.approx(confidences(doc), abs=1e-5)
+            found += len(entities)
+        if "cats" in row:
+            assert row["cats"] == pytest.approx(doc.cats, abs=1e-5)
+            found += len(doc.cats)
+    return found

@@ -11,7 +11,9 @@ import spacy
 import srsly
 from spacy.tokens import DocBin
 
-from scripts.scale import local
+from scripts.corpora.options import Options
+from scripts.scale import inputs, local
+from scripts.scale.inputs import find_inputs, surveyed
 from scripts.serving.predictions import CONFIDENCE
 
 from .reading import annotated, entities_of, errors, parts, predicted, table
@@ -182,6 +184,14 @@ def test_processes_are_chosen_by_measuring(run, kinds, tmp_path, monkeypatch):
     result = run(kinds, "--part-rows", 15, output=tmp_path / "two")
     assert "2 processes of one thread annotate" in result.out
     assert table(tmp_path / "two") == table(tmp_path / "out")
+
+
+def test_much_input_is_read_through_by_processes(kinds, tmp_path, monkeypatch):
+    found = find_inputs([str(kinds)], tmp_path / "out")
+    alone = list(surveyed(found, Options(), False))
+    monkeypatch.setattr(inputs, "WORTHWHILE", 0)
+    monkeypatch.setattr(inputs, "core_count", lambda: 2)
+    assert list(surveyed(found, Options(), False)) == alone
 
 
 def test_long_texts_and_those_that_a_pipeline_refuses(run, texts, tmp_path):

@@ -18,12 +18,12 @@ DID_NOT_RUN = "RAY TESTS DID NOT RUN: pip install -r requirements-ray.txt"
 
 @pytest.fixture(scope="module")
 def nodes():
-    """A cluster of three nodes on this machine, with one core each."""
+    """A cluster of three nodes on this machine, with one core each; the first pretends to have a GPU."""
     if importlib.util.find_spec("ray") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(DID_NOT_RUN)
     from ray.cluster_utils import Cluster
 
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1})
     for _ in range(2):
         found.add_node(num_cpus=1)
     yield found
@@ -86,8 +86,12 @@ def test_what_is_wrong_is_said_in_a_line(nodes, run, corpus, tmp_path):
     options = ("--engine", "ray", "--address", nodes.address)
     result = run(corpus, *options, "--strict")
     assert result.code == 1 and "rows-0.jsonl:8: no text in column 'text'" in result.line
-    result = run(corpus, *options, "--gpus", 1)
-    assert result.code == 1 and "--gpus 1: the cluster has 0" in result.line
+    result = run(corpus, *options, "--gpus", 2)
+    assert result.code == 1 and "--gpus 2: the cluster has 1." in result.line
+    # The worker is told to use the GPU, which there is none of.
+    result = run(corpus, *options, "--gpus", 1, output=tmp_path / "gpu")
+    assert result.code == 1 and "--gpu-id 0: " in result.line
+    assert not parts(tmp_path / "gpu")
     assert not parts(tmp_path / "out")
 
 
