@@ -238,10 +238,10 @@ plt.show()
 # La page d'attention du projet (`python3 run.py inspect ENCODEUR "texte" --attention page.html`) les montre toutes : choisissez la couche et la tête, promenez la souris. Elle s'anime dans JupyterLab, une fois la cellule exécutée.
 
 # %%
-from scripts.encoders.inspect import attention_page, describe
+from scripts.encoders.attention import View, attention_page
 
-report = describe(PHRASE, pieces_of(PHRASE, tokenizer, "fr"), output, tokenizer, model)
-course.framed(attention_page(report, output.attentions, "fr"), height=820)
+view = View("self-attention", names, names, output.attentions)
+course.framed(attention_page(tokenizer.name_or_path, [view], "fr"), height=820)
 
 # %% [markdown]
 # Que *elle* regarde *Marie* ou non dans telle tête, gardez-vous d'en conclure que le modèle a « compris » le pronom : l'attention dit d'où vient l'information dans une couche, pas ce qu'elle devient dans les suivantes. C'est un instrument pour chercher, ce n'est pas une explication.
