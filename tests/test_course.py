@@ -125,7 +125,7 @@ def test_opening_and_saving_a_notebook_changes_nothing(lab, page, project):
     source, pair = (project / "notebooks" / f"1-encodeur.{kind}" for kind in ("py", "ipynb"))
     before, text = json.loads(pair.read_text("utf8")), source.read_text("utf8")
     opened(page, lab, "1-encodeur.ipynb")
-    expect(page.locator(".jp-RenderedHTMLCommon table").first).to_be_visible()
+    expect(page.locator(".jp-RenderedHTMLCommon table").first).to_be_attached()
     saved = pair.stat().st_mtime_ns
     with page.expect_response(
         lambda answer: (
