@@ -56,7 +56,8 @@ def project(distilbert, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(project) -> Iterator[str]:
-    """The address of JupyterLab, started as run.py starts it, with its token and `{}` for a path."""
+    """The address of JupyterLab, started as run.py starts it, with its token and `{}` for a path. It does
+    not open again what an earlier test had open."""
     port, home = free_port(), project / "home"
     # All cells are in the page, not only those that one sees.
     settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "notebook-extension"
@@ -83,7 +84,7 @@ def lab(project) -> Iterator[str]:
                 assert process.poll() is None, (project / "log").read_text()
                 time.sleep(0.1)
             server = json.loads(found[0].read_text())
-            yield f"{server['url']}lab/tree/{{}}?token={server['token']}"
+            yield f"{server['url']}lab/tree/{{}}?token={server['token']}&reset"
         finally:
             process.terminate()
 
@@ -125,7 +126,7 @@ def test_opening_and_saving_a_notebook_changes_nothing(lab, page, project):
     source, pair = (project / "notebooks" / f"1-encodeur.{kind}" for kind in ("py", "ipynb"))
     before, text = json.loads(pair.read_text("utf8")), source.read_text("utf8")
     opened(page, lab, "1-encodeur.ipynb")
-    expect(page.locator(".jp-RenderedHTMLCommon table").first).to_be_attached()
+    expect(page.locator(".jp-RenderedHTMLCommon table").first).to_be_visible()
     saved = pair.stat().st_mtime_ns
     with page.expect_response(
         lambda answer: (
