@@ -49,6 +49,12 @@ TASKS = {
                              "max_length": 11, "early_stopping": True},
 }  # fmt: skip
 
+# Of the decoder of a minuscule restorer.
+DECODER = {
+    "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64,
+    "initializer_range": 0.1, "dropout": 0.0,
+}  # fmt: skip
+
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
     if model.can_generate():
