@@ -10,7 +10,13 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from transformers import MarianConfig, MarianMTModel, MarianTokenizer, set_seed
+from transformers import (
+    DataCollatorForSeq2Seq,
+    MarianConfig,
+    MarianMTModel,
+    MarianTokenizer,
+    set_seed,
+)
 
 from ..common.errors import UserError
 from ..common.rawfile import RawFile
@@ -113,17 +119,12 @@ def batches_of(
     labels: (pairs, pieces), -100 where the loss is not to look.
     """
     encoded = [tokenizer(source, text_target=target) for source, target in pairs]
-    order: list[int] = []
+    collate, order = DataCollatorForSeq2Seq(tokenizer), []
     for _ in range(steps):
         if len(order) < size:
             order += torch.randperm(len(pairs)).tolist()
         chosen, order = [encoded[index] for index in order[:size]], order[size:]
-        batch = tokenizer.pad(
-            [{"input_ids": pair["input_ids"]} for pair in chosen], return_tensors="pt"
-        )
-        labels = [torch.tensor(pair["labels"]) for pair in chosen]
-        batch["labels"] = torch.nn.utils.rnn.pad_sequence(labels, True, padding_value=-100)
-        yield dict(batch)
+        yield collate(chosen)
 
 
 def train(

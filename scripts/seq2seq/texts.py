@@ -25,8 +25,10 @@ TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 
 
 def is_file(text: str, verb: str) -> bool:
-    """Return whether a text to translate or the like (verb) is a file, or the input. Raises UserError for a folder, and for what looks
-    like the path of a file and is none."""
+    """Return whether a text to translate or the like (verb) is a file, or the input.
+
+    Raises UserError for a folder, and for what looks like the path of a file and is none.
+    """
     if text == INPUT or os.path.isfile(text):
         return True
     if os.path.isdir(text):

@@ -16,9 +16,6 @@ from .task import Task
 WINDOW = 1000
 # Pieces of a batch, padding included.
 BATCH_PIECES = 2048
-# Sentences whose score is computed at a time: it takes the probability of the whole vocabulary for
-# each of their pieces.
-SCORED = 16
 # What a model takes at a time if its checkpoint does not say, as T5's; and transformers' default for
 # what it writes, which says nothing about the checkpoint.
 USUAL_LENGTH, DEFAULT_LENGTH = 512, 20
