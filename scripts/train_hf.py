@@ -282,7 +282,7 @@ def train_hf(
         calibrated = calibrate(head, model, docs["dev"], rows["dev"], found.predictions)
         about |= {
             "steps": trainer.state.global_step, "metric": scorer.name,
-            "score": found.metrics["dev_score"], "scores": trainer.scores(),
+            "score": found.metrics["dev_score"], "scores": trainer.evaluations("loss", "score"),
             "calibration": None if calibrated.left else {
                 "temperature": calibrated.temperature, "examples": calibrated.examples
             },

@@ -102,6 +102,30 @@ def check_settings(path: Path, given: dict[str, Any], needed: tuple[str, ...], l
     return config
 
 
+def read_sections(
+    path: Path, overrides: dict[str, Any], sections: tuple[str, ...], default: Path
+) -> dict[str, dict[str, Any]]:
+    """Return sections of a config, with overrides applied.
+
+    default: the project's config of this kind; all that is in its [model] and [data] is needed, and whole
+    numbers there are 1 or more. Raises UserError for settings that are missing, unknown or out of range.
+    """
+    check_settings(path, overrides, sections, f"configs/{default.name}")
+    given = load_config(path, overrides=overrides)
+    settings = {name: dict(given[name]) for name in sections}
+    defaults = load_config(default)
+    for section in ("model", "data"):
+        missing = set(defaults[section]) - set(settings[section])
+        if missing:
+            raise UserError(
+                f"{path}: no {', '.join(sorted(missing))} in [{section}]; copy it from {default}."
+            )
+        for name, value in settings[section].items():
+            if type(value) is int and value < 1:
+                raise UserError(f"--{section}.{name} {value}: give 1 or more.")
+    return settings
+
+
 def config_problem(error: Exception) -> str:
     """Return in one line what is wrong with a config."""
     if not isinstance(error, ConfigValidationError):

@@ -121,6 +121,21 @@ class QuietTrainer(Trainer):
         else:
             self.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
+    def evaluate_last(self) -> None:
+        """Evaluate the final weights, unless they were."""
+        history = self.state.log_history
+        if not any(e["step"] == self.state.global_step for e in history if "eval_loss" in e):
+            self.evaluate()
+
+    def evaluations(self, *names: str) -> list[dict[str, float]]:
+        """Return step and metrics, such as the loss, of each evaluation."""
+        # A resumed training can evaluate the step that it resumes from again; use the later result.
+        found = {e["step"]: e for e in self.state.log_history if f"eval_{names[-1]}" in e}
+        return [
+            {"step": step, **{name: found[step][f"eval_{name}"] for name in names}}
+            for step in sorted(found)
+        ]
+
     def close(self) -> None:
         """Close the files in the work folder: Windows does not delete open ones."""
         tensorboard = self.pop_callback(TensorBoardCallback)

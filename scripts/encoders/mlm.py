@@ -75,12 +75,8 @@ class MaskedTrainer(QuietTrainer):
 
     def losses(self) -> list[dict[str, float]]:
         """Return step and held-out loss of each evaluation, that of the final weights last."""
-        history = self.state.log_history
-        if not any(e["step"] == self.state.global_step for e in history if "eval_loss" in e):
-            self.evaluate()
-        # A resumed training evaluates the step that it resumes from again; use the later result.
-        losses = {e["step"]: e["eval_loss"] for e in history if "eval_loss" in e}
-        return [{"step": step, "loss": losses[step]} for step in sorted(losses)]
+        self.evaluate_last()
+        return self.evaluations("loss")
 
     def close(self) -> None:
         """Close the files in the work folder: Windows does not delete open ones."""

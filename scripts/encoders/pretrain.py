@@ -13,7 +13,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from spacy.util import load_config
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
@@ -26,7 +25,7 @@ from wasabi import msg
 from ..common.errors import UserError, first_line
 from ..common.files import check_folder, discard, written_beside
 from ..common.raw_text import measure_lines
-from ..common.settings import check_settings
+from ..common.settings import read_sections
 from ..common.trainer import (
     begin,
     finished_state,
@@ -54,19 +53,7 @@ def read_settings(config: Path, overrides: dict[str, Any], further: bool) -> dic
     [training] that are not overridden. Raises UserError for settings that are missing, unknown or
     out of range.
     """
-    check_settings(config, overrides, SECTIONS, "configs/pretraining.cfg")
-    given = load_config(config, overrides=overrides)
-    settings = {name: dict(given[name]) for name in SECTIONS}
-    defaults = load_config(CONFIG)
-    for section in ("model", "data"):
-        missing = set(defaults[section]) - set(settings[section])
-        if missing:
-            raise UserError(
-                f"{config}: no {', '.join(sorted(missing))} in [{section}]; copy it from {CONFIG}."
-            )
-        for name, value in settings[section].items():
-            if type(value) is int and value < 1:
-                raise UserError(f"--{section}.{name} {value}: give 1 or more.")
+    settings = read_sections(config, overrides, SECTIONS, CONFIG)
     if further:
         for name, value in settings["further"].items():
             if f"training.{name}" not in overrides:

@@ -12,14 +12,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from spacy.util import load_config
 from transformers import EncoderDecoderModel, Seq2SeqTrainingArguments, set_seed
 from wasabi import msg
 
 from ..common.errors import UserError
 from ..common.files import check_folder, discard, written_beside
 from ..common.raw_text import measure_lines
-from ..common.settings import check_settings
+from ..common.settings import read_sections
 from ..common.trainer import (
     begin,
     finished_state,
@@ -63,25 +62,6 @@ All settings and scores are in `restoring.json`.
 
 Licence: not stated; that of the text and of {encoder} applies.
 """
-
-
-def read_settings(config: Path, overrides: dict[str, Any]) -> dict[str, Any]:
-    """Return the sections of a config, with overrides applied. Raises UserError for settings that are
-    missing, unknown or out of range."""
-    check_settings(config, overrides, SECTIONS, "configs/restoring.cfg")
-    given = load_config(config, overrides=overrides)
-    settings = {name: dict(given[name]) for name in SECTIONS}
-    defaults = load_config(CONFIG)
-    for section in ("model", "data"):
-        missing = set(defaults[section]) - set(settings[section])
-        if missing:
-            raise UserError(
-                f"{config}: no {', '.join(sorted(missing))} in [{section}]; copy it from {CONFIG}."
-            )
-        for name, value in settings[section].items():
-            if type(value) is int and value < 1:
-                raise UserError(f"--{section}.{name} {value}: give 1 or more.")
-    return settings
 
 
 def scores_of(model: EncoderDecoderModel, trainer: PairsTrainer, pairs: Pairs, limit: int) -> dict:
@@ -167,8 +147,8 @@ def train_restorer(
     """
     # A warning from transformers about torch, which users can do nothing about.
     warnings.filterwarnings("ignore", message=".*torch.cpu.amp.autocast.*", category=FutureWarning)
-    settings = read_settings(config or CONFIG, overrides)
-    output = output.resolve()
+    settings = read_sections(config or CONFIG, overrides, SECTIONS, CONFIG)
+    named, output = output, output.resolve()
     check_folder(output)
     n_lines, digest = measure_lines(text, encoding)
     work = output.with_name(f"{output.name}.unfinished")
@@ -215,7 +195,8 @@ def train_restorer(
         )
     with save_errors(work):
         trainer.resume(checkpoint, finished)
-    about |= {"counts": dict(pairs.counts), "held_out": trainer.evaluations()}
+    trainer.evaluate_last()
+    about |= {"counts": dict(pairs.counts), "held_out": trainer.evaluations("loss", "accuracy")}
     last = about["held_out"][-1]
     if not math.isfinite(last["loss"]):
         raise UserError(
@@ -232,5 +213,5 @@ def train_restorer(
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         discard(work)
-        msg.good(f"{output}: {last['accuracy']:.2%} of held-out pieces right")
+        msg.good(f"{named}: {last['accuracy']:.2%} of held-out pieces right")
     trainer.leave()

@@ -109,22 +109,6 @@ class PairsTrainer(QuietTrainer, Seq2SeqTrainer):
         lengths = [len(labels) for labels in self.train_dataset["labels"]]
         return ByLength(size, lengths, self.args.seed)
 
-    def evaluations(self) -> list[dict[str, float]]:
-        """Return step, loss and accuracy of each evaluation, that of the final weights last."""
-        history = self.state.log_history
-        if not any(e["step"] == self.state.global_step for e in history if "eval_loss" in e):
-            self.evaluate()
-        # A resumed training evaluates the step that it resumes from again; use the later result.
-        found = {e["step"]: e for e in history if "eval_loss" in e}
-        return [
-            {
-                "step": step,
-                "loss": found[step]["eval_loss"],
-                "accuracy": found[step]["eval_accuracy"],
-            }
-            for step in sorted(found)
-        ]
-
     def close(self) -> None:
         """Close the files in the work folder: Windows does not delete open ones, nor mapped ones."""
         super().close()

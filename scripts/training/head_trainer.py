@@ -85,12 +85,3 @@ class HeadTrainer(QuietTrainer):
         checkpoint = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         checkpoint.mkdir(exist_ok=True)
         super()._save_checkpoint(*arguments)
-
-    def scores(self) -> list[dict[str, float]]:
-        """Return step, loss and score of each evaluation."""
-        # A resumed training can evaluate a step again; use the later result.
-        found = {e["step"]: e for e in self.state.log_history if "eval_score" in e}
-        return [
-            {"step": step, "loss": found[step]["eval_loss"], "score": found[step]["eval_score"]}
-            for step in sorted(found)
-        ]
