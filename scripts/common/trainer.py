@@ -3,17 +3,23 @@
 import gc
 import json
 import os
+import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import srsly
+import torch
 from accelerate.utils import broadcast_object_list
+from spacy.util import minibatch
+from torch.utils.data import Dataset, RandomSampler, Sampler
 from transformers import PreTrainedModel, Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from wasabi import msg
 
 from .devices import has_gpu
@@ -103,8 +109,57 @@ class Progress(ProgressCallback):
             )
 
 
+class ByLength(LengthGroupedSampler):
+    """Rows of about the same length in a batch, the batches in random order: from long to short, as they
+    come otherwise, a model forgets long texts again and again. The order is the same in a training that
+    resumes.
+
+    kept: how many rows each epoch has, drawn anew for each.
+    """
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int, kept: int) -> None:
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self.seed, self.kept = seed, kept
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.generator.manual_seed(self.seed + epoch)
+
+    def __len__(self) -> int:
+        return self.kept
+
+    def __iter__(self) -> Iterator[int]:
+        rows = range(len(self.lengths))
+        draw = random.Random(self.generator.initial_seed())
+        left_out = set(draw.sample(rows, len(rows) - self.kept))
+        kept = (row for row in super().__iter__() if row not in left_out)
+        batches = list(minibatch(kept, self.batch_size))
+        # An incomplete batch stays the last.
+        whole = self.kept // self.batch_size
+        order = torch.randperm(whole, generator=self.generator).tolist()
+        return chain.from_iterable(batches[n] for n in [*order, *range(whole, len(batches))])
+
+
 class QuietTrainer(Trainer):
-    """Trainer that shows nothing but Progress."""
+    """Trainer that shows nothing but Progress, and resumes in the middle of an epoch with the rows that
+    are left of it."""
+
+    def lengths(self) -> list[int]:
+        """Return the lengths of the rows, for group_by_length."""
+        return [len(row["input_ids"]) for row in self.train_dataset]
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        batches = self.args.gradient_accumulation_steps
+        size = self.args.train_batch_size * batches
+        update = size * self.args.world_size
+        kept = rows = len(self.train_dataset)
+        if batches > 1 and rows > update:
+            # If the last update of an epoch has fewer batches, Trainer skips it in an epoch that it
+            # resumes in.
+            kept -= rows % update
+        if self.args.group_by_length:
+            return ByLength(size, self.lengths(), self.args.seed, kept)
+        return RandomSampler(self.train_dataset, num_samples=kept)
 
     def show(self, figures: Callable[[dict[str, float]], str]) -> None:
         """Replace what Trainer prints by Progress; `figures` is the text for its metrics."""

@@ -1,12 +1,9 @@
 """transformers' Seq2SeqTrainer for pairs of which most pieces are copies."""
 
-from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 
 import torch
 from datasets import Dataset
-from spacy.util import minibatch
 from torch.nn.functional import cross_entropy
 from transformers import (
     DataCollatorForSeq2Seq,
@@ -17,32 +14,10 @@ from transformers import (
     Seq2SeqTrainingArguments,
 )
 from transformers.modeling_outputs import Seq2SeqLMOutput
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from ..common.trainer import QuietTrainer
 
 IGNORED = -100
-
-
-class ByLength(LengthGroupedSampler):
-    """Texts of about the same length in a batch, the batches in random order: from long to short, as they
-    come otherwise, a model forgets long texts again and again. The order is the same in a training that
-    resumes."""
-
-    def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
-        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
-        self.seed = seed
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.generator.manual_seed(self.seed + epoch)
-
-    def __iter__(self) -> Iterator[int]:
-        batches = list(minibatch(super().__iter__(), self.batch_size))
-        # An incomplete batch stays the last.
-        whole = len(self.lengths) // self.batch_size
-        order = torch.randperm(whole, generator=self.generator).tolist()
-        return chain.from_iterable(batches[n] for n in [*order, *range(whole, len(batches))])
 
 
 def loss_per_piece(
@@ -102,12 +77,8 @@ class PairsTrainer(QuietTrainer, Seq2SeqTrainer):
         )
         self.show(figures)
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> torch.utils.data.Sampler:
-        if not self.args.group_by_length:
-            return super()._get_train_sampler(train_dataset)
-        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        lengths = [len(labels) for labels in self.train_dataset["labels"]]
-        return ByLength(size, lengths, self.args.seed)
+    def lengths(self) -> list[int]:
+        return [len(labels) for labels in self.train_dataset["labels"]]
 
     def close(self) -> None:
         """Close the files in the work folder: Windows does not delete open ones, nor mapped ones."""

@@ -23,7 +23,7 @@ from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from scripts.common.files import discard
 from scripts.seq2seq import train_restorer
-from scripts.seq2seq.trainer import IGNORED, ByLength, PairsTrainer, loss_per_piece
+from scripts.seq2seq.trainer import IGNORED, PairsTrainer, loss_per_piece
 
 from ..conftest import SAMPLE
 from .families import DECODER
@@ -140,23 +140,6 @@ def test_the_loss_of_an_update_is_that_of_its_parts():
         for part in (slice(0, 1), slice(1, 4))
     ]
     assert whole == pytest.approx(mean) == pytest.approx(sum(parts))
-
-
-def test_batches_are_of_one_length_and_in_random_order():
-    lengths = random.Random(0).choices(range(5, 90), k=403)
-    sampler = ByLength(8, lengths, seed=0)
-    order = list(sampler)
-    assert sorted(order) == list(range(403))
-    batches = [[lengths[n] for n in order[start : start + 8]] for start in range(0, 400, 8)]
-    assert sum(max(batch) - min(batch) for batch in batches) / len(batches) < 20
-    means = [sum(batch) / 8 for batch in batches]
-    assert sum(one > other for one, other in zip(means, means[1:])) < 35
-    # The same again in a training that resumes in this epoch, and another in the next.
-    assert list(ByLength(8, lengths, seed=0)) == order
-    sampler.set_epoch(1)
-    assert list(sampler) != order
-    sampler.set_epoch(0)
-    assert list(sampler) == order
 
 
 def discard_closed(folder: Path) -> None:
