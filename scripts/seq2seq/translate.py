@@ -60,13 +60,13 @@ def warn_of(translator: Translator) -> None:
     """Say how many sentences were cut, and how many translations have no end."""
     if translator.cut:
         warn(
-            f"{translator.cut} sentences were longer than the {translator.limit} pieces that the "
-            "model takes; they were cut, at white space where there is any, and translated in parts"
+            f"sentences longer than the {translator.limit} pieces that the model takes: "
+            f"{translator.cut:,}; cut, at white space where there is any, and translated in parts"
         )
     if translator.incomplete:
         warn(
-            f"{translator.incomplete} translations reached {translator.new} pieces without an end, "
-            "and are probably incomplete"
+            f"translations that reached {translator.new} pieces without an end, and are probably "
+            f"incomplete: {translator.incomplete:,}"
         )
 
 

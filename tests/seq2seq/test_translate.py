@@ -163,7 +163,7 @@ def test_a_sentence_that_is_too_long_is_cut_and_counted(command, marian):
     for long in (" ".join(["le chat"] * 40), "a" * 200):
         result = command("translate", marian, f"{long}. Merci.", "--lang", "fr", "--json")
         assert result.code == 0
-        assert "1 sentences were longer than the 64 pieces" in result.err
+        assert "sentences longer than the 64 pieces that the model takes: 1; cut" in result.err
         found = json.loads(result.out)["sentences"]
         assert [one["cut"] for one in found] == [True] * (len(found) - 1) + [False]
         joined = (" " if " " in long else "").join(one["source"] for one in found[:-1])
@@ -182,7 +182,7 @@ def test_a_translation_without_an_end_is_counted(command, marian, pairs, tmp_pat
         (copy / "generation_config.json").unlink()
         config.save_pretrained(copy)
         result = command("translate", copy, f"{pairs[0][0]} {pairs[1][0]}", "--json")
-        assert "2 translations reached 5 pieces without an end" in result.err
+        assert "reached 5 pieces without an end, and are probably incomplete: 2" in result.err
         found = json.loads(result.out)["sentences"]
         assert [one["complete"] for one in found] == [False, False]
         assert all(one["pieces"] == 5 for one in found)
