@@ -1,5 +1,5 @@
 """What restoring marks and capitals is worth: entity F of a pipeline on sentences as they are written, in
-lower case without marks, and restored: `python -m bench.restoring RESTORER PIPELINE SPLIT`.
+lower case without marks, and restored, also in part: `python -m bench.restoring RESTORER PIPELINE SPLIT`.
 
 Words are the same in all of them, and entities are compared by the words that they span. Intervals are
 from a bootstrap over sentences. Writes bench/results/restoring.md.
@@ -27,6 +27,7 @@ from .inference import about
 
 RESULTS = Path("bench/results/restoring.md")
 WRITTEN, SPOKEN, ENDS, RESTORED = "as written", "spoken", "capital and full stop", "restored"
+CAPITALS, MARKS = "restored, capitals alone", "restored, marks alone"
 Entity = tuple[str, int, int]
 
 
@@ -80,19 +81,22 @@ def main(
     spoken = [" ".join(row).lower() for row in words]
     restorer = open_restorer(checkpoint)
     start = time.perf_counter()
-    restored = [one.text for one in restorer.restore(spoken)]
+    found = list(restorer.restore(spoken))
     seconds = time.perf_counter() - start
+    restored = [one.text for one in found]
     nlp = load(pipeline)
     texts = {
         WRITTEN: [doc.text for doc in docs],
         SPOKEN: spoken,
         ENDS: [f"{text[:1].upper()}{text[1:]}." for text in spoken],
         RESTORED: restored,
+        CAPITALS: [" ".join(word for word, _ in one.words) for one in found],
+        MARKS: [text.lower() for text in restored],
     }
     tallies = {}
     for name, given in texts.items():
-        found = entities(nlp, given, words)
-        tallies[name] = numpy.array([(len(f & g), len(f), len(g)) for f, g in zip(found, gold)])
+        pairs = zip(entities(nlp, given, words), gold)
+        tallies[name] = numpy.array([(len(f & g), len(f), len(g)) for f, g in pairs])
     total = sum(map(len, words))
     lines = [
         "# Entities in restored text\n",
@@ -103,12 +107,12 @@ def main(
         "|---|--:|--:|--:|---|---|",
     ]
     for name, tally in tallies.items():
-        right, found, real = tally.sum(0)
+        right, predicted, real = tally.sum(0)
         low, high = interval(tally)
         first, last = paired_interval(tally, tallies[SPOKEN])
         gain = "" if name == SPOKEN else f"{first:+.3f} to {last:+.3f}"
         lines.append(
-            f"| {name} | {right / max(found, 1):.3f} | {right / max(real, 1):.3f} | {f_score(tally):.3f} | "
+            f"| {name} | {right / max(predicted, 1):.3f} | {right / max(real, 1):.3f} | {f_score(tally):.3f} | "
             f"{low:.3f}–{high:.3f} | {gain} |"
         )
     text = "\n".join(lines) + "\n"
