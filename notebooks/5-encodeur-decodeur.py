@@ -546,6 +546,7 @@ fields = {
     "weight_decay": 0.01,
     "eval_strategy": "steps",
     "eval_steps": 100,
+    "logging_steps": 50,
     "save_strategy": "no",
 }
 arguments = training_arguments(fields, Path(WORK) / "restorer", Seq2SeqTrainingArguments)
@@ -580,7 +581,7 @@ for one in restorer.restore(spoken):
 
 # %% [markdown]
 # Ce qu'il faut en retenir : avec mille textes courts, il coupe déjà des phrases et met des virgules, pas toujours
-# au bon endroit. Pour les majuscules, il ne fait guère mieux que les mots les plus fréquents : les noms propres
+# au bon endroit. Pour les majuscules, il ne fait pas mieux que les mots les plus fréquents : les noms propres
 # s'apprennent en lisant beaucoup. chrF, qui compare des suites de lettres, ne voit presque rien de tout cela,
 # puisque les mots sont les mêmes. `python3 run.py train-restorer` et `restore` sont les mêmes
 # fonctions ; donnez-leur des romans.
