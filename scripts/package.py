@@ -12,6 +12,7 @@ import venv
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import srsly
@@ -36,6 +37,8 @@ ONNX_NEEDS = ["onnxruntime>=1.20", "tokenizers>=0.20"]
 # The file in a wheel with the components that spaCy lacks.
 CODE = "components.py"
 RUNTIMES = TORCH, ONNX = "torch", "onnx"
+# Characters of a text in which the wheel is tried that are printed; of what is found in it, twice as many.
+SHOWN = 50
 
 
 def check_name(name: str, version: str) -> None:
@@ -131,20 +134,22 @@ def build(nlp: Language, folder: Path) -> Path:
     nlp.to_disk(folder / "pipeline")
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
-    command = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    package = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
     if code := code_of(nlp):
         (folder / CODE).write_text(bundle.bundle(code), encoding="utf8")
-        command += ["--code", folder / CODE]
-    result = subprocess.run(
-        [*command, "--build", "wheel"], capture_output=True, text=True, errors="replace"
-    )
-    wheel = next((folder / "build").glob("*/dist/*.whl"), None)
-    if wheel is None:
-        raise UserError(
-            "the wheel was not built (a package registry is needed for setuptools): "
-            f"{(result.stdout + result.stderr)[-600:]}"
-        )
-    return wheel
+        package += ["--code", folder / CODE]
+    run_tool([*package, "--build", "none"])
+    (written,) = (folder / "build").iterdir()
+    # spaCy has setuptools downloaded for each wheel, which is here.
+    run_tool([sys.executable, "-m", "build", "--wheel", "--no-isolation", written])
+    return next((written / "dist").glob("*.whl"))
+
+
+def run_tool(command: Sequence[str | Path]) -> None:
+    """Run a program that builds a wheel. Raises UserError with the end of what it printed if it fails."""
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if result.returncode:
+        raise UserError(f"the wheel was not built: {(result.stdout + result.stderr)[-600:]}")
 
 
 def python_of(environment: Path) -> Path:
@@ -267,7 +272,8 @@ def package(
         with written_beside(output) as folder:
             shutil.move(wheel, folder / wheel.name)
     for answer in answers:
-        print(f"  {answer['text'][:50]!r} → {answer['found']}")
+        found = shorten(str(answer["found"]), 2 * SHOWN, placeholder=" …")
+        print(f"  {answer['text'][:SHOWN]!r} → {found}")
     size = (output / wheel.name).stat().st_size / 1e6
     msg.good(f"{output / wheel.name} ({size:.0f} MB)")
     msg.good("installed and loaded offline, with only the packages that it requires")
