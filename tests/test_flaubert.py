@@ -33,11 +33,11 @@ def flaubert(tmp_path_factory):
 def trained(flaubert, sample_corpora, tmp_path_factory):
     """Pipelines for both tasks; the classifier's after enough updates to beat its first evaluation."""
     folder = tmp_path_factory.mktemp("trained")
-    for task, steps, limit in (("ner", 10, 20), ("textcat", 100, 0)):
+    for task, steps, every, limit in (("ner", 10, 10, 20), ("textcat", 100, 50, 40)):
         finish_command(
             "train", f"configs/{task}.cfg", folder / task, "--corpus", sample_corpora / task,
             "--lang", "fr", "--settings.encoder", flaubert, "--settings.max_steps", steps,
-            "--settings.eval_frequency", 20, "--settings.batch_words", 600,
+            "--settings.eval_frequency", every, "--settings.batch_words", 600,
             "--settings.dev_limit", limit, "--settings.learn_rate", 5e-3,
             "--settings.frozen_layers", 1, "--settings.precision", "float32", log=folder / "log",
         )  # fmt: skip
