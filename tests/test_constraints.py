@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import run
@@ -52,6 +53,17 @@ def test_constraints_pin_what_the_extras_bring():
             for one in stated
             if one.marker is None or one.marker.evaluate({"extra": ""})
         } - seen
+
+
+def test_the_oldest_python_has_each_pinned_version():
+    """Debian 12 has 3.11.2. If one is missing, pip looks for other versions of all for many minutes."""
+    oldest, pinned = ".".join(map(str, (*run.OLDEST, 0))), requirements(run.CONSTRAINTS)
+    for found in metadata.distributions():
+        name = canonicalize_name(found.name)
+        # Where pinned ones cannot be installed, there are others.
+        if name in pinned and found.version in pinned[name].specifier:
+            stated = found.metadata.get("Requires-Python", "")
+            assert oldest in SpecifierSet(stated), f"{name}: Python {stated}"
 
 
 def test_the_supported_pythons_are_stated_once():
