@@ -98,7 +98,7 @@ def test_a_pipeline_for_each_task(project, first, distilbert):
     assert load(str(project / "training" / "fr_demo_reviews_trf")).pipe_names[-1] == "textcat"
     # What follows is the same for both, but for their names.
     steps = {step["name"]: step for step in PROJECT["commands"]}
-    ner, reviews = (json.dumps(steps[f"evaluate-demo-{task}"]) for task in EXAMPLES[::-1])
+    ner, reviews = (json.dumps(steps[f"evaluate-demo-{task}"]) for task in ("ner", "reviews"))
     assert re.sub(r"(?<=[-_])ner(?![a-z])", "reviews", ner) == reviews
 
 
