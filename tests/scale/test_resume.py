@@ -19,7 +19,7 @@ from scripts.serving.pipeline import load
 from ..processes import finish_command, start_command
 from .reading import errors, parts, table
 
-KILLS = 12
+KILLS = 20
 
 
 @pytest.fixture(scope="module")
