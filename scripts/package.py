@@ -140,14 +140,15 @@ def build(nlp: Language, folder: Path) -> Path:
         package += ["--code", folder / CODE]
     run_tool([*package, "--build", "none"])
     (written,) = (folder / "build").iterdir()
-    # spaCy has setuptools downloaded for each wheel, which is here.
-    run_tool([sys.executable, "-m", "build", "--wheel", "--no-isolation", written])
+    # spaCy has setuptools downloaded for each wheel, which is here. In its folder, as a build.py of the
+    # user's would be run instead.
+    run_tool([sys.executable, "-m", "build", "--wheel", "--no-isolation"], cwd=written)
     return next((written / "dist").glob("*.whl"))
 
 
-def run_tool(command: Sequence[str | Path]) -> None:
+def run_tool(command: Sequence[str | Path], cwd: Path | None = None) -> None:
     """Run a program that builds a wheel. Raises UserError with the end of what it printed if it fails."""
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace")
     if result.returncode:
         raise UserError(f"the wheel was not built: {(result.stdout + result.stderr)[-600:]}")
 

@@ -71,6 +71,14 @@ def test_the_wheel_names_its_sources_and_no_local_path(wheel):
         assert not [path for path in here if path.encode() in content], name
 
 
+def test_a_module_of_the_users_is_not_run_instead_of_build(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build.py").write_text("raise SystemExit('not mine')")
+    nlp = spacy.blank("fr")
+    nlp.meta["name"] = "empty"
+    assert package.build(nlp, tmp_path / "built").name == "fr_empty-0.0.0-py3-none-any.whl"
+
+
 def test_the_wheel_is_the_pipeline_that_was_scored(wheel, tmp_path):
     """Its weights are those of the folder, under another name and without the encoder's path."""
     with zipfile.ZipFile(wheel) as archive:
