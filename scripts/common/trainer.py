@@ -111,8 +111,8 @@ class Progress(ProgressCallback):
 
 class ByLength(LengthGroupedSampler):
     """Rows of about the same length in a batch, the batches in random order: from long to short, as they
-    come otherwise, a model forgets long texts again and again. The order is the same in a training that
-    resumes.
+    come otherwise, a restorer forgot long texts again and again. The order is the same in a training
+    that resumes.
 
     kept: how many rows each epoch has, drawn anew for each.
     """
