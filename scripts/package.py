@@ -36,6 +36,14 @@ HF_HEAD_NEEDS = ["spacy-transformers>=1.4,<1.5", "transformers>=4.49,<5", "torch
 ONNX_NEEDS = ["onnxruntime>=1.20", "tokenizers>=0.20"]
 # The file in a wheel with the components that spaCy lacks.
 CODE = "components.py"
+# spaCy's command line, started in less time: see scripts/__main__.py.
+SPACY = """
+import atexit, gc
+gc.set_threshold(10_000)
+atexit.register(gc.freeze)
+from spacy.cli import setup_cli
+setup_cli()
+"""
 RUNTIMES = TORCH, ONNX = "torch", "onnx"
 # Characters of a text in which the wheel is tried that are printed; of what is found in it, twice as many.
 SHOWN = 50
@@ -134,7 +142,7 @@ def build(nlp: Language, folder: Path) -> Path:
     nlp.to_disk(folder / "pipeline")
     if not looked_up(nlp):
         own_strings(nlp).to_disk(folder / "pipeline" / "vocab" / "strings.json")
-    package = [sys.executable, "-m", "spacy", "package", folder / "pipeline", folder / "build"]
+    package = [sys.executable, "-c", SPACY, "package", folder / "pipeline", folder / "build"]
     if code := code_of(nlp):
         (folder / CODE).write_text(bundle.bundle(code), encoding="utf8")
         package += ["--code", folder / CODE]

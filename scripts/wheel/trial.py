@@ -4,6 +4,8 @@ It stands for a user's program in an environment where only the pipeline and its
 installed: all other packages are hidden, and nothing is imported from this project.
 """
 
+import atexit
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -97,4 +99,7 @@ def main(package: str) -> None:
 
 
 if __name__ == "__main__":
+    # As in scripts/__main__.py.
+    gc.set_threshold(10_000)
+    atexit.register(gc.freeze)
     main(sys.argv[1])
