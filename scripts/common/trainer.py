@@ -32,6 +32,12 @@ POSITIVE = (
     "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"
 )  # fmt: skip
 
+# With several processes on a CPU, accelerate's device is "cpu:0", and torch.load, which knows only "cpu",
+# raised an error when a training was to resume.
+torch.serialization.register_package(
+    0, lambda _: None, lambda storage, place: storage if place == "cpu:0" else None
+)
+
 
 def training_arguments(
     fields: dict[str, Any], work: Path, kind: type[TrainingArguments] = TrainingArguments, **fixed

@@ -2,8 +2,8 @@
 
 import json
 import os
-import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from scripts.seq2seq import train_restorer
 from scripts.seq2seq.trainer import IGNORED, PairsTrainer, loss_per_piece
 
 from ..conftest import SAMPLE
+from ..processes import TWO_PROCESSES, launch, outputs
 from .families import DECODER
 
 STORIES = SAMPLE / "raw-fr" / "recits.txt"
@@ -34,27 +35,6 @@ SMALL = (
     "--data.max_pieces", 48, "--data.eval_texts", 20, "--training.per_device_train_batch_size", 8,
     "--training.bf16", "false",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def dialogues(tmp_path_factory) -> Path:
-    """400 lines of sentences whose marks and capitals are easily told from their words."""
-    path = tmp_path_factory.mktemp("text") / "dialogues.txt"
-    draw = random.Random(0).choice
-    names, verbs = ("Paul", "Marie", "Anne", "Louis"), ("parle", "mange", "part", "vient")
-    kinds = (
-        "Il {verb}, et {name} {verb}.",
-        "Elle {verb} avec {name}.",
-        "Est-ce que {name} {verb} ?",
-    )
-    lines = [
-        " ".join(
-            draw(kinds).format(name=draw(names), verb=draw(verbs)) for _ in range(draw((1, 2, 3)))
-        )
-        for _ in range(400)
-    ]
-    path.write_text("\n".join(lines), "utf8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +180,32 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     )
     assert resumed["scores"] == whole["scores"] and resumed["held_out"][-1] == whole["held_out"][-1]
     assert not (tmp_path / "stopped.unfinished").exists()
+
+
+def test_two_processes_as_on_two_gpus(distilbert, dialogues, tmp_path):
+    """Ended by SIGTERM, they resume from the last checkpoint."""
+    arguments = (
+        "train-restorer", dialogues, tmp_path / "out", "--encoder", distilbert, *SMALL,
+        "--training.max_steps", 200, "--training.save_steps", 4, "--training.eval_steps", 200,
+    )  # fmt: skip
+    first = launch(*arguments, program=TWO_PROCESSES)
+    while not (tmp_path / "out.unfinished" / "checkpoint-8" / "trainer_state.json").exists():
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.02)
+    # torchrun passes it on to the two.
+    first.terminate()
+    _, error = outputs(first)
+    assert first.returncode and not (tmp_path / "out").exists(), error
+    again = launch(*arguments, program=TWO_PROCESSES)
+    out, error = outputs(again)
+    assert again.returncode == 0 and "missing keys" not in error, error
+    assert out.count("DistributedDataParallel gone\n") == 2
+    # Only one of them prints and writes.
+    assert out.count("resuming from") == 1 and out.count("of held-out pieces right") == 1
+    figures = json.loads((tmp_path / "out" / "restoring.json").read_text("utf8"))
+    first, *_, last = figures["held_out"]
+    assert (first["step"], last["step"]) == (0, 200) and last["loss"] < first["loss"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def test_a_diverged_training_is_reported(command, distilbert, dialogues, tmp_path):
