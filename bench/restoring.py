@@ -2,7 +2,8 @@
 lower case without marks, and restored, also in part: `python -m bench.restoring RESTORER PIPELINE SPLIT`.
 
 Words are the same in all of them, and entities are compared by the words that they span. Intervals are
-from a bootstrap over sentences. Writes bench/results/restoring.md.
+from a bootstrap over sentences. Writes a section of bench/results/restoring.md, named after the restorer's
+folder.
 """
 
 import time
@@ -20,14 +21,17 @@ from scripts.corpora.docbins import read_docs
 from scripts.encoders.checkpoint import strip_local_path
 from scripts.seq2seq.marks import words_of
 from scripts.seq2seq.restorer import open_restorer
+from scripts.seq2seq.scores import ALL_MARKS, CAPITALS, Written, evaluate
 from scripts.serving.intervals import f_score, interval, paired_interval
 from scripts.serving.pipeline import load
 
-from .inference import about
+from .inference import about, markdown, write_section
 
 RESULTS = Path("bench/results/restoring.md")
 WRITTEN, SPOKEN, ENDS, RESTORED = "as written", "spoken", "capital and full stop", "restored"
-CAPITALS, MARKS = "restored, capitals alone", "restored, marks alone"
+CAPITALS_ALONE, MARKS_ALONE = "restored, capitals alone", "restored, marks alone"
+START = "# Entities in restored text"
+HEADER = ("text", "precision", "recall", "entity F", "95 % interval", "better than spoken by")
 Entity = tuple[str, int, int]
 
 
@@ -64,6 +68,18 @@ def entities(
     ]
 
 
+def as_written(
+    found: Sequence[Written], gold: Sequence[Written], spans: Sequence[set[Entity]]
+) -> tuple[float, float]:
+    """Return the shares of words with the right capitals: of those in entities, and of the others."""
+    right = {True: [], False: []}
+    for words, right_words, entities in zip(found, gold, spans, strict=True):
+        inside = {place for _, first, last in entities for place in range(first, last + 1)}
+        for place, ((word, _), (right_word, _)) in enumerate(zip(words, right_words, strict=True)):
+            right[place in inside].append(word == right_word)
+    return float(numpy.mean(right[True])), float(numpy.mean(right[False]))
+
+
 def main(
     checkpoint: Annotated[str, typer.Argument(help="What `train-restorer` made")],
     pipeline: Annotated[str, typer.Argument(help="Pipeline with entities")],
@@ -73,7 +89,8 @@ def main(
     """Measure, print a table, and write it with what it was measured on."""
     docs = list(read_docs(split, Vocab()))
     docs = docs[:: max(len(docs) // count, 1)][:count]
-    words = [[word for word, _ in words_of(doc.text)] for doc in docs]
+    written = [list(words_of(doc.text)) for doc in docs]
+    words = [[word for word, _ in row] for row in written]
     gold = [
         by_word(doc.text, row, [(e.label_, e.start_char, e.end_char) for e in doc.ents])
         for doc, row in zip(docs, words)
@@ -90,34 +107,36 @@ def main(
         SPOKEN: spoken,
         ENDS: [f"{text[:1].upper()}{text[1:]}." for text in spoken],
         RESTORED: restored,
-        CAPITALS: [" ".join(word for word, _ in one.words) for one in found],
-        MARKS: [text.lower() for text in restored],
+        CAPITALS_ALONE: [" ".join(word for word, _ in one.words) for one in found],
+        MARKS_ALONE: [text.lower() for text in restored],
     }
     tallies = {}
     for name, given in texts.items():
         pairs = zip(entities(nlp, given, words), gold)
         tallies[name] = numpy.array([(len(f & g), len(f), len(g)) for f, g in pairs])
-    total = sum(map(len, words))
-    lines = [
-        "# Entities in restored text\n",
-        f"Written by `python -m bench.restoring {Path(checkpoint).name} {strip_local_path(pipeline)} "
-        f"{split.parent.name}/{split.name}`: {len(docs):,} sentences, {total:,} words, "
-        f"{sum(map(len, gold)):,} entities; restored in {seconds:.0f} s. {about(torch.get_num_threads())}\n",
-        "| text | precision | recall | entity F | 95 % interval | better than spoken by |",
-        "|---|--:|--:|--:|---|---|",
-    ]
+    rows = []
     for name, tally in tallies.items():
         right, predicted, real = tally.sum(0)
         low, high = interval(tally)
         first, last = paired_interval(tally, tallies[SPOKEN])
-        gain = "" if name == SPOKEN else f"{first:+.3f} to {last:+.3f}"
-        lines.append(
-            f"| {name} | {right / max(predicted, 1):.3f} | {right / max(real, 1):.3f} | {f_score(tally):.3f} | "
-            f"{low:.3f}–{high:.3f} | {gain} |"
-        )
-    text = "\n".join(lines) + "\n"
-    RESULTS.write_text(text, encoding="utf8")
-    print(text, *restored[:10], sep="\n")
+        rows.append(
+            (name, f"{right / max(predicted, 1):.3f}", f"{right / max(real, 1):.3f}", f"{f_score(tally):.3f}",
+             f"{low:.3f}–{high:.3f}", "" if name == SPOKEN else f"{first:+.3f} to {last:+.3f}")
+        )  # fmt: skip
+    answers = [one.words for one in found]
+    scored = evaluate(answers, written)
+    inside, outside = as_written(answers, written, gold)
+    lines = [
+        f"Written by `python -m bench.restoring {Path(checkpoint).name} {strip_local_path(pipeline)} "
+        f"{split.parent.name}/{split.name}`: {len(docs):,} sentences, {sum(map(len, words)):,} words, "
+        f"{sum(map(len, gold)):,} entities; restored in {seconds:.0f} s. {about(torch.get_num_threads())}\n",
+        *markdown(HEADER, rows),
+        "",
+        f"Restored here: F of marks {scored[ALL_MARKS]['f']:.3f}, of capitals {scored[CAPITALS]['f']:.3f}. "
+        f"Of the words in entities {inside:.1%} have their capitals, of the others {outside:.1%}.",
+    ]
+    write_section(RESULTS, Path(checkpoint).name, lines, START)
+    print(*lines, "", *restored[:10], sep="\n")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def run(project, workflow, *options, **variables):
 
 
 def demo(project):
-    return run(project, "demo", "--vars.steps_demo", 6)
+    return run(project, "demo", "--vars.steps_demo", 3)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import EncoderDecoderModel, Seq2SeqTrainingArguments, set_seed
 from wasabi import msg
 
-from ..common.errors import UserError
+from ..common.errors import UserError, warn
 from ..common.files import check_folder, discard, written_beside
 from ..common.raw_text import measure_lines
 from ..common.settings import read_sections
@@ -38,6 +38,7 @@ from .trainer import PairsTrainer
 
 CONFIG = Path(__file__).parents[2] / "configs" / "restoring.cfg"
 SECTIONS = ("model", "data", "training")
+SCORES = "F of marks", "F of capitals", "chrF"
 # Pieces that the decoder has positions for, in those of the longest text: text that is all in capitals
 # takes several times as many.
 POSITIONS = 2
@@ -54,7 +55,7 @@ On {held_out:,} held-out texts: {accuracy:.2%} of the pieces right when those be
 so that no word can change, beside the text as it is read, and the same with each word in its most frequent
 form, a capital at the beginning and the most frequent mark at the end:
 
-| | F of marks | F of capitals | chrF |
+| | {names} |
 |---|--:|--:|--:|
 {rows}
 
@@ -90,6 +91,21 @@ def table(scored: dict[str, dict]) -> list[tuple[str, ...]]:
     ]
 
 
+def warn_of(scored: dict[str, dict]) -> None:
+    """Say by which scores restored texts are no better than with the most frequent forms."""
+    rows = {name: cells for name, *cells in table(scored)}
+    short = [
+        f"{name} {one} against {other}"
+        for name, one, other in zip(SCORES, rows["restored"], rows["most frequent"])
+        if float(one) <= float(other)
+    ]
+    if short:
+        warn(
+            f"no better than the most frequent forms: {', '.join(short)}; give more text or a higher "
+            "--training.max_steps"
+        )
+
+
 def write(
     trainer: PairsTrainer, work: Path, output: Path, about: dict[str, Any], pairs: Pairs
 ) -> None:
@@ -101,7 +117,7 @@ def write(
         encoder=about["encoder"], marks=" ".join(about["marks"]), steps=trainer.state.global_step,
         parameters=trainer.model.num_parameters(), train=len(pairs.train), lines=about["lines"],
         digest=about["text_sha256"], held_out=len(pairs.held_out), accuracy=about["held_out"][-1]["accuracy"],
-        rows="\n".join(f"| {' | '.join(cells)} |" for cells in table(about["scores"])),
+        names=" | ".join(SCORES), rows="\n".join(f"| {' | '.join(cells)} |" for cells in table(about["scores"])),
     )  # fmt: skip
     with written_beside(output) as folder:
         with save_errors(output):
@@ -116,7 +132,7 @@ def show(scored: dict[str, dict]) -> None:
     """Print the scores, and those of each mark."""
     msg.table(
         table(scored),
-        header=("held-out texts", "F of marks", "F of capitals", "chrF"),
+        header=("held-out texts", *SCORES),
         divider=True,
         aligns=("l", "r", "r", "r"),
     )
@@ -207,6 +223,7 @@ def train_restorer(
         about["scores"] = scores_of(trainer.model, trainer, pairs, limit)
         write(trainer, work, output, about, pairs)
         show(about["scores"])
+        warn_of(about["scores"])
     del pairs
     trainer.close()
     # Wait until no process has a file in the work folder open.

@@ -49,7 +49,7 @@ def trained(distilbert, dialogues, tmp_path_factory) -> Path:
     return out
 
 
-def test_what_training_writes(trained):
+def test_what_training_writes(trained, capsys):
     figures = json.loads((trained / "restoring.json").read_text("utf8"))
     points = figures["held_out"]
     assert [point["step"] for point in points] == [0, 100, 200]
@@ -67,6 +67,8 @@ def test_what_training_writes(trained):
         > scores["most frequent"]["chrf"]
         > scores["as it is read"]["chrf"]
     )
+    train_restorer.warn_of(scores)
+    assert not capsys.readouterr().err
     assert figures["counts"]["lines used"] == figures["lines"] == 400
     (log,) = (trained / "logs").iterdir()
     curves = EventAccumulator(str(log))
@@ -168,6 +170,8 @@ def test_a_stopped_training_resumes_to_the_same_weights(
     monkeypatch.setattr(train_restorer, "discard", discard_closed)
     again = command(*arguments("stopped"))
     assert again.code == 0 and "resuming from" in again.out, again.err
+    # After so few updates.
+    assert "no better than the most frequent forms: F of marks 0." in again.err
     assert command(*arguments("whole")).code == 0
     resumed, whole = (
         AutoModelForSeq2SeqLM.from_pretrained(tmp_path / name).state_dict()
