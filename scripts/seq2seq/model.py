@@ -83,6 +83,7 @@ def encoder_decoder(
     }  # fmt: skip
     model.config.update({**special, "vocab_size": decoder.config.vocab_size})
     model.generation_config = GenerationConfig(**special, max_length=length)
-    # They are the decoder's embeddings, so no checkpoint has them; Trainer warned of it when it resumed.
+    # They are other weights under a second name, so no checkpoint has them; Trainer warned of that when it
+    # resumed.
     model._keys_to_ignore_on_save = [f"decoder.{name}" for name in decoder._tied_weights_keys]
     return model
